@@ -1,0 +1,32 @@
+//! The vocabulary everyone else speaks: pure values and pure rules.
+//!
+//! Nothing here does I/O, reads a clock or starts a task (invariant I5). What depends on time takes `now`,
+//! what depends on chance takes `jitter`.
+
+
+
+
+pub mod attempt;
+
+
+pub mod delivery;
+pub mod fault;
+pub mod identifiers;
+pub mod message;
+pub mod parcel;
+pub mod party;
+
+
+
+pub mod violation;
+
+
+
+pub use attempt::{AttemptRecord, Outcome};
+pub use delivery::{DeliveryId, DeliveryState, HoldReason, ReceiptId};
+pub use fault::{Fault, FaultClass, FaultCode};
+pub use identifiers::{AkasseCode, Cpr, Cvr, EventId, Gln, MunicipalityCode, PNumber};
+pub use message::{Envelope, Event, KindId};
+pub use parcel::{Format, Parcel};
+pub use party::Party;
+pub use violation::{Severity, Text, Violation};

@@ -1,0 +1,58 @@
+//! The finished bytes for one receiver, and the formats they may have.
+
+use std::{fmt, str::FromStr};
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+/// What a receiver reads. One renderer each, in `formats`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// A message of type 11 in the beskedmodul: Danish text a citizen may read, and an XML attachment.
+    Beskedmodul,
+    /// A job order with JobAG's field names and limits, as JSON.
+    Jobag,
+    /// A case document for the jobcenter's complaint handlers, as XML.
+    Klagesag,
+    /// The event as it is: a structured CloudEvent in JSON.
+    Cloudevents,
+}
+
+impl Format {
+    pub const ALL: [Self; 4] = [Self::Beskedmodul, Self::Jobag, Self::Klagesag, Self::Cloudevents];
+
+    /// The word in configuration and in the store.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Beskedmodul => "beskedmodul",
+            Self::Jobag => "jobag",
+            Self::Klagesag => "klagesag",
+            Self::Cloudevents => "cloudevents",
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Format {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|f| f.name() == text).ok_or_else(|| format!("no format is called {text:?}"))
+    }
+}
+
+/// Bytes and content type, finished at admission and the same at every attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parcel {
+    pub format: Format,
+    /// The version of the format's renderer: what a later reader must know to make the same bytes.
+    pub format_version: u16,
+    pub content_type: &'static str,
+    pub body: Bytes,
+}
