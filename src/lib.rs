@@ -1,1 +1,16 @@
+pub mod amqp_client;
+pub mod amqp_uri;
+pub mod channels;
+pub mod clock;
+pub mod codec;
+pub mod dispatch;
 pub mod domain;
+pub mod formats;
+pub mod http_client;
+pub mod intake;
+pub mod kinds;
+pub mod lifecycle;
+pub mod reconnect;
+pub mod store;
+pub mod telemetry;
+pub mod units;

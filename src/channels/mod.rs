@@ -1,11 +1,16 @@
 //! Ways out, one file each: a channel knows a parcel, not a message or a table.
 
+use std::sync::Arc;
+
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
+use serde::Deserialize;
 
 use crate::domain::{DeliveryId, Fault, Outcome, Parcel};
 
 pub mod amqp;
+pub mod amqp_publisher;
+mod amqp_session;
 pub mod file;
 pub mod http;
 pub mod mailbox;
@@ -37,4 +42,67 @@ pub trait Channel: Send + Sync {
 
     /// Can it be reached? For `kassebro doctor` and `receivers test`. Sends no message.
     fn probe(&self) -> BoxFuture<'_, Result<(), Fault>>;
+}
+
+/// How one receiver is reached: the word in `channel`, and that channel's own settings.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(tag = "channel", rename_all = "lowercase")]
+pub enum ChannelConfig {
+    Http(http::Config),
+    Amqp(amqp::Config),
+    File(file::Config),
+    Mailbox(mailbox::Config),
+}
+
+impl ChannelConfig {
+    /// The word in configuration, in logs and in metrics.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Http(_) => "http",
+            Self::Amqp(_) => "amqp",
+            Self::File(_) => "file",
+            Self::Mailbox(_) => "mailbox",
+        }
+    }
+
+    /// Makes the channel for the receiver of that name. Reads the files its settings name; connects to nobody.
+    ///
+    /// # Errors
+    /// A sentence that names the setting that is wrong, and no secret.
+    pub fn build(&self, receiver: &str) -> Result<Arc<dyn Channel>, String> {
+        Ok(match self {
+            Self::Http(config) => Arc::new(http::Http::new(config)?),
+            Self::Amqp(config) => Arc::new(amqp::Amqp::new(config, receiver)?),
+            Self::File(config) => Arc::new(file::Folder::new(config)?),
+            Self::Mailbox(mailbox::Config {}) => Arc::new(mailbox::Mailbox),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_receiver_names_its_channel_and_that_channels_settings_only() {
+        for (toml, name) in [
+            (
+                "channel = \"http\"\nurl = \"https://jobcenter.example/inbox\"",
+                "http",
+            ),
+            (
+                "channel = \"amqp\"\nurl = \"amqp://broker.example\"\nexchange = \"\"\nrouting_key = \"inbox\"",
+                "amqp",
+            ),
+            ("channel = \"file\"\nfolder = \"/srv/out\"", "file"),
+            ("channel = \"mailbox\"", "mailbox"),
+        ] {
+            let config: ChannelConfig = toml::from_str(toml).unwrap();
+            assert_eq!(config.name(), name);
+            assert!(config.build("test").is_ok(), "{toml}");
+            let error = toml::from_str::<ChannelConfig>(&format!("{toml}\nsurplus = 1")).unwrap_err();
+            assert!(error.to_string().contains("surplus"), "{error}");
+        }
+        assert!(toml::from_str::<ChannelConfig>("channel = \"fax\"").is_err());
+    }
 }

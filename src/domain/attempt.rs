@@ -49,9 +49,12 @@ pub struct Proof {
     /// The receiver already had it (a configured 409 or 412).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub already_had_it: bool,
-    /// Having it in transport is not yet having it in business: a receipt must still come (202, RabbitMQ, file).
+    /// A receipt is still to come: the receiver said so (202), or the channel knows of no receiver (RabbitMQ, file).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub receipt_follows: bool,
+    /// Only the way there has it (a broker, a folder): the promise "at the jobcenter" waits for the receipt.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_transit: bool,
 }
 
 /// One attempt as it stands in the history.

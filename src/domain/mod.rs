@@ -10,6 +10,13 @@ pub mod attempt;
 
 
 pub mod delivery;
+pub mod agreement;
+pub mod alert;
+pub mod answer;
+pub mod circuit;
+pub mod retry;
+pub mod route;
+pub mod sla;
 pub mod fault;
 pub mod identifiers;
 pub mod message;
@@ -22,6 +29,8 @@ pub mod violation;
 
 
 
+pub use agreement::Agreement;
+pub use answer::{Answer, AnswerOutcome};
 pub use attempt::{AttemptRecord, Outcome};
 pub use delivery::{DeliveryId, DeliveryState, HoldReason, ReceiptId};
 pub use fault::{Fault, FaultClass, FaultCode};

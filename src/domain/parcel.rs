@@ -1,6 +1,6 @@
 //! The finished bytes for one receiver, and the formats they may have.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -53,6 +53,6 @@ pub struct Parcel {
     pub format: Format,
     /// The version of the format's renderer: what a later reader must know to make the same bytes.
     pub format_version: u16,
-    pub content_type: &'static str,
+    pub content_type: Cow<'static, str>,
     pub body: Bytes,
 }

@@ -9,6 +9,9 @@ use crate::domain::{Cpr, Event, Format, KindId, Parcel, Violation, party::PartyK
 pub mod complaint;
 pub mod job_order;
 pub mod recommendation;
+pub mod rules;
+#[cfg(test)]
+pub(crate) mod testing;
 
 /// One business message.
 ///

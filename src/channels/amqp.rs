@@ -1,0 +1,155 @@
+//! A receiver that reads a queue: persistent, mandatory, and delivered once the broker confirms it.
+
+use std::{path::PathBuf, time::Duration};
+
+use futures_util::{FutureExt, future::BoxFuture};
+use serde::Deserialize;
+
+use super::{
+    Channel, Consignment,
+    amqp_publisher::{Letter, NotPublished, Publisher, Settings},
+};
+use crate::{
+    amqp_uri::AmqpUri,
+    domain::{Fault, FaultCode, Outcome, attempt::Proof},
+    units,
+};
+
+/// A receiver that reads a queue of a RabbitMQ.
+///
+/// ```toml
+/// [[receiver]]
+/// party = "urn:dk:jobcenter:0707"
+/// channel = "amqp"
+/// url = "amqps://kassebro@broker.example/%2f"
+/// password_file = "/etc/kassebro/broker.password"
+/// exchange = "jobcenter"
+/// routing_key = "inbox"
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The broker, with the virtual host.
+    pub url: AmqpUri,
+    /// File with the password, where the address has none.
+    #[serde(default)]
+    pub password_file: Option<PathBuf>,
+    /// The exchange; empty for the default one, whose routing keys are names of queues.
+    pub exchange: String,
+    pub routing_key: String,
+    /// For connection and handshake.
+    #[serde(default = "connect_timeout", with = "units::duration")]
+    pub connect_timeout: Duration,
+    /// From publishing until the broker's confirm. Shorter, with the former, than a lane's time for an attempt.
+    #[serde(default = "confirm_timeout", with = "units::duration")]
+    pub confirm_timeout: Duration,
+    /// PEM with authorities to be trusted besides the system's.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+}
+
+fn connect_timeout() -> Duration {
+    Duration::from_secs(5)
+}
+
+fn confirm_timeout() -> Duration {
+    Duration::from_secs(15)
+}
+
+/// One receiver's exchange and routing key.
+pub struct Amqp {
+    publisher: Publisher,
+    exchange: String,
+    routing_key: String,
+    shown: String,
+}
+
+impl Amqp {
+    /// Reads the files the configuration names. Connects at the first send.
+    ///
+    /// # Errors
+    /// A sentence that names the setting that is wrong.
+    pub fn new(config: &Config, name: &str) -> Result<Self, String> {
+        if config.connect_timeout.is_zero() || config.confirm_timeout.is_zero() {
+            return Err("connect_timeout and confirm_timeout are over 0".into());
+        }
+        if config.routing_key.len() > 255 || config.exchange.len() > 255 {
+            return Err("exchange and routing_key have at most 255 bytes".into());
+        }
+        if config.exchange.is_empty() && config.routing_key.is_empty() {
+            return Err("routing_key names the queue where exchange is empty".into());
+        }
+        let uri = match &config.password_file {
+            Some(file) => config.url.clone().with_password_file(file)?,
+            None => config.url.clone(),
+        };
+        let read = |file: &PathBuf| {
+            std::fs::read_to_string(file).map_err(|error| format!("reading {}: {error}", file.display()))
+        };
+        let settings = Settings {
+            uri,
+            ca_pem: config.ca_file.as_ref().map(read).transpose()?,
+            connect_timeout: config.connect_timeout,
+            confirm_timeout: config.confirm_timeout,
+        };
+        Ok(Self {
+            publisher: Publisher::new(&format!("kassebro to {name}"), &settings),
+            exchange: config.exchange.clone(),
+            routing_key: config.routing_key.clone(),
+            shown: config.url.to_string(),
+        })
+    }
+
+    fn letter(&self, consignment: &Consignment) -> Letter {
+        Letter {
+            exchange: self.exchange.clone(),
+            routing_key: self.routing_key.clone(),
+            message_id: consignment.delivery.to_string(),
+            content_type: consignment.parcel.content_type.to_string(),
+            event_type: consignment.event_type.clone(),
+            correlation_id: consignment.correlation_id.clone(),
+            headers: consignment
+                .traceparent
+                .iter()
+                .map(|trace| ("traceparent".to_owned(), trace.clone()))
+                .collect(),
+            timestamp: consignment.now,
+            body: consignment.parcel.body.clone(),
+        }
+    }
+
+    fn fault(&self, why: &NotPublished) -> Fault {
+        let code = match why {
+            NotPublished::Unreachable(_) => FaultCode::ConnectFailed,
+            NotPublished::Unauthorised(_) => FaultCode::ReceiverUnauthorised,
+            NotPublished::Certificate(_) => FaultCode::ReceiverCertificate,
+            NotPublished::Blocked | NotPublished::Nacked => FaultCode::ReceiverBusy,
+            NotPublished::Unroutable(_) => FaultCode::ReceiverUnroutable,
+            NotPublished::Refused(_) => FaultCode::ReceiverRefused,
+            NotPublished::Unconfirmed(_) => FaultCode::NoAnswer,
+        };
+        Fault::new(code, format!("{}: {why}", self.shown))
+    }
+}
+
+impl Channel for Amqp {
+    fn send<'a>(&'a self, consignment: &'a Consignment) -> BoxFuture<'a, Outcome> {
+        async {
+            let fates = self.publisher.publish(&[self.letter(consignment)]).await;
+            match fates.first().expect("one letter has one fate") {
+                // In the queue is not yet in the receiver's hands: its business receipt must come.
+                Ok(()) => Outcome::Delivered(Proof {
+                    receipt_follows: true,
+                    in_transit: true,
+                    ..Proof::default()
+                }),
+                Err(why) => Outcome::fault(self.fault(why)),
+            }
+        }
+        .boxed()
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<(), Fault>> {
+        async { self.publisher.probe().await.map_err(|why| self.fault(&why)) }.boxed()
+    }
+}

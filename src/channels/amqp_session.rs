@@ -1,0 +1,214 @@
+//! A connection to RabbitMQ that is thrown away at the first error and built anew, within bounds.
+
+use std::{
+    sync::{Mutex as SyncMutex, PoisonError},
+    time::Duration,
+};
+
+use std::sync::Arc;
+
+use futures_util::{FutureExt, future::BoxFuture};
+use lapin::{
+    Channel, Connection, ConnectionProperties, ErrorKind, protocol::AMQPErrorKind, runtime,
+    tcp::OwnedTLSConfig,
+};
+use tokio::sync::Mutex;
+
+use super::amqp_publisher::{NotPublished, Settings};
+use crate::{
+    amqp_uri::AmqpUri,
+    clock::{Clock, System},
+    http_client::{self, shortened},
+    reconnect::Reconnect,
+};
+
+/// Channels kept open and idle.
+const IDLE_CHANNELS_MAX: usize = 16;
+
+/// A session that stood this long was sound: the waits between connections begin anew.
+const SOUND_AFTER: Duration = Duration::from_secs(10);
+
+/// A handshake that has not ended after this is forgotten. The client library cannot abandon one: each leaves
+/// a thread behind until the broker answers or drops the socket. So a handshake that is slow is waited for
+/// again by the next attempt, and only this rarely begun anew.
+const HANDSHAKE_MAX: Duration = Duration::from_secs(300);
+
+/// One connection while it stands.
+pub(super) struct Session {
+    connection: Connection,
+    idle: SyncMutex<Vec<Channel>>,
+    since: Duration,
+}
+
+impl Session {
+    pub(super) fn is_blocked(&self) -> bool {
+        self.connection.status().blocked()
+    }
+
+    fn stands(&self) -> bool {
+        self.connection.status().connected()
+    }
+
+    pub(super) async fn open_channel(&self) -> lapin::Result<Channel> {
+        self.connection.create_channel().await
+    }
+
+    pub(super) fn idle_channel(&self) -> Option<Channel> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.retain(|channel| channel.status().connected());
+        idle.pop()
+    }
+
+    /// Takes back a channel all of whose confirms have come.
+    pub(super) fn give_back(&self, channel: Channel) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < IDLE_CHANNELS_MAX && channel.status().connected() {
+            idle.push(channel);
+        }
+    }
+}
+
+/// The session of the moment, and the way to the next.
+pub(super) struct Sessions {
+    name: String,
+    uri: AmqpUri,
+    ca_pem: Option<String>,
+    connect_timeout: Duration,
+    state: Mutex<State>,
+}
+
+struct State {
+    session: Option<Arc<Session>>,
+    /// A handshake that did not end in time, and when it began.
+    pending: Option<(BoxFuture<'static, lapin::Result<Connection>>, Duration)>,
+    reconnect: Reconnect,
+    /// Until then no new connection is tried, and why the last one failed.
+    rest: Option<(Duration, NotPublished)>,
+}
+
+impl Sessions {
+    pub(super) fn new(name: &str, settings: &Settings) -> Self {
+        let state = State {
+            session: None,
+            pending: None,
+            reconnect: Reconnect::usual(),
+            rest: None,
+        };
+        Self {
+            name: name.to_owned(),
+            uri: settings.uri.clone(),
+            ca_pem: settings.ca_pem.clone(),
+            connect_timeout: settings.connect_timeout,
+            state: Mutex::new(state),
+        }
+    }
+
+    /// The session that stands, or a new one. Callers that come while one is being made wait for it; in the
+    /// pause after a failure they get that failure at once.
+    pub(super) async fn current(&self) -> Result<Arc<Session>, NotPublished> {
+        let mut state = self.state.lock().await;
+        let now = System.monotonic();
+        if let Some(session) = &state.session {
+            if session.stands() {
+                return Ok(Arc::clone(session));
+            }
+            if now.saturating_sub(session.since) >= SOUND_AFTER {
+                state.reconnect.reset();
+            }
+            state.session = None;
+        }
+        if let Some((until, why)) = &state.rest
+            && now < *until
+        {
+            return Err(why.clone());
+        }
+        match self.connect(&mut state, now).await {
+            Ok(connection) => {
+                let session = Session {
+                    connection,
+                    idle: SyncMutex::default(),
+                    since: System.monotonic(),
+                };
+                let session = Arc::new(session);
+                state.session = Some(Arc::clone(&session));
+                state.rest = None;
+                Ok(session)
+            }
+            Err(why) => {
+                let wait = state.reconnect.next();
+                state.rest = Some((System.monotonic() + wait, why.clone()));
+                Err(why)
+            }
+        }
+    }
+
+    pub(super) async fn is_blocked(&self) -> bool {
+        self.state
+            .lock()
+            .await
+            .session
+            .as_ref()
+            .is_some_and(|session| session.is_blocked())
+    }
+
+    pub(super) async fn close(&self) {
+        let mut state = self.state.lock().await;
+        state.pending = None;
+        if let Some(session) = state.session.take() {
+            // An error says that it is closed already.
+            let _ = session.connection.close(200, "OK".into()).await;
+        }
+    }
+
+    async fn connect(&self, state: &mut State, now: Duration) -> Result<Connection, NotPublished> {
+        let kept = state
+            .pending
+            .take()
+            .filter(|(_, begun)| now.saturating_sub(*begun) < HANDSHAKE_MAX);
+        let (mut handshake, begun) = match kept {
+            Some(kept) => kept,
+            None => (self.handshake()?, now),
+        };
+        match tokio::time::timeout(self.connect_timeout, &mut handshake).await {
+            Ok(Ok(connection)) => Ok(connection),
+            Ok(Err(error)) => Err(refusal(&error)),
+            Err(_) => {
+                state.pending = Some((handshake, begun));
+                Err(NotPublished::Unreachable(format!("{} does not answer", self.uri)))
+            }
+        }
+    }
+
+    /// A new connection on its way. The library's own recovery stays off: it hides a loss, and hangs for ever
+    /// once its tries are spent.
+    fn handshake(&self) -> Result<BoxFuture<'static, lapin::Result<Connection>>, NotPublished> {
+        http_client::install_tls_provider();
+        let unreadable = |_| NotPublished::Unreachable("the broker's address cannot be read".into());
+        let uri: lapin::uri::AMQPUri = self.uri.reveal().parse().map_err(unreadable)?;
+        let properties = ConnectionProperties::default().with_connection_name(self.name.as_str().into());
+        let tls = OwnedTLSConfig {
+            identity: None,
+            cert_chain: self.ca_pem.clone(),
+        };
+        let runtime = runtime::default_runtime().map_err(|error| refusal(&error))?;
+        Ok(async move { Connection::connect_uri_with_config(uri, properties, tls, runtime).await }.boxed())
+    }
+}
+
+/// What a failed connection means.
+fn refusal(error: &lapin::Error) -> NotPublished {
+    let text = shortened(&error.to_string());
+    if http_client::tls_complaint(error).is_some() {
+        return NotPublished::Certificate(text);
+    }
+    match error.kind() {
+        ErrorKind::ProtocolError(protocol) => match protocol.kind() {
+            // A wrong password is a soft error by number, a virtual host that is not there a hard one.
+            AMQPErrorKind::Soft(_) | AMQPErrorKind::Hard(_) if matches!(protocol.get_id(), 403 | 530) => {
+                NotPublished::Unauthorised(text)
+            }
+            _ => NotPublished::Unreachable(text),
+        },
+        _ => NotPublished::Unreachable(text),
+    }
+}

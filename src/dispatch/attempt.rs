@@ -1,0 +1,46 @@
+//! One try: boxed in time, fenced against panics.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures_util::FutureExt;
+use jiff::SignedDuration;
+use tracing::error;
+
+use crate::{
+    channels::{Channel, Consignment},
+    clock::Clock,
+    domain::{AttemptRecord, Fault, FaultCode, Outcome},
+    store::Lease,
+};
+
+/// Sends the stored bytes, nothing else, and says what it came to. Never longer than `timeout`.
+pub(super) async fn attempt(
+    lease: Lease,
+    channel: Arc<dyn Channel>,
+    clock: Arc<dyn Clock>,
+    timeout: Duration,
+) -> (Lease, AttemptRecord) {
+    let (started, began) = (clock.now(), clock.monotonic());
+    let consignment = Consignment {
+        delivery: lease.delivery,
+        parcel: lease.parcel.clone(),
+        event_type: lease.event_type.clone(),
+        source: lease.source.clone(),
+        message_id: lease.message_id.clone(),
+        correlation_id: lease.correlation_id.clone(),
+        traceparent: lease.traceparent.clone(),
+        now: started,
+    };
+    let sent = AssertUnwindSafe(tokio::time::timeout(timeout, channel.send(&consignment))).catch_unwind().await;
+    let outcome = match sent {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(_)) => Outcome::fault(Fault::new(FaultCode::NoAnswer, "the attempt took longer than it may")),
+        Err(_) => {
+            error!(delivery.id = %lease.delivery, "The attempt of delivery {} stopped by a panic", lease.delivery);
+            Outcome::fault(Fault::new(FaultCode::AttemptCrashed, "our own code panicked in the channel"))
+        }
+    };
+    let took = clock.monotonic().saturating_sub(began);
+    let took = SignedDuration::try_from(took).unwrap_or(SignedDuration::MAX);
+    (lease, AttemptRecord { started, took, outcome })
+}

@@ -1,0 +1,338 @@
+//! Writing an XML document by a table, and reading it back against the event it was made of.
+
+use std::borrow::Cow;
+
+use quick_xml::{
+    Reader, Writer,
+    escape::partial_escape,
+    events::{BytesDecl, BytesEnd, BytesRef, BytesStart, BytesText, Event},
+};
+use serde_json::{Map, Value};
+
+use super::mapping::{self, Field, Path, Shape};
+use crate::domain::Violation;
+
+/// A document being written. No indentation: white space would be content to whoever reads it.
+pub struct Document {
+    writer: Writer<Vec<u8>>,
+    root: &'static str,
+}
+
+const NEVER_FAILS: &str = "writing to memory does not fail";
+
+impl Document {
+    /// Opens a document with its root element in the namespace.
+    pub fn new(root: &'static str, namespace: &'static str) -> Self {
+        let mut writer = Writer::new(Vec::with_capacity(4096));
+        writer.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None))).expect(NEVER_FAILS);
+        let start = BytesStart::new(root).with_attributes([("xmlns", namespace)]);
+        writer.write_event(Event::Start(start)).expect(NEVER_FAILS);
+        Self { writer, root }
+    }
+
+    pub fn open(&mut self, name: &'static str) {
+        self.writer.write_event(Event::Start(BytesStart::new(name))).expect(NEVER_FAILS);
+    }
+
+    pub fn close(&mut self, name: &'static str) {
+        self.writer.write_event(Event::End(BytesEnd::new(name))).expect(NEVER_FAILS);
+    }
+
+    /// An element with text. A carriage return is written `&#13;`, or a reader would take it for a line end.
+    pub fn leaf(&mut self, name: &'static str, text: &str) {
+        self.open(name);
+        self.writer.write_event(Event::Text(BytesText::from_escaped(partial_escape(text)))).expect(NEVER_FAILS);
+        self.close(name);
+    }
+
+    /// The elements of a table, in its order.
+    pub fn fields(&mut self, fields: &[Field], map: &Map<String, Value>, path: &Path<'_>, faults: &mut Vec<Violation>) {
+        mapping::uncarried(fields, map, path, faults);
+        for field in fields {
+            let path = path.key(field.key);
+            match (map.get(field.key), field.shape) {
+                (None, Shape::CodeOr { codes, default }) => {
+                    let theirs = codes.iter().find(|(canonical, _)| *canonical == default);
+                    self.leaf(field.name, theirs.expect("a default is one of its codes").1);
+                }
+                (None, _) => {}
+                (Some(Value::Object(group)), Shape::Group(inner)) => self.group(field.name, inner, group, &path, faults),
+                (Some(Value::Array(items)), Shape::Groups(inner)) => {
+                    for (index, item) in items.iter().enumerate() {
+                        match item {
+                            Value::Object(group) => self.group(field.name, inner, group, &path.index(index), faults),
+                            other => self.value(field, other, &path.index(index), faults),
+                        }
+                    }
+                }
+                (Some(Value::Array(items)), Shape::Texts { .. }) => {
+                    for (index, item) in items.iter().enumerate() {
+                        self.value(field, item, &path.index(index), faults);
+                    }
+                }
+                (Some(value), _) => self.value(field, value, &path, faults),
+            }
+        }
+    }
+
+    fn group(
+        &mut self,
+        name: &'static str,
+        fields: &[Field],
+        map: &Map<String, Value>,
+        path: &Path<'_>,
+        faults: &mut Vec<Violation>,
+    ) {
+        self.open(name);
+        self.fields(fields, map, path, faults);
+        self.close(name);
+    }
+
+    fn value(&mut self, field: &Field, value: &Value, path: &Path<'_>, faults: &mut Vec<Violation>) {
+        match mapping::encode(field.shape, value, path) {
+            Ok(text) => self.leaf(field.name, &text),
+            Err(violation) => faults.push(violation),
+        }
+    }
+
+    /// Closes the root and hands over the bytes.
+    pub fn finish(mut self) -> Vec<u8> {
+        self.close(self.root);
+        self.writer.into_inner()
+    }
+}
+
+/// A document being read back, element by element, in the order it must have.
+pub struct Reading<'b> {
+    reader: Reader<&'b [u8]>,
+}
+
+/// The document is not what was expected at this place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotAsWritten;
+
+impl<'b> Reading<'b> {
+    /// Begins at a root element in its namespace.
+    ///
+    /// # Errors
+    /// Another root, another namespace, or no XML.
+    pub fn new(xml: &'b [u8], root: &str, namespace: &str) -> Result<Self, NotAsWritten> {
+        let xml = std::str::from_utf8(xml).map_err(|_| NotAsWritten)?;
+        let mut reading = Self { reader: Reader::from_str(xml) };
+        let Event::Decl(_) = reading.next()? else { return Err(NotAsWritten) };
+        let Event::Start(start) = reading.next()? else { return Err(NotAsWritten) };
+        let declared = start.try_get_attribute("xmlns").ok().flatten().ok_or(NotAsWritten)?;
+        if start.name().as_ref() != root || declared.value.as_ref() != namespace {
+            return Err(NotAsWritten);
+        }
+        Ok(reading)
+    }
+
+    fn next(&mut self) -> Result<Event<'b>, NotAsWritten> {
+        self.reader.read_event().map_err(|_| NotAsWritten)
+    }
+
+    /// The next thing is the start of that element.
+    pub fn open(&mut self, name: &str) -> Result<(), NotAsWritten> {
+        match self.next()? {
+            Event::Start(start) if start.name().as_ref() == name => Ok(()),
+            _ => Err(NotAsWritten),
+        }
+    }
+
+    /// The next thing is the end of the open element.
+    pub fn close(&mut self) -> Result<(), NotAsWritten> {
+        match self.next()? {
+            Event::End(_) => Ok(()),
+            _ => Err(NotAsWritten),
+        }
+    }
+
+    /// The next thing is that element with text and nothing else in it.
+    pub fn leaf(&mut self, name: &str) -> Result<Cow<'b, str>, NotAsWritten> {
+        self.open(name)?;
+        let mut text = Cow::Borrowed("");
+        loop {
+            match self.next()? {
+                Event::Text(piece) => append(&mut text, piece.xml10_content()),
+                Event::GeneralRef(reference) => append(&mut text, resolve(&reference)?),
+                Event::End(_) => return Ok(text),
+                _ => return Err(NotAsWritten),
+            }
+        }
+    }
+
+    /// The elements of a table, each saying what the canonical data says, and no others.
+    ///
+    /// # Errors
+    /// The first element that is missing, out of place or says something else.
+    pub fn fields(&mut self, fields: &[Field], map: &Map<String, Value>, path: &Path<'_>) -> Result<(), Violation> {
+        for field in fields {
+            let path = path.key(field.key);
+            match (map.get(field.key), field.shape) {
+                (None, Shape::CodeOr { default, .. }) => self.value(field, &Value::from(default), &path)?,
+                (None, _) => {}
+                (Some(Value::Object(group)), Shape::Group(inner)) => self.group(field.name, inner, group, &path)?,
+                (Some(Value::Array(items)), Shape::Groups(inner)) => {
+                    for (index, item) in items.iter().enumerate() {
+                        let path = path.index(index);
+                        let group = item.as_object().ok_or_else(|| mapping::differs(path.pointer()))?;
+                        self.group(field.name, inner, group, &path)?;
+                    }
+                }
+                (Some(Value::Array(items)), Shape::Texts { .. }) => {
+                    for (index, item) in items.iter().enumerate() {
+                        self.value(field, item, &path.index(index))?;
+                    }
+                }
+                (Some(value), _) => self.value(field, value, &path)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn group(&mut self, name: &str, fields: &[Field], map: &Map<String, Value>, path: &Path<'_>) -> Result<(), Violation> {
+        self.open(name).map_err(|_| mapping::differs(path.pointer()))?;
+        self.fields(fields, map, path)?;
+        self.close().map_err(|_| mapping::differs(path.pointer()))
+    }
+
+    fn value(&mut self, field: &Field, value: &Value, path: &Path<'_>) -> Result<(), Violation> {
+        match self.leaf(field.name) {
+            Ok(text) if mapping::says(field.shape, value, &text) => Ok(()),
+            _ => Err(mapping::differs(path.pointer())),
+        }
+    }
+
+    /// The root ends here, and with it the document.
+    ///
+    /// # Errors
+    /// Anything more.
+    pub fn finish(mut self) -> Result<(), NotAsWritten> {
+        self.close()?;
+        match self.next()? {
+            Event::Eof => Ok(()),
+            _ => Err(NotAsWritten),
+        }
+    }
+}
+
+/// Adds a piece; a text in one piece stays borrowed.
+fn append<'b>(text: &mut Cow<'b, str>, piece: Cow<'b, str>) {
+    if text.is_empty() {
+        *text = piece;
+    } else {
+        text.to_mut().push_str(&piece);
+    }
+}
+
+/// What a reference stands for: a character number, or one of XML's five.
+fn resolve(reference: &BytesRef<'_>) -> Result<Cow<'static, str>, NotAsWritten> {
+    if let Some(character) = reference.resolve_char_ref().map_err(|_| NotAsWritten)? {
+        return Ok(Cow::Owned(character.to_string()));
+    }
+    match reference.xml10_content().as_ref() {
+        "amp" => Ok(Cow::Borrowed("&")),
+        "lt" => Ok(Cow::Borrowed("<")),
+        "gt" => Ok(Cow::Borrowed(">")),
+        "quot" => Ok(Cow::Borrowed("\"")),
+        "apos" => Ok(Cow::Borrowed("'")),
+        _ => Err(NotAsWritten),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const FIELDS: &[Field] = &[
+        Field::new("text", "Tekst", Shape::Text { max: 100 }),
+        Field::new("group", "Gruppe", Shape::Group(&[Field::new("number", "Tal", Shape::Integer { max: 9 })])),
+        Field::new("items", "Post", Shape::Groups(&[Field::new("name", "Navn", Shape::Text { max: 9 })])),
+        Field::new("points", "Punkt", Shape::Texts { max: 9 }),
+        Field::new("owner", "Ejer", Shape::CodeOr { codes: &[("a", "A"), ("b", "B")], default: "b" }),
+    ];
+
+    fn written(data: &Value) -> Result<Vec<u8>, Vec<Violation>> {
+        let mut document = Document::new("Prove", "urn:prove");
+        let mut faults = Vec::new();
+        document.fields(FIELDS, data.as_object().unwrap(), &Path::DATA, &mut faults);
+        if faults.is_empty() { Ok(document.finish()) } else { Err(faults) }
+    }
+
+    fn reread(xml: &[u8], data: &Value) -> Result<(), String> {
+        let mut reading = Reading::new(xml, "Prove", "urn:prove").map_err(|_| "root".to_owned())?;
+        reading.fields(FIELDS, data.as_object().unwrap(), &Path::DATA).map_err(|v| v.pointer)?;
+        reading.finish().map_err(|_| "end".to_owned())
+    }
+
+    fn sample() -> Value {
+        json!({
+            "text": " <b>\"Æ\" & 'ø'</b> ]]>\r\n\tå \u{1F600}",
+            "group": {"number": 9},
+            "items": [{"name": "x"}, {"name": "y"}],
+            "points": ["p", "q"],
+        })
+    }
+
+    #[test]
+    fn every_value_survives_the_writing_and_the_reading() {
+        let xml = written(&sample()).unwrap();
+        let text = String::from_utf8(xml.clone()).unwrap();
+        assert!(text.contains("]]&gt;&#13;\n"), "{text}");
+        assert!(text.ends_with("<Ejer>B</Ejer></Prove>"), "{text}");
+        assert_eq!(reread(&xml, &sample()), Ok(()));
+    }
+
+    #[test]
+    fn a_document_that_says_something_else_is_noticed_where_it_does() {
+        let xml = written(&sample()).unwrap();
+        for (change, to, pointer) in [
+            ("/text", json!("x"), "/data/text"),
+            ("/group/number", json!(8), "/data/group/number"),
+            ("/items/1/name", json!("z"), "/data/items/1/name"),
+            ("/items", json!([{"name": "x"}]), "/data/points/0"),
+            ("/points", json!(["p"]), "/data/owner"),
+            ("/points", json!(["p", "r"]), "/data/points/1"),
+        ] {
+            let mut other = sample();
+            *other.pointer_mut(change).unwrap() = to;
+            assert_eq!(reread(&xml, &other), Err(pointer.to_owned()), "{change}");
+        }
+        let mut other = sample();
+        other["owner"] = json!("a");
+        assert_eq!(reread(&xml, &other), Err("/data/owner".to_owned()));
+    }
+
+    #[test]
+    fn a_property_without_a_place_is_refused_rather_than_left_out() {
+        let mut data = sample();
+        data["group"]["extra"] = json!(1);
+        let faults = written(&data).unwrap_err();
+        assert_eq!((faults[0].pointer.as_str(), faults[0].rule.as_str()), ("/data/group/extra", "format.not-carried"));
+    }
+
+    #[test]
+    fn all_faults_are_told_at_once() {
+        let faults = written(&json!({"text": "\u{7}", "group": {"number": 10}, "points": ["0123456789"]})).unwrap_err();
+        let pointers: Vec<_> = faults.iter().map(|f| f.pointer.as_str()).collect();
+        assert_eq!(pointers, ["/data/text", "/data/group/number", "/data/points/0"]);
+    }
+
+    #[test]
+    fn another_root_namespace_or_tail_is_refused() {
+        for xml in [
+            "<?xml version=\"1.0\"?><Anden xmlns=\"urn:prove\"/>",
+            "<?xml version=\"1.0\"?><Prove xmlns=\"urn:anden\"></Prove>",
+            "<?xml version=\"1.0\"?><Prove></Prove>",
+            "<Prove xmlns=\"urn:prove\"></Prove>",
+            "",
+        ] {
+            assert!(Reading::new(xml.as_bytes(), "Prove", "urn:prove").is_err(), "{xml}");
+        }
+        let xml = b"<?xml version=\"1.0\"?><Prove xmlns=\"urn:prove\"><Ejer>B</Ejer></Prove> ";
+        assert_eq!(reread(xml, &json!({})), Err("end".to_owned()));
+    }
+}

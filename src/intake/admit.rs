@@ -1,0 +1,349 @@
+//! Judges one raw message: everything it owes, or everything that is wrong with it. Pure.
+
+use jiff::SignedDuration;
+use sha2::{Digest, Sha256};
+
+use super::rules::{CompiledKind, KindPromise, Rules, Sender};
+use crate::{
+    codec::{self, Decoded, Raw, Transport},
+    domain::{
+        Agreement, Cpr, Envelope, Event, Fault, FaultCode, Format, HoldReason, KindId, Party, Text, Violation,
+        agreement::{Found, OutsideValidity, find},
+        answer::Subscription,
+        route::{Receiver, route},
+        sla::Clocked,
+    },
+    kinds::Facts,
+    store::{Accepted, Admission, Arrived, Invalid, NewDelivery, Way},
+};
+
+/// Judges what arrived. The sender is the party whose credential brought it; the message may speak for no other.
+pub fn admit(rules: &Rules, arrived: Arrived) -> Admission {
+    let sender = rules.senders.get(&arrived.party);
+    let answers = sender.map_or_else(Subscription::default, |s| s.answers);
+    let headers = sender.map_or_else(|| arrived.headers.clone(), |s| mapped(s, &arrived));
+    let raw = Raw {
+        body: &arrived.raw,
+        content_type: arrived.content_type.as_deref(),
+        headers: &headers,
+        transport: transport(arrived.way),
+    };
+    let schema_of = |id: &KindId| rules.kinds.get(id).map(|k| k.schema.document());
+    match codec::decode(&raw, &rules.limits, &schema_of) {
+        Ok(decoded) => judge(rules, arrived, sender, answers, decoded),
+        Err(undecodable) => {
+            let named = undecodable.named;
+            Admission::Invalid(Box::new(Invalid {
+                arrived,
+                message_id: named.id,
+                source: named.source,
+                kind: named.event_type,
+                receiver: named.receiver,
+                violations: undecodable.violations,
+                answers,
+            }))
+        }
+    }
+}
+
+fn transport(way: Way) -> Transport {
+    match way {
+        Way::Amqp => Transport::Amqp,
+        Way::Http => Transport::Http,
+        Way::Spool | Way::Local => Transport::File,
+    }
+}
+
+/// A legacy sender's own headers, as the attributes they stand for.
+fn mapped(sender: &Sender, arrived: &Arrived) -> Vec<(String, String)> {
+    let prefix = if arrived.way == Way::Amqp { "cloudEvents_" } else { "ce-" };
+    let mut headers = arrived.headers.clone();
+    for (header, attribute) in &sender.headers {
+        if let Some((_, value)) = arrived.headers.iter().find(|(name, _)| name == header) {
+            headers.push((format!("{prefix}{attribute}"), value.clone()));
+        }
+    }
+    for (attribute, value) in &sender.defaults {
+        let name = format!("{prefix}{attribute}");
+        if !headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(&name)) {
+            headers.push((name, value.clone()));
+        }
+    }
+    headers
+}
+
+fn judge(
+    rules: &Rules,
+    arrived: Arrived,
+    sender: Option<&Sender>,
+    answers: Subscription,
+    decoded: Decoded,
+) -> Admission {
+    let event = decoded.event;
+    let mut violations = Vec::new();
+    check_source(&event.envelope, sender, &mut violations);
+    check_time(rules, &event.envelope, &arrived, &mut violations);
+    let agreement = check_agreement(rules, &event.envelope, &mut violations).cloned();
+    let owed = match rules.kinds.get(&event.envelope.kind) {
+        None => {
+            violations.push(unknown_kind(&event.envelope.kind));
+            None
+        }
+        Some(compiled) => check_content(rules, compiled, &event, &arrived, agreement.as_ref(), &mut violations),
+    };
+    let envelope = event.envelope.clone();
+    match owed {
+        Some(deliveries) if !violations.iter().any(Violation::is_error) => Admission::Accepted(Box::new(Accepted {
+            arrived,
+            hash: codec::canonical_hash(&event),
+            agreement: agreement.map(|a| a.id),
+            warnings: violations,
+            answers,
+            deliveries,
+            envelope,
+        })),
+        _ => Admission::Invalid(Box::new(Invalid {
+            arrived,
+            message_id: Some(envelope.id.to_string()),
+            source: Some(envelope.source.to_string()),
+            kind: Some(envelope.kind.to_string()),
+            receiver: Some(envelope.receiver.to_string()),
+            violations,
+            answers,
+        })),
+    }
+}
+
+/// Nobody speaks for another: identity comes from the credential, never from the body.
+fn check_source(envelope: &Envelope, sender: Option<&Sender>, violations: &mut Vec<Violation>) {
+    if sender.is_some_and(|s| s.party == envelope.source) {
+        return;
+    }
+    violations.push(
+        Violation::error(
+            "/source",
+            "party.source",
+            FaultCode::NotYourSource,
+            Text::new(
+                "Beskeden er sendt i en anden parts navn end den, der er logget ind.",
+                "The message speaks for another party than the one whose credential brought it.",
+            ),
+        )
+        .expected(sender.map_or_else(|| "a configured party".to_owned(), |s| s.party.to_string()))
+        .actual(envelope.source.to_string()),
+    );
+}
+
+/// A business time may lie a little ahead, never far; an old one is taken for complaints only.
+fn check_time(rules: &Rules, envelope: &Envelope, arrived: &Arrived, violations: &mut Vec<Violation>) {
+    let ahead = envelope.time.duration_since(arrived.received);
+    if ahead > rules.ahead_max {
+        violations.push(
+            Violation::error(
+                "/time",
+                "time.ahead",
+                FaultCode::TimeOutOfBounds,
+                Text::new(
+                    "Hændelsestidspunktet ligger længere ude i fremtiden, end ure kan afvige.",
+                    "The business time lies further ahead than clocks may differ.",
+                ),
+            )
+            .expected(format!("at most {} s ahead", rules.ahead_max.as_secs()))
+            .actual(format!("{} s ahead", ahead.as_secs())),
+        );
+    }
+    if -ahead > rules.age_max {
+        let text = Text::new(
+            "Hændelsestidspunktet er ældre, end besked-id'er huskes.",
+            "The business time is older than message ids are remembered.",
+        );
+        let (rule, code) = ("time.too-old", FaultCode::TimeOutOfBounds);
+        violations.push(if envelope.kind.name == "complaint" {
+            Violation::warning("/time", rule, code, text)
+        } else {
+            Violation::error("/time", rule, code, text)
+        });
+    }
+}
+
+/// The agreement in force at the business time decides. A complaint is carried without one, with a warning.
+fn check_agreement<'a>(rules: &'a Rules, envelope: &Envelope, violations: &mut Vec<Violation>) -> Option<&'a Agreement> {
+    let named = envelope.agreement.as_deref();
+    let found = find(&rules.agreements, &envelope.source, &envelope.receiver, named, envelope.time);
+    let (rule, expected, text) = match found {
+        Found::InForce(agreement) if agreement.takes(&envelope.kind.name) => return Some(agreement),
+        Found::InForce(agreement) => (
+            "agreement.kind",
+            agreement.kinds.join(", "),
+            Text::new(
+                format!("Aftalen {} omfatter ikke denne beskedtype.", agreement.id),
+                format!("Agreement {} does not take this kind.", agreement.id),
+            ),
+        ),
+        Found::NotTheirs => (
+            "agreement.unknown",
+            "an agreement between these two parties".to_owned(),
+            Text::new("Den nævnte aftale findes ikke mellem disse parter.", "The agreement named is not one between these parties."),
+        ),
+        Found::Several(ids) => (
+            "agreement.ambiguous",
+            ids.join(" or "),
+            Text::new(
+                "Flere aftaler gælder; beskeden skal nævne, hvilken den sendes under.",
+                "Several agreements are in force; the message must name the one it is sent under.",
+            ),
+        ),
+        Found::Outside(nearest) => (
+            "agreement.validity",
+            nearest.map_or_else(String::new, |a| {
+                let last = a.valid_to.map_or_else(|| "on".to_owned(), |d| d.to_string());
+                format!("{}: {} to {last}", a.id, a.valid_from)
+            }),
+            Text::new(
+                "Ingen aftale mellem parterne gælder på hændelsestidspunktet.",
+                "No agreement between the parties is in force at the business time.",
+            ),
+        ),
+    };
+    let carried = envelope.kind.name == "complaint"
+        || (rule == "agreement.validity" && rules.outside_validity == OutsideValidity::Flag);
+    let violation = if carried {
+        Violation::warning("/agreement", rule, FaultCode::AgreementRefuses, text)
+    } else {
+        Violation::error("/agreement", rule, FaultCode::AgreementRefuses, text)
+    };
+    violations.push(violation.expected(expected));
+    None
+}
+
+fn unknown_kind(kind: &KindId) -> Violation {
+    Violation::error(
+        "/type",
+        "kind.unknown",
+        FaultCode::UnknownKind,
+        Text::new("Beskedtypen kendes ikke.", "The kind is not known."),
+    )
+    .expected("a kind from `kassebro schemas list`")
+    .actual(kind.to_string())
+    .star(1014)
+}
+
+/// Schema, then the kind's rules, then routes and parcels. `None` where no parcel can be made.
+fn check_content(
+    rules: &Rules,
+    compiled: &CompiledKind,
+    event: &Event,
+    arrived: &Arrived,
+    agreement: Option<&Agreement>,
+    violations: &mut Vec<Violation>,
+) -> Option<Vec<NewDelivery>> {
+    check_direction(compiled, &event.envelope, violations);
+    let found = compiled.schema.validate(&event.data, "/data");
+    if !found.is_empty() {
+        violations.extend(found);
+        return None;
+    }
+    violations.extend(compiled.kind.check(event, arrived.received));
+    let routed = route(&rules.receivers, &event.envelope.receiver, compiled.kind.name());
+    if routed.receivers.is_empty() {
+        violations.push(no_route(&event.envelope.receiver));
+    }
+    if violations.iter().any(Violation::is_error) {
+        return None;
+    }
+    let facts = compiled.kind.facts(event);
+    let mut deliveries = Vec::with_capacity(routed.receivers.len());
+    for receiver in routed.receivers {
+        let format = receiver.format.unwrap_or(compiled.kind.format());
+        match compiled.kind.render(event, format) {
+            Ok(parcel) => {
+                let (promise, expires) = clock(rules, agreement, &event.envelope, arrived);
+                deliveries.push(NewDelivery {
+                    receiver: receiver.name.clone(),
+                    parcel,
+                    ordering_key: ordering_key(receiver, &event.envelope, &facts),
+                    promise,
+                    expires,
+                    hold: hold(format, &facts),
+                });
+            }
+            Err(cannot) => violations.extend(cannot),
+        }
+    }
+    Some(deliveries)
+}
+
+fn check_direction(compiled: &CompiledKind, envelope: &Envelope, violations: &mut Vec<Violation>) {
+    let (from, to) = compiled.kind.direction();
+    if envelope.source.kind() != from || envelope.receiver.kind() != to {
+        violations.push(
+            Violation::error(
+                "/receiver",
+                "kind.direction",
+                FaultCode::WrongDirection,
+                Text::new(
+                    "Beskedtypen går ikke fra denne part til den modtager.",
+                    "The kind does not go from this party to that receiver.",
+                ),
+            )
+            .expected(format!("{from:?} to {to:?}").to_lowercase()),
+        );
+    }
+}
+
+fn no_route(receiver: &Party) -> Violation {
+    Violation::error(
+        "/receiver",
+        "route.none",
+        FaultCode::NoRoute,
+        Text::new(
+            "Ingen modtager er sat op for denne part og beskedtype.",
+            "No receiver is configured for this party and kind.",
+        ),
+    )
+    .actual(receiver.to_string())
+    .star(4695)
+}
+
+/// The clock starts at the business time, or at receipt where that lies a little ahead.
+fn clock(
+    rules: &Rules,
+    agreement: Option<&Agreement>,
+    envelope: &Envelope,
+    arrived: &Arrived,
+) -> (Clocked, Option<jiff::Timestamp>) {
+    let KindPromise { promise, retry_window } = rules.promise_of(&envelope.kind.name);
+    let agreed = agreement.and_then(|a| a.promise(&envelope.kind.name));
+    let clocked = agreed.as_ref().unwrap_or(promise).start(envelope.time.min(arrived.received));
+    let expires = retry_window.and_then(|window| clocked.due.max(arrived.received).checked_add(window).ok());
+    (clocked, expires)
+}
+
+/// Deliveries to one receiver about one citizen within one business domain keep their order. The key is a
+/// hash: it says nothing by itself, and a collision only makes two strangers wait for each other.
+fn ordering_key(receiver: &Receiver, envelope: &Envelope, facts: &Facts) -> Option<i64> {
+    let domain = facts.ordering_domain?;
+    let about = facts.citizen.as_ref().map(Cpr::digits).or(envelope.subject.as_deref())?;
+    let mut hash = Sha256::new();
+    for part in [receiver.name.as_str(), domain, about] {
+        hash.update(part.as_bytes());
+        hash.update([0]);
+    }
+    let digest = hash.finalize();
+    let head: [u8; 8] = digest[..8].try_into().expect("a SHA-256 has more than eight bytes");
+    Some(i64::from_be_bytes(head))
+}
+
+/// A replacement number (day + 60) does not fit the pattern of STAR's interfaces: a person decides. Nothing is
+/// taken off the number, and the citizen is not turned away.
+fn hold(format: Format, facts: &Facts) -> Option<(HoldReason, Fault)> {
+    let excluded = matches!(format, Format::Beskedmodul | Format::Jobag);
+    let replacement = facts.citizen.as_ref().is_some_and(Cpr::is_replacement);
+    (excluded && replacement).then(|| {
+        let detail = "the receiver's format has no room for a replacement CPR number; deliver it another way, or retry";
+        (HoldReason::Person, Fault::new(FaultCode::IdentifierWrong, detail))
+    })
+}
+
+/// The longest that clocks may differ by default.
+pub const AHEAD_MAX: SignedDuration = SignedDuration::from_mins(5);

@@ -1,0 +1,357 @@
+//! RabbitMQ in: one supervised session per queue; a batch is acknowledged once it is committed.
+//!
+//! A session ends at the first trouble (closed channel, cancelled consumer, lost connection, a store that
+//! cannot commit) and is built anew. What was not acknowledged the broker keeps and sends again. Nothing is
+//! ever requeued as a retry, and nothing is negatively acknowledged.
+
+use std::time::Duration;
+
+use futures_util::{FutureExt, StreamExt};
+use jiff::Timestamp;
+use lapin::{
+    Channel, Consumer,
+    message::Delivery,
+    options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions},
+    types::FieldTable,
+};
+use sha2::{Digest, Sha256};
+use tracing::{info, warn};
+
+use super::{Intake, RawMessage, headers, rules::Rules};
+use crate::{
+    amqp_client::{self, Broker, NotConnected},
+    domain::{FaultCode, Text, Violation, answer::Subscription},
+    lifecycle::Stop,
+    reconnect::Reconnect,
+    store::{Admission, Arrived, InHand, Invalid, StoreError, Way},
+    telemetry::Part,
+};
+
+/// Bytes that may lie unacknowledged: prefetch times the largest recent body.
+const IN_FLIGHT_BYTES: usize = 64 * 1024 * 1024;
+/// The body size assumed until bodies have been seen: so the prefetch starts at 64.
+const BODY_ASSUMED: usize = 1024 * 1024;
+/// More than this buys nothing.
+const PREFETCH_MAX: usize = 1_000;
+/// Bodies after which the prefetch is reckoned anew.
+const PREFETCH_AFTER: usize = 64;
+/// Crashes in hand after which a message is set aside.
+const CRASHES_MAX: u32 = 2;
+/// The broker answers a channel operation within this, or the session is given up.
+const OPERATION_MAX: Duration = Duration::from_secs(30);
+/// How long a session that stood is sound, so that the next connection is tried at once.
+const SOUND_AFTER: Duration = Duration::from_secs(10);
+
+/// One queue, and the party whose it is.
+#[derive(Debug, Clone)]
+pub struct Queue {
+    pub name: String,
+    pub party: String,
+    /// The AMQP user whose messages these are; `None`: the user is not checked (demonstration only).
+    pub user: Option<String>,
+    /// Messages in one batch.
+    pub batch_max: usize,
+}
+
+/// Why a session ended.
+#[derive(Debug, thiserror::Error)]
+enum Ended {
+    #[error(transparent)]
+    NotConnected(#[from] NotConnected),
+    #[error("the broker closed the channel or refused an operation")]
+    Broker(#[from] lapin::Error),
+    #[error("the broker did not answer within 30 s")]
+    Silent,
+    #[error("the consumer was cancelled: the queue was deleted or moved")]
+    Cancelled,
+    #[error("the broker did not know the acknowledgement")]
+    StaleAck,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Serves one queue until the stop.
+///
+/// # Errors
+/// The store cannot be used any more.
+pub async fn run(intake: Intake, broker: Broker, queue: Queue, stop: Stop) -> Result<(), StoreError> {
+    let mut reconnect = Reconnect::usual();
+    let mut largest = BODY_ASSUMED;
+    let part = Part { part: queue.name.clone() };
+    while !stop.is_soft() {
+        let began = intake.clock.monotonic();
+        intake.metrics.broker_sessions.get_or_create(&part).inc();
+        let ended = session(&intake, &broker, &queue, &mut largest, &stop).await;
+        intake.metrics.broker_connected.get_or_create(&part).set(0);
+        match ended {
+            Ok(()) => return Ok(()),
+            Err(Ended::Store(error @ StoreError::Unusable(_))) => return Err(error),
+            Err(ended) => {
+                if matches!(ended, Ended::Store(_)) {
+                    intake.metrics.intake_paused.set(1);
+                }
+                warn!(queue = %queue.name, error = %chain(&ended), "Consuming {} ended; connecting again", queue.name);
+            }
+        }
+        if intake.clock.monotonic().saturating_sub(began) >= SOUND_AFTER {
+            reconnect.reset();
+        }
+        wait_for_store(&intake, &stop).await?;
+        stop.unless_soft(intake.clock.sleep(reconnect.next())).await;
+    }
+    Ok(())
+}
+
+/// Nothing is consumed before the store can commit again.
+async fn wait_for_store(intake: &Intake, stop: &Stop) -> Result<(), StoreError> {
+    while !stop.is_soft() {
+        match intake.store.check().await {
+            Ok(()) => {
+                intake.metrics.intake_paused.set(0);
+                return Ok(());
+            }
+            Err(error @ StoreError::Unusable(_)) => return Err(error),
+            Err(error) => {
+                intake.metrics.intake_paused.set(1);
+                warn!(error = %error, "The store cannot commit; nothing is taken until it can");
+                stop.unless_soft(intake.clock.sleep(Duration::from_secs(1))).await;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The error with its causes, once.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+/// One connection's life. `Ok`: the stop came, and what was prefetched is committed and acknowledged.
+async fn session(intake: &Intake, broker: &Broker, queue: &Queue, largest: &mut usize, stop: &Stop) -> Result<(), Ended> {
+    let connection = amqp_client::connect(broker, &format!("kassebro in {}", queue.name)).await?;
+    let channel = bounded(connection.create_channel()).await?;
+    let part = Part { part: queue.name.clone() };
+    let mut ended = Ok(false);
+    while matches!(ended, Ok(false)) {
+        let prefetch = prefetch(*largest);
+        bounded(channel.basic_qos(prefetch, BasicQosOptions::default())).await?;
+        let mut consumer = bounded(channel.basic_consume(
+            queue.name.as_str().into(),
+            "kassebro".into(),
+            BasicConsumeOptions::default(),
+            FieldTable::default(),
+        ))
+        .await?;
+        intake.metrics.broker_connected.get_or_create(&part).set(1);
+        info!(queue = %queue.name, prefetch, "Consuming {}", queue.name);
+        ended = consume(intake, queue, &channel, &mut consumer, prefetch, largest, stop).await;
+    }
+    let closed = bounded(connection.close(200, "done".into())).await;
+    ended?;
+    closed
+}
+
+/// Waits for the broker, but not for ever.
+async fn bounded<T>(operation: impl Future<Output = lapin::Result<T>>) -> Result<T, Ended> {
+    match tokio::time::timeout(OPERATION_MAX, operation).await {
+        Ok(done) => done.map_err(Ended::Broker),
+        Err(_) => Err(Ended::Silent),
+    }
+}
+
+/// Messages that may lie unacknowledged when the largest recent body has that size.
+fn prefetch(largest: usize) -> u16 {
+    let fit = (IN_FLIGHT_BYTES / largest.max(1)).clamp(1, PREFETCH_MAX);
+    u16::try_from(fit).expect("it is at most a thousand")
+}
+
+/// Batch after batch. `Ok(true)`: the stop came. `Ok(false)`: another prefetch fits better.
+async fn consume(
+    intake: &Intake,
+    queue: &Queue,
+    channel: &Channel,
+    consumer: &mut Consumer,
+    prefetch: u16,
+    largest: &mut usize,
+    stop: &Stop,
+) -> Result<bool, Ended> {
+    let (mut seen, mut largest_here) = (0, 0);
+    let mut leaving = None;
+    loop {
+        let first = match leaving {
+            // Cancelled by us: what was prefetched still comes, then the end.
+            Some(_) => consumer.next().await,
+            None => match stop.unless_soft(consumer.next()).await {
+                Some(next) => next,
+                None => {
+                    leaving = Some(true);
+                    cancel(channel, consumer).await?;
+                    continue;
+                }
+            },
+        };
+        let Some(first) = first else { return leaving.ok_or(Ended::Cancelled) };
+        let batch = gather(first?, consumer, queue.batch_max)?;
+        seen += batch.len();
+        largest_here = batch.iter().map(|d| d.data.len()).max().unwrap_or(0).max(largest_here);
+        let last = batch.last().expect("a batch has a first").acker.clone();
+        take(intake, queue, batch).await?;
+        if !bounded(last.ack(BasicAckOptions { multiple: true })).await? {
+            return Err(Ended::StaleAck);
+        }
+        if seen >= PREFETCH_AFTER && leaving.is_none() {
+            *largest = largest_here.max(1);
+            let fits = self::prefetch(*largest);
+            if fits > prefetch.saturating_mul(2) || fits < prefetch / 2 {
+                leaving = Some(false);
+                cancel(channel, consumer).await?;
+            }
+            (seen, largest_here) = (0, largest_here / 2);
+        }
+    }
+}
+
+async fn cancel(channel: &Channel, consumer: &Consumer) -> Result<(), Ended> {
+    bounded(channel.basic_cancel(consumer.tag(), BasicCancelOptions::default())).await
+}
+
+/// What has arrived: at least the first, at most `most`.
+fn gather(first: Delivery, consumer: &mut Consumer, most: usize) -> Result<Vec<Delivery>, Ended> {
+    let mut batch = vec![first];
+    while batch.len() < most {
+        match consumer.next().now_or_never() {
+            Some(Some(next)) => batch.push(next?),
+            Some(None) | None => break,
+        }
+    }
+    Ok(batch)
+}
+
+/// Judges and commits a batch. A redelivered message is judged by itself behind a committed mark, because it
+/// may be what stopped the process; its neighbours are innocent.
+async fn take(intake: &Intake, queue: &Queue, batch: Vec<Delivery>) -> Result<(), StoreError> {
+    let rules = intake.rules();
+    let mut together = Vec::with_capacity(batch.len());
+    for delivery in batch {
+        let suspect = delivery.redelivered.then(|| fingerprint(&queue.name, &delivery));
+        let user = delivery.properties.user_id().as_ref().map(ToString::to_string);
+        let arrived = arrived(intake, queue, &rules, delivery);
+        match suspect {
+            None => together.push(judge(&rules, queue, arrived, user.as_deref())),
+            Some(key) => {
+                intake.accept(std::mem::take(&mut together)).await?;
+                take_suspect(intake, &rules, queue, arrived, user.as_deref(), key).await?;
+            }
+        }
+    }
+    intake.accept(together).await.map(|_| ())
+}
+
+fn arrived(intake: &Intake, queue: &Queue, rules: &Rules, delivery: Delivery) -> Arrived {
+    let properties = &delivery.properties;
+    let sent = properties
+        .timestamp()
+        .and_then(|seconds| i64::try_from(seconds).ok())
+        .and_then(|seconds| Timestamp::from_second(seconds).ok());
+    let raw = RawMessage {
+        party: queue.party.clone(),
+        content_type: properties.content_type().as_ref().map(ToString::to_string),
+        headers: headers::amqp(properties),
+        body: delivery.data.into(),
+        sent,
+    };
+    intake.receive(raw, Way::Amqp, rules)
+}
+
+/// Admits a message whose AMQP user is the queue's; otherwise it is invalid, under the party of the user that
+/// sent it, and never answered into the queue's party's queue.
+fn judge(rules: &Rules, queue: &Queue, mut arrived: Arrived, user: Option<&str>) -> Admission {
+    match (&queue.user, user) {
+        (None, _) => super::admit(rules, arrived),
+        (Some(owner), Some(user)) if owner == user => super::admit(rules, arrived),
+        (Some(owner), user) => {
+            let intruder = user.and_then(|user| rules.sender_of_user(user));
+            arrived.party = intruder.map_or_else(|| "unknown".to_owned(), |s| s.party.code().to_owned());
+            let text = Text::new(
+                "Beskeden ligger i en anden parts kø eller mangler sit user-id.",
+                "The message is in another party's queue, or carries no user-id.",
+            );
+            let violation = Violation::error("", "party.amqp-user", FaultCode::NotYourSource, text)
+                .expected(format!("user-id {owner}"))
+                .actual(user.unwrap_or("(none)"));
+            refused(arrived, violation, Subscription(0))
+        }
+    }
+}
+
+fn refused(arrived: Arrived, violation: Violation, answers: Subscription) -> Admission {
+    Admission::Invalid(Box::new(Invalid {
+        arrived,
+        message_id: None,
+        source: None,
+        kind: None,
+        receiver: None,
+        violations: vec![violation],
+        answers,
+    }))
+}
+
+async fn take_suspect(
+    intake: &Intake,
+    rules: &Rules,
+    queue: &Queue,
+    arrived: Arrived,
+    user: Option<&str>,
+    key: [u8; 32],
+) -> Result<(), StoreError> {
+    let mark = InHand { key, now: arrived.received, way: Way::Amqp, party: queue.party.clone() };
+    let crashes = intake.store.take_in_hand(mark).await?;
+    let admission = if crashes < CRASHES_MAX { judge(rules, queue, arrived, user) } else { set_aside(arrived, crashes) };
+    intake.accept(vec![admission]).await?;
+    intake.store.put_down(key).await
+}
+
+fn set_aside(arrived: Arrived, crashes: u32) -> Admission {
+    warn!(receipt = %arrived.receipt, crashes, "Message {} was in hand at {crashes} crashes and is set aside", arrived.receipt);
+    let text = Text::new(
+        "Beskeden standsede den proces, der læste den, to gange og er lagt til side.",
+        "The message stopped the process that read it twice, and was set aside.",
+    );
+    let violation = Violation::error("", "message.set-aside", FaultCode::SetAside, text);
+    refused(arrived, violation.actual(format!("{crashes} crashes")), Subscription::default())
+}
+
+/// What makes two deliveries of the broker the same message, whatever is in it.
+fn fingerprint(queue: &str, delivery: &Delivery) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(queue.as_bytes());
+    hash.update([0]);
+    if let Some(id) = delivery.properties.message_id() {
+        hash.update(id.as_str().as_bytes());
+    }
+    hash.update([0]);
+    hash.update(&delivery.data);
+    hash.finalize().into()
+}
+
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_prefetch_keeps_what_lies_unacknowledged_within_64_mebibytes() {
+        assert_eq!(prefetch(BODY_ASSUMED), 64);
+        assert_eq!(prefetch(2_000), 1_000);
+        assert_eq!(prefetch(8 * 1024 * 1024), 8);
+        assert_eq!(prefetch(usize::MAX), 1);
+        assert_eq!(prefetch(0), 1_000);
+    }
+}

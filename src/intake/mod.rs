@@ -1,0 +1,118 @@
+//! Messages in: gather → admit → accept → acknowledge, whichever way they come.
+//!
+//! A message is acknowledged only after the transaction that stored it committed (invariant I1).
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use crate::{
+    clock::Clock,
+    domain::ReceiptId,
+    store::{Admission, Arrived, Store, StoreError, Verdict, Way},
+    telemetry::{Arrivals, Metrics, Part},
+};
+
+mod admit;
+pub mod broker;
+mod headers;
+mod rules;
+pub mod spool;
+pub mod topology;
+
+pub use admit::{AHEAD_MAX, admit};
+pub use rules::{CompiledKind, KindPromise, Rules, Sender};
+
+/// The one desk at which all ways in hand their messages over. Cheap to clone.
+#[derive(Clone)]
+pub struct Intake {
+    pub store: Arc<dyn Store>,
+    pub clock: Arc<dyn Clock>,
+    pub metrics: Arc<Metrics>,
+    rules: watch::Receiver<Arc<Rules>>,
+}
+
+/// A raw message as its way brought it.
+#[derive(Debug, Clone)]
+pub struct RawMessage {
+    /// The code of the party whose credential brought it.
+    pub party: String,
+    pub content_type: Option<String>,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    pub body: bytes::Bytes,
+    /// The sender's word for when it was sent.
+    pub sent: Option<Timestamp>,
+}
+
+impl Intake {
+    pub fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
+        rules: watch::Receiver<Arc<Rules>>,
+    ) -> Self {
+        Self { store, clock, metrics, rules }
+    }
+
+    /// The rules in force.
+    pub fn rules(&self) -> Arc<Rules> {
+        Arc::clone(&self.rules.borrow())
+    }
+
+    /// Gives a raw message its receipt and the time of its arrival.
+    pub fn receive(&self, raw: RawMessage, way: Way, rules: &Rules) -> Arrived {
+        Arrived {
+            receipt: ReceiptId::from_fresh(Uuid::now_v7()),
+            party: raw.party,
+            way,
+            received: self.clock.now(),
+            sent: raw.sent,
+            content_type: raw.content_type,
+            headers: raw.headers,
+            raw: raw.body,
+            generation: rules.generation,
+        }
+    }
+
+    /// Judges and stores a batch: one verdict each, in order, all committed.
+    ///
+    /// # Errors
+    /// The store could not commit: nothing was taken, nothing may be acknowledged.
+    pub async fn take(&self, batch: Vec<RawMessage>, way: Way) -> Result<Vec<Verdict>, StoreError> {
+        let rules = self.rules();
+        let admissions =
+            batch.into_iter().map(|raw| admit(&rules, self.receive(raw, way, &rules))).collect::<Vec<_>>();
+        self.accept(admissions).await
+    }
+
+    /// Stores what was admitted, and counts it.
+    ///
+    /// # Errors
+    /// As [`Intake::take`].
+    pub async fn accept(&self, admissions: Vec<Admission>) -> Result<Vec<Verdict>, StoreError> {
+        let labels: Vec<(String, String)> = admissions.iter().map(label).collect();
+        let began = self.clock.monotonic();
+        let verdicts = self.store.accept(admissions).await?;
+        let waited = self.clock.monotonic().saturating_sub(began);
+        self.metrics.commit_duration.get_or_create(&Part { part: "intake".into() }).observe(waited.as_secs_f64());
+        for ((party, kind), verdict) in labels.into_iter().zip(&verdicts) {
+            let arrivals = Arrivals { party, kind, verdict: verdict.name() };
+            self.metrics.messages_received.get_or_create(&arrivals).inc();
+        }
+        Ok(verdicts)
+    }
+}
+
+/// Party and kind, both from closed sets: a kind that could not be read counts as unknown.
+fn label(admission: &Admission) -> (String, String) {
+    match admission {
+        Admission::Accepted(m) => (m.arrived.party.clone(), m.envelope.kind.to_string()),
+        Admission::Invalid(m) => {
+            let kind = m.kind.as_deref().filter(|k| crate::kinds::KINDS.iter().any(|known| known.id().to_string() == **k));
+            (m.arrived.party.clone(), kind.unwrap_or("unknown").to_owned())
+        }
+    }
+}

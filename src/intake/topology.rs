@@ -1,0 +1,114 @@
+//! What must exist on the broker: declared by `topology apply`, compared by `topology check`.
+
+use lapin::{
+    Channel, Connection, ExchangeKind,
+    options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
+    types::{AMQPValue, FieldTable},
+};
+use serde::Serialize;
+
+/// The type of the queues that are declared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum QueueType {
+    /// Replicated by Raft; safest, and cheaper on one node too.
+    #[default]
+    Quorum,
+    /// Durable classic queues.
+    Classic,
+}
+
+/// Names and kinds of everything on the broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Topology {
+    /// Topic exchange that parties publish to, by `<party>.<kind>`.
+    pub exchange_in: String,
+    /// Topic exchange for answers, by `<party>.<outcome>`.
+    pub exchange_answers: String,
+    pub queue_type: QueueType,
+    /// Party code, its queue in, its queue out.
+    pub queues: Vec<(String, String, String)>,
+}
+
+/// One thing that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    pub what: String,
+    pub problem: String,
+}
+
+impl Topology {
+    /// Declares everything. No delivery limit, no dead-letter exchange and no expiry on intake queues: with a
+    /// limit and no dead-letter exchange a crash loop would destroy messages.
+    ///
+    /// # Errors
+    /// What exists differs, or may not be declared by this user.
+    pub async fn apply(&self, connection: &Connection) -> lapin::Result<()> {
+        let channel = connection.create_channel().await?;
+        for exchange in [&self.exchange_in, &self.exchange_answers] {
+            let options = ExchangeDeclareOptions { durable: true, ..Default::default() };
+            channel
+                .exchange_declare(exchange.as_str().into(), ExchangeKind::Topic, options, FieldTable::default())
+                .await?;
+        }
+        for (party, queue_in, queue_out) in &self.queues {
+            self.queue(&channel, queue_in, &self.exchange_in, party).await?;
+            self.queue(&channel, queue_out, &self.exchange_answers, party).await?;
+        }
+        channel.close(200, "done".into()).await
+    }
+
+    async fn queue(&self, channel: &Channel, queue: &str, exchange: &str, party: &str) -> lapin::Result<()> {
+        channel.queue_declare(queue.into(), QueueDeclareOptions::durable(), self.arguments()).await?;
+        let key = format!("{party}.#");
+        let (options, none) = (QueueBindOptions::default(), FieldTable::default());
+        channel.queue_bind(queue.into(), exchange.into(), key.as_str().into(), options, none).await
+    }
+
+    fn arguments(&self) -> FieldTable {
+        let mut arguments = FieldTable::default();
+        let queue_type = match self.queue_type {
+            QueueType::Quorum => "quorum",
+            QueueType::Classic => "classic",
+        };
+        arguments.insert("x-queue-type".into(), AMQPValue::LongString(queue_type.into()));
+        arguments
+    }
+
+    /// Every difference that can be seen over AMQP. An operation that fails closes its channel, so each thing
+    /// is looked at on one of its own.
+    ///
+    /// # Errors
+    /// The connection is lost.
+    pub async fn check(&self, connection: &Connection) -> lapin::Result<Vec<Difference>> {
+        let mut differences = Vec::new();
+        for exchange in [&self.exchange_in, &self.exchange_answers] {
+            let channel = connection.create_channel().await?;
+            let options = ExchangeDeclareOptions { durable: true, ..Default::default() };
+            let passive = ExchangeDeclareOptions { passive: true, ..options };
+            let name = exchange.as_str();
+            let declared =
+                channel.exchange_declare(name.into(), ExchangeKind::Topic, passive, FieldTable::default()).await;
+            if let Err(error) = declared {
+                differences.push(Difference { what: format!("exchange {name}"), problem: error.to_string() });
+            }
+        }
+        for queue in self.queues.iter().flat_map(|(_, queue_in, queue_out)| [queue_in, queue_out]) {
+            // Declaring again with our own arguments succeeds only where they are the same.
+            let channel = connection.create_channel().await?;
+            let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::durable() };
+            let found = channel.queue_declare(queue.as_str().into(), passive, FieldTable::default()).await;
+            let same = match found {
+                Err(error) => Err(error),
+                Ok(_) => {
+                    let (name, options) = (queue.as_str().into(), QueueDeclareOptions::durable());
+                    channel.queue_declare(name, options, self.arguments()).await.map(|_| ())
+                }
+            };
+            if let Err(error) = same {
+                differences.push(Difference { what: format!("queue {queue}"), problem: error.to_string() });
+            }
+        }
+        Ok(differences)
+    }
+}

@@ -1,0 +1,339 @@
+//! Job order (jobordre): a company's vacancy that the a-kasse passes on to the jobcenter, by way of JobAG.
+//!
+//! Norddjurs agreement, "Jobformidling": job orders go through `JobAG` only, the jobcenter is the owner unless
+//! agreed otherwise, and whoever found a candidate has contacted them before they are passed on.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::{
+    Facts, MessageKind,
+    recommendation::Address,
+    rules::{self, Findings},
+};
+use crate::{
+    domain::{Event, FaultCode, Format, Parcel, Severity, Text, Violation, party::PartyKind},
+    formats,
+};
+
+pub const KIND: JobOrder = JobOrder;
+
+#[derive(Debug, Clone, Copy)]
+pub struct JobOrder;
+
+/// The data, borrowed from the event.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Data<'e> {
+    #[serde(borrow)]
+    pub company: Company<'e>,
+    pub title: &'e str,
+    #[serde(borrow)]
+    pub occupation: Occupation<'e>,
+    pub description: &'e str,
+    #[serde(borrow)]
+    pub internal_comment: Option<&'e str>,
+    pub openings: u64,
+    pub start_date: &'e str,
+    #[serde(borrow)]
+    pub working_time: WorkingTime<'e>,
+    #[serde(borrow)]
+    pub application_deadline: Option<&'e str>,
+    #[serde(borrow)]
+    pub placement_officer: PlacementOfficer<'e>,
+    #[serde(default)]
+    pub owner: Side,
+    #[serde(borrow)]
+    pub agreed_handling_time: Option<AgreedHandlingTime<'e>>,
+    #[serde(borrow, default)]
+    pub candidates: Vec<Candidate<'e>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Company<'e> {
+    pub cvr: &'e str,
+    #[serde(borrow)]
+    pub p_number: Option<&'e str>,
+    pub name: &'e str,
+    #[serde(borrow)]
+    pub address: Address<'e>,
+    #[serde(borrow)]
+    pub contact_person: ContactPerson<'e>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ContactPerson<'e> {
+    pub name: &'e str,
+    #[serde(borrow)]
+    pub email: Option<&'e str>,
+    #[serde(borrow)]
+    pub phone: Option<&'e str>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Occupation<'e> {
+    #[serde(borrow)]
+    pub title: Option<&'e str>,
+    #[serde(borrow)]
+    pub concept_uri: Option<&'e str>,
+    #[serde(borrow)]
+    pub disco08: Option<&'e str>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WorkingTime<'e> {
+    pub weekly_hours: u64,
+    #[serde(default)]
+    pub weekly_minutes: u64,
+    #[serde(borrow)]
+    pub note: Option<&'e str>,
+}
+
+/// The formidlingsansvarlige: the one contact into the company.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PlacementOfficer<'e> {
+    pub name: &'e str,
+    pub email: &'e str,
+    pub phone: &'e str,
+    pub organisation: &'e str,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Side {
+    Akasse,
+    #[default]
+    Jobcenter,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AgreedHandlingTime<'e> {
+    pub handle_by: &'e str,
+    #[serde(borrow)]
+    pub note: Option<&'e str>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Candidate<'e> {
+    pub cpr: &'e str,
+    #[serde(borrow)]
+    pub name: Option<&'e str>,
+    pub found_by: Side,
+    pub contacted: bool,
+}
+
+impl MessageKind for JobOrder {
+    fn name(&self) -> &'static str {
+        "job_order"
+    }
+
+    fn version(&self) -> u16 {
+        1
+    }
+
+    fn title(&self) -> &'static str {
+        "Job order (jobordre)"
+    }
+
+    fn schema(&self) -> &'static str {
+        include_str!("../../schemas/job_order.v1.json")
+    }
+
+    fn direction(&self) -> (PartyKind, PartyKind) {
+        (PartyKind::Akasse, PartyKind::Jobcenter)
+    }
+
+    fn format(&self) -> Format {
+        Format::Jobag
+    }
+
+    fn check(&self, event: &Event, now: Timestamp) -> Vec<Violation> {
+        let mut findings = Findings::new(event, now);
+        match rules::read::<Data<'_>>(event) {
+            Ok(data) => check(&data, event, &mut findings),
+            Err(violation) => findings.push(violation),
+        }
+        findings.finish()
+    }
+
+    /// No citizen: an order is about a company's vacancy, and its candidates may be many.
+    fn facts(&self, _: &Event) -> Facts {
+        Facts::default()
+    }
+
+    fn render(&self, event: &Event, format: Format) -> Result<Parcel, Vec<Violation>> {
+        match format {
+            Format::Jobag => formats::jobag::render(event),
+            Format::Cloudevents => formats::cloudevents::render(event),
+            Format::Beskedmodul | Format::Klagesag => Err(formats::not_offered(format)),
+        }
+    }
+}
+
+fn check(data: &Data<'_>, event: &Event, findings: &mut Findings) {
+    check_company(data, findings);
+    check_days(data, event, findings);
+    check_hours(&data.working_time, findings);
+    findings.phone("/data/placementOfficer/phone", data.placement_officer.phone, Severity::Error);
+    for (pointer, text) in [
+        ("/data/title", Some(data.title)),
+        ("/data/occupation/title", data.occupation.title),
+        ("/data/description", Some(data.description)),
+        ("/data/internalComment", data.internal_comment),
+        ("/data/workingTime/note", data.working_time.note),
+        ("/data/agreedHandlingTime/note", data.agreed_handling_time.as_ref().and_then(|agreed| agreed.note)),
+    ] {
+        findings.text(pointer, text.unwrap_or_default(), Severity::Error);
+    }
+    check_candidates(&data.candidates, findings);
+}
+
+fn check_company(data: &Data<'_>, findings: &mut Findings) {
+    findings.cvr("/data/company/cvr", data.company.cvr);
+    if let Some(phone) = data.company.contact_person.phone {
+        findings.phone("/data/company/contactPerson/phone", phone, Severity::Error);
+    }
+    let p_number = data.company.p_number;
+    if p_number.is_some() && data.candidates.iter().any(|candidate| Some(candidate.cpr) == p_number) {
+        findings.push(Violation::error(
+            "/data/company/pNumber",
+            "job_order.p-number",
+            FaultCode::IdentifierWrong,
+            Text::new("P-nummeret er en kandidats CPR-nummer.", "The P-number is a candidate's CPR number."),
+        ));
+    }
+}
+
+fn check_days(data: &Data<'_>, event: &Event, findings: &mut Findings) {
+    let sent = rules::day_of(event.envelope.time);
+    let agreed = data.agreed_handling_time.as_ref().map(|agreed| agreed.handle_by);
+    for (pointer, day, rule, da, en) in [
+        (
+            "/data/applicationDeadline",
+            data.application_deadline,
+            "job_order.deadline-passed",
+            "Ansøgningsfristen var udløbet, da jobordren blev sendt.",
+            "The application deadline had passed when the job order was sent.",
+        ),
+        (
+            "/data/agreedHandlingTime/handleBy",
+            agreed,
+            "job_order.handling-time-passed",
+            "Den aftalte behandlingstid var udløbet, da jobordren blev sendt.",
+            "The agreed handling time had passed when the job order was sent.",
+        ),
+    ] {
+        if let Some(day) = day.and_then(rules::day).filter(|day| *day < sent) {
+            let warning = findings.warning(pointer, rule, da, en);
+            warning.expected = format!("{sent} or later");
+            warning.actual = Some(day.to_string());
+        }
+    }
+}
+
+fn check_hours(working_time: &WorkingTime<'_>, findings: &mut Findings) {
+    if working_time.weekly_hours * 60 + working_time.weekly_minutes == 0 {
+        findings
+            .error(
+                "/data/workingTime/weeklyHours",
+                "job_order.no-hours",
+                "Jobbet har intet ugentligt timetal.",
+                "The job has no weekly hours.",
+            )
+            .expected = "more than 0 minutes a week".to_owned();
+    }
+}
+
+/// Candidates are contacted before they are passed on, and stand in the list once.
+fn check_candidates(candidates: &[Candidate<'_>], findings: &mut Findings) {
+    for (index, candidate) in candidates.iter().enumerate() {
+        let pointer = format!("/data/candidates/{index}/cpr");
+        findings.cpr(&pointer, candidate.cpr);
+        if candidates[..index].iter().any(|earlier| earlier.cpr == candidate.cpr) {
+            findings.error(
+                &pointer,
+                "job_order.candidate-twice",
+                "Kandidaten står på listen to gange.",
+                "The candidate stands in the list twice.",
+            );
+        }
+        if !candidate.contacted {
+            findings
+                .error(
+                    &format!("/data/candidates/{index}/contacted"),
+                    "job_order.candidate-contacted",
+                    "Kandidaten skal være kontaktet, før jobordren sendes videre.",
+                    "The candidate must have been contacted before the job order is passed on.",
+                )
+                .expected = "true".to_owned();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::kinds::testing;
+
+    #[test]
+    fn every_rule_is_found_at_its_place() {
+        testing::check_table(
+            "schemas/examples/job_order.v1/valid-candidates.json",
+            &[
+                (&[], &[]),
+                (&[("/data/company/cvr", json!("99999999"))], &["/data/company/cvr cvr.check-digit"]),
+                (&[("/data/company/pNumber", json!("0707614285"))], &["/data/company/pNumber job_order.p-number"]),
+                (
+                    &[("/data/company/contactPerson/phone", json!("112"))],
+                    &["/data/company/contactPerson/phone phone.danish"],
+                ),
+                (
+                    &[("/data/applicationDeadline", json!("2026-11-01"))],
+                    &["/data/applicationDeadline job_order.deadline-passed"],
+                ),
+                (
+                    &[("/data/agreedHandlingTime/handleBy", json!("2026-11-01"))],
+                    &["/data/agreedHandlingTime/handleBy job_order.handling-time-passed"],
+                ),
+                (
+                    &[("/data/workingTime", json!({"weeklyHours": 0}))],
+                    &["/data/workingTime/weeklyHours job_order.no-hours"],
+                ),
+                (&[("/data/description", json!("Job <br> her"))], &["/data/description text.html"]),
+                (&[("/data/description", json!("Ring til 070761-4285"))], &["/data/description text.cpr"]),
+                (
+                    &[("/data/candidates/1/contacted", json!(false))],
+                    &["/data/candidates/1/contacted job_order.candidate-contacted"],
+                ),
+                (
+                    &[("/data/candidates/1/cpr", json!("0707614285"))],
+                    &["/data/candidates/1/cpr job_order.candidate-twice"],
+                ),
+                (&[("/data/candidates/0/cpr", json!("3002000000"))], &["/data/candidates/0/cpr cpr.not-a-date"]),
+            ],
+        );
+    }
+
+    #[test]
+    fn the_jobcenter_is_the_owner_unless_the_sender_says_otherwise() {
+        let mut value = testing::read_example("schemas/examples/job_order.v1/valid-candidates.json");
+        value["data"].as_object_mut().unwrap().remove("owner");
+        for (owner, shown) in [(None, "JOBCENTER"), (Some("akasse"), "AKASSE"), (Some("jobcenter"), "JOBCENTER")] {
+            if let Some(owner) = owner {
+                value["data"]["owner"] = json!(owner);
+            }
+            let parcel = KIND.render(&testing::event(&value), Format::Jobag).unwrap();
+            let order: serde_json::Value = serde_json::from_slice(&parcel.body).unwrap();
+            assert_eq!(order["tovholder"], shown);
+        }
+    }
+}

@@ -1,0 +1,416 @@
+//! Recommendation of an offer (indstilling om tilbud): the a-kasse asks, the jobcenter decides.
+//!
+//! The content is what the agreements list (Norddjurs agreement, "Oplysninger til indstilling"), with the
+//! attestation that the citizen was guided beforehand and the state of the Jobnet CV and the job log.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::{
+    Facts, MessageKind,
+    rules::{self, Findings},
+};
+use crate::{
+    domain::{Event, Format, Parcel, Severity, Violation, party::PartyKind},
+    formats,
+};
+
+pub const KIND: Recommendation = Recommendation;
+
+#[derive(Debug, Clone, Copy)]
+pub struct Recommendation;
+
+/// The data, borrowed from the event.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Data<'e> {
+    #[serde(borrow)]
+    pub citizen: Citizen<'e>,
+    pub guidance_given: bool,
+    pub preconditions: Preconditions,
+    #[serde(borrow)]
+    pub offer: Offer<'e>,
+    #[serde(borrow)]
+    pub provider: Provider<'e>,
+    pub fastest_way_to_job: &'e str,
+    #[serde(borrow)]
+    pub motivation: Motivation<'e>,
+    #[serde(borrow)]
+    pub caseworker: Contact<'e>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Citizen<'e> {
+    pub cpr: &'e str,
+    #[serde(borrow)]
+    pub name: Option<&'e str>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Preconditions {
+    pub jobnet_cv_updated: bool,
+    pub joblog_updated: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Offer<'e> {
+    pub kind: OfferKind,
+    #[serde(borrow)]
+    pub title: Option<&'e str>,
+    pub start_date: &'e str,
+    pub end_date: &'e str,
+    pub weekly_hours: u64,
+    #[serde(default)]
+    pub weekly_minutes: u64,
+    /// In øre, 1/100 krone.
+    pub price_oere: Option<u64>,
+    #[serde(borrow)]
+    pub vitas_case_id: Option<&'e str>,
+}
+
+/// What kind of offer it is by the rules (LAB).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum OfferKind {
+    /// Virksomhedspraktik
+    Internship,
+    /// Løntilskud, privat
+    WageSubsidyPrivate,
+    /// Løntilskud, offentlig
+    WageSubsidyPublic,
+    /// Nytteindsats
+    CommunityWork,
+    /// Ordinær uddannelse
+    OrdinaryEducation,
+    /// Øvrig vejledning og opkvalificering (LAB § 91)
+    GuidanceAndUpskilling,
+    /// Jobrotation
+    JobRotation,
+    /// Voksenlærling
+    AdultApprenticeship,
+    /// Realkompetencevurdering
+    PriorLearningAssessment,
+    /// Mentor
+    Mentor,
+}
+
+impl OfferKind {
+    /// A course or an education: it has a title and a price.
+    pub fn is_education(self) -> bool {
+        match self {
+            Self::OrdinaryEducation | Self::GuidanceAndUpskilling => true,
+            Self::Internship
+            | Self::WageSubsidyPrivate
+            | Self::WageSubsidyPublic
+            | Self::CommunityWork
+            | Self::JobRotation
+            | Self::AdultApprenticeship
+            | Self::PriorLearningAssessment
+            | Self::Mentor => false,
+        }
+    }
+
+    /// Virksomhedspraktik and løntilskud, which companies apply for in VITAS.
+    pub fn is_in_vitas(self) -> bool {
+        matches!(self, Self::Internship | Self::WageSubsidyPrivate | Self::WageSubsidyPublic)
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Provider<'e> {
+    pub name: &'e str,
+    #[serde(borrow)]
+    pub address: Address<'e>,
+    pub email: &'e str,
+    pub phone: &'e str,
+    #[serde(borrow)]
+    pub contact_person: Option<&'e str>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Address<'e> {
+    pub street: &'e str,
+    pub house_number: &'e str,
+    #[serde(borrow)]
+    pub floor_and_door: Option<&'e str>,
+    pub post_code: &'e str,
+    pub city: &'e str,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Motivation<'e> {
+    pub description: &'e str,
+    #[serde(borrow)]
+    pub change_of_line_of_business: Option<&'e str>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Contact<'e> {
+    pub name: &'e str,
+    pub email: &'e str,
+    pub phone: &'e str,
+}
+
+impl MessageKind for Recommendation {
+    fn name(&self) -> &'static str {
+        "recommendation"
+    }
+
+    fn version(&self) -> u16 {
+        1
+    }
+
+    fn title(&self) -> &'static str {
+        "Recommendation of an offer (indstilling om tilbud)"
+    }
+
+    fn schema(&self) -> &'static str {
+        include_str!("../../schemas/recommendation.v1.json")
+    }
+
+    fn direction(&self) -> (PartyKind, PartyKind) {
+        (PartyKind::Akasse, PartyKind::Jobcenter)
+    }
+
+    fn format(&self) -> Format {
+        Format::Beskedmodul
+    }
+
+    fn check(&self, event: &Event, now: Timestamp) -> Vec<Violation> {
+        let mut findings = Findings::new(event, now);
+        match rules::read::<Data<'_>>(event) {
+            Ok(data) => check(&data, event, &mut findings),
+            Err(violation) => findings.push(violation),
+        }
+        findings.finish()
+    }
+
+    fn facts(&self, event: &Event) -> Facts {
+        Facts { citizen: rules::citizen(event), ordering_domain: Some("recommendation") }
+    }
+
+    fn render(&self, event: &Event, format: Format) -> Result<Parcel, Vec<Violation>> {
+        match format {
+            Format::Beskedmodul => formats::beskedmodul::render(event),
+            Format::Cloudevents => formats::cloudevents::render(event),
+            Format::Jobag | Format::Klagesag => Err(formats::not_offered(format)),
+        }
+    }
+}
+
+fn check(data: &Data<'_>, event: &Event, findings: &mut Findings) {
+    findings.cpr("/data/citizen/cpr", data.citizen.cpr);
+    check_preconditions(data, findings);
+    check_period(&data.offer, event, findings);
+    check_hours(&data.offer, findings);
+    check_course(&data.offer, findings);
+    if data.offer.kind.is_in_vitas() && data.offer.vitas_case_id.is_none() {
+        findings.warning(
+            "/data/offer/vitasCaseId",
+            "recommendation.vitas-reference",
+            "Virksomhedspraktik og løntilskud behandles i VITAS. Uden sagsnummer kan jobcentret ikke finde ansøgningen.",
+            "Internships and wage subsidies are handled in VITAS. Without the case number the jobcenter cannot find the application.",
+        );
+    }
+    findings.phone("/data/provider/phone", data.provider.phone, Severity::Error);
+    findings.phone("/data/caseworker/phone", data.caseworker.phone, Severity::Error);
+    for (pointer, text) in [
+        ("/data/offer/title", data.offer.title),
+        ("/data/provider/name", Some(data.provider.name)),
+        ("/data/provider/contactPerson", data.provider.contact_person),
+        ("/data/fastestWayToJob", Some(data.fastest_way_to_job)),
+        ("/data/motivation/description", Some(data.motivation.description)),
+        ("/data/motivation/changeOfLineOfBusiness", data.motivation.change_of_line_of_business),
+    ] {
+        findings.text(pointer, text.unwrap_or_default(), Severity::Error);
+    }
+}
+
+fn check_preconditions(data: &Data<'_>, findings: &mut Findings) {
+    if !data.preconditions.jobnet_cv_updated {
+        findings.warning(
+            "/data/preconditions/jobnetCvUpdated",
+            "recommendation.jobnet-cv",
+            "Jobcentret forudsætter, at den lediges CV på Jobnet er opdateret.",
+            "The jobcenter presupposes that the citizen's CV on Jobnet is up to date.",
+        );
+    }
+    if !data.preconditions.joblog_updated {
+        findings.warning(
+            "/data/preconditions/joblogUpdated",
+            "recommendation.joblog",
+            "Jobcentret forudsætter, at den lediges joblog er opdateret.",
+            "The jobcenter presupposes that the citizen's job log is up to date.",
+        );
+    }
+}
+
+fn check_period(offer: &Offer<'_>, event: &Event, findings: &mut Findings) {
+    let (Some(start), Some(end)) = (rules::day(offer.start_date), rules::day(offer.end_date)) else { return };
+    if start > end {
+        let error = findings.error(
+            "/data/offer/endDate",
+            "recommendation.period",
+            "Tilbuddet slutter, før det begynder.",
+            "The offer ends before it begins.",
+        );
+        error.expected = format!("{start} or later");
+        error.actual = Some(end.to_string());
+        error.star_code = Some(1003);
+    }
+    let sent = rules::day_of(event.envelope.time);
+    if start < sent {
+        let warning = findings.warning(
+            "/data/offer/startDate",
+            "recommendation.start-passed",
+            "Tilbuddet begynder, før indstillingen er sendt.",
+            "The offer begins before the recommendation was sent.",
+        );
+        warning.expected = format!("{sent} or later");
+        warning.actual = Some(start.to_string());
+        warning.star_code = Some(4783);
+    }
+}
+
+/// A full-time week, in minutes.
+const FULL_TIME_WEEK: u64 = 37 * 60;
+
+fn check_hours(offer: &Offer<'_>, findings: &mut Findings) {
+    let minutes = offer.weekly_hours * 60 + offer.weekly_minutes;
+    if minutes == 0 {
+        findings
+            .error(
+                "/data/offer/weeklyHours",
+                "recommendation.no-hours",
+                "Tilbuddet har intet ugentligt timetal.",
+                "The offer has no weekly hours.",
+            )
+            .expected = "more than 0 minutes a week".to_owned();
+    } else if minutes > FULL_TIME_WEEK {
+        findings
+            .warning(
+                "/data/offer/weeklyHours",
+                "recommendation.over-full-time",
+                "Det ugentlige timetal er over 37 timer.",
+                "The weekly hours are more than 37.",
+            )
+            .expected = "at most 37 hours a week".to_owned();
+    }
+}
+
+/// A course or education has a title and a price; other offers have no price.
+fn check_course(offer: &Offer<'_>, findings: &mut Findings) {
+    let education = offer.kind.is_education();
+    if education && offer.title.is_none() {
+        findings.error(
+            "/data/offer/title",
+            "recommendation.title-required",
+            "Ved kursus eller uddannelse skal titlen oplyses.",
+            "A course or education needs its title.",
+        );
+    }
+    match offer.price_oere {
+        None if education => {
+            findings
+                .error(
+                    "/data/offer/priceOere",
+                    "recommendation.price-required",
+                    "Ved kursus eller uddannelse skal prisen oplyses.",
+                    "A course or education needs its price.",
+                )
+                .star_code = Some(8113);
+        }
+        Some(0) => {
+            let error = findings.error(
+                "/data/offer/priceOere",
+                "recommendation.price-above-zero",
+                "Prisen skal være over nul.",
+                "The price must be more than zero.",
+            );
+            error.expected = "1 øre or more".to_owned();
+            error.actual = Some("0".to_owned());
+            error.star_code = Some(8112);
+        }
+        Some(_) if !education => {
+            findings.warning(
+                "/data/offer/priceOere",
+                "recommendation.price-unexpected",
+                "Prisen oplyses kun ved kursus eller uddannelse.",
+                "A price is given for courses and education only.",
+            );
+        }
+        None | Some(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::kinds::testing;
+
+    #[test]
+    fn every_rule_is_found_at_its_place() {
+        testing::check_table(
+            "schemas/examples/recommendation.v1/valid-course.json",
+            &[
+                (&[], &[]),
+                (&[("/data/offer/endDate", json!("2026-11-30"))], &["/data/offer/endDate recommendation.period"]),
+                (
+                    &[("/data/offer/startDate", json!("2026-11-01"))],
+                    &["/data/offer/startDate recommendation.start-passed"],
+                ),
+                (
+                    &[("/data/offer/weeklyHours", json!(0)), ("/data/offer/weeklyMinutes", json!(0))],
+                    &["/data/offer/weeklyHours recommendation.no-hours"],
+                ),
+                (
+                    &[("/data/offer/weeklyHours", json!(37)), ("/data/offer/weeklyMinutes", json!(1))],
+                    &["/data/offer/weeklyHours recommendation.over-full-time"],
+                ),
+                (&[("/data/offer/title", json!(null))], &["/data/offer/title recommendation.title-required"]),
+                (&[("/data/offer/priceOere", json!(null))], &["/data/offer/priceOere recommendation.price-required"]),
+                (&[("/data/offer/priceOere", json!(0))], &["/data/offer/priceOere recommendation.price-above-zero"]),
+                (&[("/data/offer/kind", json!("mentor"))], &["/data/offer/priceOere recommendation.price-unexpected"]),
+                (
+                    &[("/data/offer/kind", json!("internship")), ("/data/offer/priceOere", json!(null))],
+                    &["/data/offer/vitasCaseId recommendation.vitas-reference"],
+                ),
+                (
+                    &[("/data/preconditions", json!({"jobnetCvUpdated": false, "joblogUpdated": false}))],
+                    &[
+                        "/data/preconditions/joblogUpdated recommendation.joblog",
+                        "/data/preconditions/jobnetCvUpdated recommendation.jobnet-cv",
+                    ],
+                ),
+                (&[("/data/provider/phone", json!("12345678"))], &["/data/provider/phone phone.danish"]),
+                (&[("/data/fastestWayToJob", json!("<p>Hurtigt</p>"))], &["/data/fastestWayToJob text.html"]),
+                (&[("/data/citizen/cpr", json!("6707614285"))], &["/data/citizen/cpr cpr.replacement"]),
+                (&[("/data/citizen/cpr", json!("2110525629"))], &["/data/citizen/cpr cpr.future"]),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_citizens_recommendations_keep_their_order() {
+        let event = testing::event(&testing::generated("recommendation", 3));
+        let facts = KIND.facts(&event);
+        assert_eq!(facts.ordering_domain, Some("recommendation"));
+        assert_eq!(facts.citizen.unwrap().digits(), event.data["citizen"]["cpr"].as_str().unwrap());
+    }
+
+    #[test]
+    fn a_recommendation_goes_to_the_message_module_only() {
+        let event = testing::event(&testing::generated("recommendation", 3));
+        assert_eq!(KIND.render(&event, Format::Jobag).unwrap_err()[0].rule, "format.not-offered");
+        assert!(KIND.render(&event, KIND.format()).is_ok());
+    }
+}

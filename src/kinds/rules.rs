@@ -1,0 +1,362 @@
+//! The rules that several kinds share, and the list that gathers what they find.
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use jiff::{Timestamp, civil::Date};
+use serde::Deserialize;
+
+use crate::{
+    domain::{Cpr, Cvr, Event, FaultCode, Severity, Text, Violation, identifiers, identifiers::CprFault},
+    formats::{self, mapping},
+};
+
+/// A message's violations as they are found; every rule is tried, none stops the next.
+pub struct Findings {
+    /// The day of receipt by Danish clocks.
+    today: Date,
+    found: Vec<Violation>,
+}
+
+/// Younger or older than this is worth a second look, in whole years.
+const LIKELY_AGES: std::ops::RangeInclusive<i16> = 15..=110;
+
+impl Findings {
+    /// Begins with what holds for every kind: the subject travels in headers and logs, so it is no person.
+    pub fn new(event: &Event, now: Timestamp) -> Self {
+        let mut findings = Self { today: day_of(now), found: Vec::new() };
+        if event.envelope.subject.as_deref().is_some_and(names_a_person) {
+            findings.push(
+                Violation::error(
+                    "/subject",
+                    "subject.cpr",
+                    FaultCode::IdentifierWrong,
+                    Text::new(
+                        "Sagsnummeret ligner et CPR-nummer. Det vises i overskrifter og logge og må ikke være en person.",
+                        "The subject looks like a CPR number. It is shown in headers and logs and must not be a person.",
+                    ),
+                )
+                .expected("the sender's case reference"),
+            );
+        }
+        findings
+    }
+
+    pub fn push(&mut self, violation: Violation) {
+        self.found.push(violation);
+    }
+
+    /// An error of a kind's own rule.
+    pub fn error(&mut self, pointer: &str, rule: &str, da: &str, en: &str) -> &mut Violation {
+        self.add(Violation::error(pointer, rule, FaultCode::RuleViolation, Text::new(da, en)))
+    }
+
+    /// A warning of a kind's own rule.
+    pub fn warning(&mut self, pointer: &str, rule: &str, da: &str, en: &str) -> &mut Violation {
+        self.add(Violation::warning(pointer, rule, FaultCode::RuleViolation, Text::new(da, en)))
+    }
+
+    fn add(&mut self, violation: Violation) -> &mut Violation {
+        self.found.push(violation);
+        self.found.last_mut().expect("it was just pushed")
+    }
+
+    /// A CPR number with a real birth date, not in the future. Modulus 11 is no rule.
+    pub fn cpr(&mut self, pointer: &str, text: &str) {
+        match Cpr::parse(text).and_then(|cpr| cpr.not_after(self.today)) {
+            Ok(cpr) => self.cpr_worth_a_look(pointer, &cpr),
+            Err(fault) => self.push(wrong_cpr(pointer, text, fault)),
+        }
+    }
+
+    fn cpr_worth_a_look(&mut self, pointer: &str, cpr: &Cpr) {
+        if cpr.is_replacement() {
+            self.push(
+                Violation::warning(
+                    pointer,
+                    "cpr.replacement",
+                    FaultCode::IdentifierWrong,
+                    Text::new(
+                        "Det er et erstatningsnummer (dag + 60). Modtagere, hvis system ikke tager imod sådanne, \
+                         betjenes først, når en medarbejder har set på sagen.",
+                        "It is a replacement number (day + 60). A receiver whose system does not take these is \
+                         served once a person has looked at it.",
+                    ),
+                )
+                .masked(cpr.digits()),
+            );
+        }
+        let age = cpr.age_on(self.today);
+        if !LIKELY_AGES.contains(&age) {
+            let warning = self.warning(
+                pointer,
+                "cpr.age",
+                "Alderen er usædvanlig for en ledig. Kontrollér CPR-nummeret.",
+                "The age is unusual for an unemployed person. Check the CPR number.",
+            );
+            warning.expected = "15-110 years".to_owned();
+            warning.actual = Some(format!("{age} years"));
+        }
+    }
+
+    /// A CVR number with its check digit.
+    pub fn cvr(&mut self, pointer: &str, text: &str) {
+        if text.parse::<Cvr>().is_err() {
+            self.push(
+                Violation::error(
+                    pointer,
+                    "cvr.check-digit",
+                    FaultCode::IdentifierWrong,
+                    Text::new("CVR-nummeret er ikke gyldigt.", "The CVR number is not valid."),
+                )
+                .expected("eight digits with a right check digit, the first not zero")
+                .actual(text),
+            );
+        }
+    }
+
+    /// A Danish telephone number.
+    pub fn phone(&mut self, pointer: &str, text: &str, severity: Severity) {
+        if identifiers::phone(text).is_none() {
+            let mut violation = Violation::error(
+                pointer,
+                "phone.danish",
+                FaultCode::IdentifierWrong,
+                Text::new("Telefonnummeret er ikke et dansk nummer.", "The telephone number is not a Danish number."),
+            );
+            violation.severity = severity;
+            self.push(violation.expected("eight digits, +45 allowed in front").masked(text).star(9157));
+        }
+    }
+
+    /// A text that people read: no HTML tags, and no CPR number of someone else.
+    pub fn text(&mut self, pointer: &str, text: &str, severity: Severity) {
+        if holds_a_tag(text) {
+            let mut violation = Violation::error(
+                pointer,
+                "text.html",
+                FaultCode::RuleViolation,
+                Text::new("Teksten indeholder HTML-koder.", "The text holds HTML tags."),
+            );
+            violation.severity = severity;
+            self.push(violation.expected("plain text").masked(text).star(4933));
+        }
+        if names_a_person(text) {
+            self.warning(
+                pointer,
+                "text.cpr",
+                "Teksten ser ud til at indeholde et CPR-nummer. Teksten læses af andre end sagsbehandlere.",
+                "The text seems to hold a CPR number. Others than caseworkers read it.",
+            );
+        }
+    }
+
+    /// An attachment's content, strictly by RFC 4648 with padding.
+    pub fn base64(&mut self, pointer: &str, content: &str) {
+        if BASE64_STANDARD.decode(content).is_err() {
+            let error = self.error(
+                pointer,
+                "attachment.base64",
+                "Bilagets indhold er ikke gyldig base64.",
+                "The attachment's content is not valid base64.",
+            );
+            error.expected = "base64 with padding, without line ends".to_owned();
+            error.actual = Some(format!("({} characters)", content.len()));
+        }
+    }
+
+    pub fn finish(self) -> Vec<Violation> {
+        self.found
+    }
+}
+
+/// The data as the kind's type.
+///
+/// # Errors
+/// One violation at the value that does not fit, although it passed the schema: `5.0` for an integer.
+pub fn read<'e, T: Deserialize<'e>>(event: &'e Event) -> Result<T, Violation> {
+    T::deserialize(&event.data).or_else(|_| {
+        // Read again with the path, which costs too much for every message.
+        serde_path_to_error::deserialize(&event.data).map_err(|error| {
+            Violation::error(
+                pointer_of(error.path()),
+                "data.value",
+                FaultCode::SchemaViolation,
+                Text::new("Værdien kan ikke læses, som skemaet mener den.", "The value cannot be read as the schema means it."),
+            )
+            .expected("whole numbers without a decimal point, dates as YYYY-MM-DD")
+        })
+    })
+}
+
+fn pointer_of(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    path.iter().fold("/data".to_owned(), |pointer, segment| match segment {
+        Segment::Seq { index } => format!("{pointer}/{index}"),
+        Segment::Map { key } => format!("{pointer}/{key}"),
+        Segment::Enum { .. } | Segment::Unknown => pointer,
+    })
+}
+
+/// The citizen of data that names one.
+pub fn citizen(event: &Event) -> Option<Cpr> {
+    let cpr = event.data.get("citizen")?.get("cpr")?.as_str()?;
+    Cpr::parse(cpr).ok()
+}
+
+/// The calendar day by Danish clocks.
+pub fn day_of(instant: Timestamp) -> Date {
+    formats::copenhagen().to_datetime(instant).date()
+}
+
+/// A day that the schema has checked.
+pub fn day(text: &str) -> Option<Date> {
+    mapping::day(text)
+}
+
+fn wrong_cpr(pointer: &str, text: &str, fault: CprFault) -> Violation {
+    let (rule, da, en) = match fault {
+        CprFault::NotTenDigits => ("cpr.ten-digits", "CPR-nummeret er ikke ti cifre.", "The CPR number is not ten digits."),
+        CprFault::Unknown => ("cpr.unknown", "0000000000 betyder ukendt; beskeden skal gælde en person.", "0000000000 means unknown; the message must be about a person."),
+        CprFault::NotADate => ("cpr.not-a-date", "CPR-nummerets seks første cifre er ikke en dato.", "The CPR number's first six digits are not a date."),
+        CprFault::Future => ("cpr.future", "CPR-nummerets fødselsdato ligger i fremtiden.", "The CPR number's birth date lies in the future."),
+    };
+    Violation::error(pointer, rule, FaultCode::IdentifierWrong, Text::new(da, en))
+        .expected("ten digits, DDMMYY and a serial number")
+        .masked(text)
+        .star(1001)
+}
+
+/// `<b>`, `</p>` or `<!--`: a bracket with a name or a mark behind it, closed later. `løn < 200` is none.
+fn holds_a_tag(text: &str) -> bool {
+    text.match_indices('<').any(|(at, _)| {
+        let rest = &text[at + 1..];
+        let name = rest.strip_prefix('/').unwrap_or(rest);
+        name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '!' || c == '?') && name.contains('>')
+    })
+}
+
+/// Ten digits, or six and four with a hyphen or a space between, that begin with a real date.
+pub fn names_a_person(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        if !bytes[at].is_ascii_digit() {
+            at += 1;
+            continue;
+        }
+        let run = digits_at(bytes, at);
+        let end = at + run;
+        let number = match run {
+            10 => Some(text[at..end].to_owned()),
+            6 if matches!(bytes.get(end), Some(b'-' | b' ')) && digits_at(bytes, end + 1) == 4 => {
+                Some(format!("{}{}", &text[at..end], &text[end + 1..end + 5]))
+            }
+            _ => None,
+        };
+        if number.is_some_and(|number| Cpr::parse(&number).is_ok()) {
+            return true;
+        }
+        at = end;
+    }
+    false
+}
+
+fn digits_at(bytes: &[u8], at: usize) -> usize {
+    bytes.get(at..).unwrap_or_default().iter().take_while(|b| b.is_ascii_digit()).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::kinds::testing;
+
+    fn rules(check: impl FnOnce(&mut Findings)) -> Vec<(String, bool)> {
+        let event = testing::event(&testing::generated("complaint", 1));
+        let mut findings = Findings::new(&event, "2026-11-22T12:00:00+01:00".parse().unwrap());
+        check(&mut findings);
+        findings.finish().into_iter().map(|v| (v.rule.clone(), v.is_error())).collect()
+    }
+
+    #[test]
+    fn a_cpr_number_is_judged_on_the_day_of_receipt() {
+        for (text, expected) in [
+            ("0707614285", None),
+            ("2509479989", None),
+            ("2311143995", Some(("cpr.age", false))),
+            ("6707614285", Some(("cpr.replacement", false))),
+            ("0000000000", Some(("cpr.unknown", true))),
+            ("3002000000", Some(("cpr.not-a-date", true))),
+            ("2110525629", Some(("cpr.future", true))),
+            ("070761-4285", Some(("cpr.ten-digits", true))),
+        ] {
+            let found = rules(|findings| findings.cpr("/data/citizen/cpr", text));
+            let expected: Vec<_> = expected.into_iter().map(|(rule, error)| (rule.to_owned(), error)).collect();
+            assert_eq!(found, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn no_violation_shows_the_person() {
+        let event = testing::event(&testing::generated("complaint", 1));
+        let mut findings = Findings::new(&event, "2026-11-22T12:00:00+01:00".parse().unwrap());
+        for text in ["2110525629", "6707614285", "2311143995"] {
+            findings.cpr("/data/citizen/cpr", text);
+        }
+        let shown = serde_json::to_string(&findings.finish()).unwrap();
+        for text in ["2110525629", "6707614285", "2311143995"] {
+            assert!(!shown.contains(text) && !shown.contains(&text[..6]), "{shown}");
+        }
+    }
+
+    #[test]
+    fn tags_are_told_from_mathematics() {
+        for text in ["<b>x</b>", "x<br/>", "a <!-- x --> b", "<?x?>", "</p>"] {
+            assert!(holds_a_tag(text), "{text}");
+        }
+        for text in ["løn < 200 kr. og > 100", "a<b", "<3", "x -> y", "<>", ""] {
+            assert!(!holds_a_tag(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_person_is_told_from_a_case_number() {
+        for text in ["0707614285", "070761-4285", "sag 070761 4285.", "670761-4285", "x0707614285x"] {
+            assert!(names_a_person(text), "{text}");
+        }
+        for text in ["2023-0255159-3", "2023025515", "00707614285", "1234567890", "070761-42855", "0000000000", "æ070761", ""] {
+            assert!(!names_a_person(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_subject_that_is_a_person_is_refused() {
+        let mut value = testing::generated("complaint", 1);
+        value["subject"] = json!("070761-4285");
+        let findings = Findings::new(&testing::event(&value), "2026-11-22T12:00:00Z".parse().unwrap()).finish();
+        assert_eq!((findings[0].pointer.as_str(), findings[0].rule.as_str()), ("/subject", "subject.cpr"));
+        assert!(findings[0].is_error());
+    }
+
+    #[test]
+    fn telephone_numbers_texts_and_contents_are_judged() {
+        use Severity::{Error, Warning};
+        assert_eq!(rules(|f| f.phone("/p", "+45 20 12 34 56", Error)), []);
+        assert_eq!(rules(|f| f.phone("/p", "+46 20123456", Warning)), [("phone.danish".to_owned(), false)]);
+        assert_eq!(rules(|f| f.text("/t", "<b>!</b>", Error)), [("text.html".to_owned(), true)]);
+        assert_eq!(rules(|f| f.text("/t", "070761-4285", Error)), [("text.cpr".to_owned(), false)]);
+        assert_eq!(rules(|f| f.base64("/c", "UHLDuHZl")), []);
+        assert_eq!(rules(|f| f.base64("/c", "UHLDuHZl=")), [("attachment.base64".to_owned(), true)]);
+        assert_eq!(rules(|f| f.cvr("/c", "13585628")), []);
+        assert_eq!(rules(|f| f.cvr("/c", "13585627")), [("cvr.check-digit".to_owned(), true)]);
+    }
+
+    #[test]
+    fn a_number_with_a_decimal_point_is_told_by_its_place() {
+        let mut value = testing::generated("job_order", 1);
+        value["data"]["openings"] = json!(2.0);
+        let event = testing::event(&value);
+        let violations = crate::kinds::find(&event.envelope.kind).unwrap().check(&event, "2026-11-22T12:00:00Z".parse().unwrap());
+        assert_eq!((violations[0].pointer.as_str(), violations[0].rule.as_str()), ("/data/openings", "data.value"));
+    }
+}

@@ -1,0 +1,290 @@
+//! Stores what was admitted: messages with everything they owe, or invalid messages.
+
+use rusqlite::{OptionalExtension, params};
+use sha2::{Digest, Sha256};
+
+use super::{
+    deadlines,
+    row::{DEADLINES, Read, delivery_seq, us},
+    writer::Tx,
+};
+use crate::{
+    domain::{
+        Answer, AnswerOutcome, FaultCode, HoldReason, Text, Violation,
+        answer::Subscription,
+        sla::{next_step, steps_due},
+    },
+    store::{Accepted, Admission, Arrived, Invalid, NewDelivery, Verdict, json},
+};
+
+pub(super) fn accept(tx: &mut Tx<'_>, batch: &[Admission]) -> rusqlite::Result<Vec<Verdict>> {
+    batch
+        .iter()
+        .map(|admission| match admission {
+            Admission::Accepted(message) => accept_one(tx, message),
+            Admission::Invalid(message) => reject(tx, message).map(Verdict::Rejected),
+        })
+        .collect()
+}
+
+fn accept_one(tx: &mut Tx<'_>, message: &Accepted) -> rusqlite::Result<Verdict> {
+    if !insert_accepted(tx, message)? {
+        return same_identity(tx, message);
+    }
+    let seq = tx.connection.last_insert_rowid();
+    for (ordinal, delivery) in (1..=u8::MAX).zip(&message.deliveries) {
+        owe(tx, message, delivery_seq(seq, ordinal), delivery)?;
+    }
+    if message.answers.wants(AnswerOutcome::Accepted) {
+        log_answer(tx, &message.arrived.party, seq, None, AnswerOutcome::Accepted, us(message.arrived.received), None)?;
+    }
+    let deadline = message.deliveries.iter().map(|d| d.promise.due).min();
+    Ok(Verdict::Accepted(first_answer(message, deadline)))
+}
+
+fn first_answer(message: &Accepted, deadline: Option<jiff::Timestamp>) -> Answer {
+    let id = Some(message.envelope.id.to_string());
+    let mut answer = Answer::new(message.arrived.receipt, id, AnswerOutcome::Accepted, message.warnings.clone());
+    answer.deadline = deadline;
+    answer
+}
+
+/// False where the identity is taken.
+fn insert_accepted(tx: &Tx<'_>, message: &Accepted) -> rusqlite::Result<bool> {
+    let (arrived, envelope) = (&message.arrived, &message.envelope);
+    let findings = (!message.warnings.is_empty()).then(|| json(&message.warnings));
+    let inserted = tx.execute(
+        "-- store::accept
+         INSERT INTO message (receipt, state, party, source, id, kind, receiver, agreement, subject, correlation,
+             causation, traceparent, occurred_at, recorded_at, sent_at, received_at, way, generation, answers, hash,
+             findings, content_type, headers, raw)
+         VALUES (?1, 0, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)
+         ON CONFLICT (source, id) WHERE state = 0 DO NOTHING",
+        params![
+            arrived.receipt.uuid().as_bytes(),
+            arrived.party,
+            envelope.source.to_string(),
+            envelope.id.as_str(),
+            envelope.kind.to_string(),
+            envelope.receiver.to_string(),
+            message.agreement,
+            envelope.subject,
+            envelope.correlation_id,
+            envelope.causation_id,
+            envelope.traceparent,
+            us(envelope.time),
+            envelope.recorded.map(us),
+            arrived.sent.map(us),
+            us(arrived.received),
+            arrived.way.name(),
+            i64::try_from(arrived.generation).unwrap_or(i64::MAX),
+            message.answers.0,
+            message.hash,
+            findings,
+            arrived.content_type,
+            headers(arrived),
+            &arrived.raw[..],
+        ],
+    )?;
+    Ok(inserted == 1)
+}
+
+fn headers(arrived: &Arrived) -> Option<String> {
+    (!arrived.headers.is_empty()).then(|| json(&arrived.headers))
+}
+
+/// Writes one delivery with its parcel and its deadline.
+fn owe(tx: &mut Tx<'_>, message: &Accepted, seq: i64, delivery: &NewDelivery) -> rusqlite::Result<()> {
+    let now = message.arrived.received;
+    let hold = hold(tx, delivery)?;
+    tx.execute(
+        "-- store::accept delivery
+         INSERT INTO delivery (seq, receiver, state, phase, hold, ordering_key, due_at, next_attempt_at, expires_at,
+             fault, format, format_version, output_hash)
+         VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+        params![
+            seq,
+            delivery.receiver,
+            if hold.is_some() { 2 } else { 0 },
+            hold.map(HoldReason::name),
+            delivery.ordering_key,
+            us(delivery.promise.due),
+            us(now),
+            delivery.expires.map(us),
+            delivery.hold.as_ref().map(|(_, fault)| json(fault)),
+            delivery.parcel.format.name(),
+            delivery.parcel.format_version,
+            &Sha256::digest(&delivery.parcel.body)[..],
+        ],
+    )?;
+    tx.execute(
+        "-- store::accept parcel
+         INSERT INTO parcel (seq, content_type, body) VALUES (?1, ?2, ?3)",
+        params![seq, delivery.parcel.content_type, &delivery.parcel.body[..]],
+    )?;
+    let clock = &delivery.promise;
+    let passed = steps_due(clock.starts, clock.due, 0, now).last().map_or(0, |(step, _)| step);
+    let key = seq * DEADLINES;
+    tx.execute(
+        "-- store::accept deadline
+         INSERT INTO deadline (seq, promise, starts_at, due_at, step, next_step_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![
+            key,
+            clock.promise,
+            us(clock.starts),
+            us(clock.due),
+            passed,
+            next_step(clock.starts, clock.due, passed).map(|(_, at)| us(at)),
+        ],
+    )?;
+    if passed > 0 {
+        let steps: Vec<_> = steps_due(clock.starts, clock.due, 0, now).collect();
+        deadlines::record(tx, seq, &clock.promise, &steps, now, message.answers, &message.arrived.party)?;
+    }
+    Ok(())
+}
+
+/// Why the delivery waits from the start, if it does.
+fn hold(tx: &Tx<'_>, delivery: &NewDelivery) -> rusqlite::Result<Option<HoldReason>> {
+    if let Some((reason, _)) = &delivery.hold {
+        return Ok(Some(*reason));
+    }
+    let Some(key) = delivery.ordering_key else { return Ok(None) };
+    let behind = tx
+        .prepare(
+            "-- store::accept order
+             SELECT 1 FROM delivery WHERE ordering_key = ?1 AND state = 0 LIMIT 1",
+        )?
+        .exists([key])?;
+    Ok(behind.then_some(HoldReason::Order))
+}
+
+/// The identity is taken: the same message again, or another one under the same id.
+fn same_identity(tx: &mut Tx<'_>, message: &Accepted) -> rusqlite::Result<Verdict> {
+    let (source, id) = (message.envelope.source.to_string(), message.envelope.id.as_str());
+    let first = tx
+        .prepare(
+            "-- store::accept first
+             SELECT seq, receipt, hash, findings,
+                 (SELECT min(due_at) FROM delivery WHERE delivery.seq BETWEEN message.seq * 256 AND message.seq * 256 + 255) AS due
+             FROM message WHERE source = ?1 AND id = ?2 AND state = 0",
+        )?
+        .query_row(params![source, id], |row| {
+            let seq: i64 = row.get("seq")?;
+            let hash: [u8; 32] = row.get("hash")?;
+            let mut answer = Answer::new(
+                row.receipt("receipt")?,
+                Some(id.to_owned()),
+                AnswerOutcome::Accepted,
+                row.violations("findings")?,
+            );
+            answer.deadline = row.instant_or_none("due")?;
+            Ok((seq, hash, answer))
+        })
+        .optional()?;
+    let Some((seq, hash, answer)) = first else { return Err(rusqlite::Error::QueryReturnedNoRows) };
+    if hash == message.hash {
+        log_event(tx, seq, None, us(message.arrived.received), "duplicate", Some(json(&message.arrived.way.name())))?;
+        return Ok(Verdict::Duplicate(answer));
+    }
+    let invalid = Invalid {
+        arrived: message.arrived.clone(),
+        message_id: Some(id.to_owned()),
+        source: Some(source),
+        kind: Some(message.envelope.kind.to_string()),
+        receiver: Some(message.envelope.receiver.to_string()),
+        violations: vec![identity_reused(&answer)],
+        answers: message.answers,
+    };
+    reject(tx, &invalid).map(Verdict::Conflict)
+}
+
+fn identity_reused(first: &Answer) -> Violation {
+    Violation::error(
+        "/id",
+        "identity.reused",
+        FaultCode::IdentityReused,
+        Text::new(
+            format!("Samme id er allerede brugt til en anden besked (kvittering {}).", first.receipt_id),
+            format!("The same id was already used for another message (receipt {}).", first.receipt_id),
+        ),
+    )
+    .expected("a new id for a new message")
+}
+
+/// Stores a refused message and logs the answer.
+fn reject(tx: &mut Tx<'_>, message: &Invalid) -> rusqlite::Result<Answer> {
+    let arrived = &message.arrived;
+    tx.execute(
+        "-- store::accept invalid
+         INSERT INTO message (receipt, state, party, source, id, kind, receiver, sent_at, received_at, way, generation,
+             answers, findings, content_type, headers, raw)
+         VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+        params![
+            arrived.receipt.uuid().as_bytes(),
+            arrived.party,
+            message.source,
+            message.message_id,
+            message.kind,
+            message.receiver,
+            arrived.sent.map(us),
+            us(arrived.received),
+            arrived.way.name(),
+            i64::try_from(arrived.generation).unwrap_or(i64::MAX),
+            message.answers.0,
+            json(&message.violations),
+            arrived.content_type,
+            headers(arrived),
+            &arrived.raw[..],
+        ],
+    )?;
+    let seq = tx.connection.last_insert_rowid();
+    if message.answers.wants(AnswerOutcome::Rejected) {
+        log_answer(tx, &arrived.party, seq, None, AnswerOutcome::Rejected, us(arrived.received), None)?;
+    }
+    Ok(Answer::new(arrived.receipt, message.message_id.clone(), AnswerOutcome::Rejected, message.violations.clone()))
+}
+
+/// Appends to a party's answers, if it wants to be told.
+pub(super) fn log_answer(
+    tx: &Tx<'_>,
+    party: &str,
+    message: i64,
+    delivery: Option<i64>,
+    outcome: AnswerOutcome,
+    at: i64,
+    data: Option<String>,
+) -> rusqlite::Result<()> {
+    tx.execute(
+        "-- store::log_answer
+         INSERT INTO answer (party, message, delivery, outcome, at, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![party, message, delivery, outcome.name(), at, data],
+    )?;
+    Ok(())
+}
+
+/// Appends to a message's history.
+pub(super) fn log_event(
+    tx: &Tx<'_>,
+    message: i64,
+    delivery: Option<i64>,
+    at: i64,
+    what: &str,
+    data: Option<String>,
+) -> rusqlite::Result<()> {
+    tx.execute(
+        "-- store::log_event
+         INSERT INTO event (message, delivery, at, what, data) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![message, delivery, at, what, data],
+    )?;
+    Ok(())
+}
+
+/// Whom an answer about a message goes to, and whether it is wanted.
+pub(super) fn whom(tx: &Tx<'_>, message: i64) -> rusqlite::Result<(String, Subscription)> {
+    tx.prepare(
+        "-- store::whom
+         SELECT party, answers FROM message WHERE seq = ?1",
+    )?
+    .query_row([message], |row| Ok((row.get(0)?, Subscription(row.get(1)?))))
+}

@@ -1,0 +1,177 @@
+//! Promises against the clock: steps recorded once, with the instant at which they truly fell due.
+
+use jiff::Timestamp;
+use rusqlite::params;
+use serde_json::json;
+
+use super::{
+    accept::{log_answer, log_event},
+    row::{DEADLINES, Read, message_of, us},
+    writer::Tx,
+};
+use crate::{
+    domain::{
+        AnswerOutcome, ReceiptId,
+        answer::Subscription,
+        sla::{AT_RISK, BREACHED, next_step, steps_due},
+    },
+    store::StepPassed,
+};
+
+/// A promise whose next step has come.
+struct Open {
+    delivery: i64,
+    key: i64,
+    promise: String,
+    starts: Timestamp,
+    due: Timestamp,
+    step: u8,
+    receipt: ReceiptId,
+    kind: String,
+    receiver: String,
+    party: String,
+    answers: Subscription,
+}
+
+pub(super) fn advance(tx: &mut Tx<'_>, now: Timestamp, most: u32) -> rusqlite::Result<Vec<StepPassed>> {
+    let mut passed = Vec::new();
+    for open in due(tx, now, most)? {
+        let steps: Vec<_> = steps_due(open.starts, open.due, open.step, now).collect();
+        let Some((last, _)) = steps.last().copied() else { continue };
+        set_step(tx, open.key, last, next_step(open.starts, open.due, last).map(|(_, at)| at))?;
+        record(tx, open.delivery, &open.promise, &steps, now, open.answers, &open.party)?;
+        passed.extend(steps.into_iter().map(|(step, due_at)| StepPassed {
+            receipt: open.receipt,
+            kind: open.kind.clone(),
+            receiver: open.receiver.clone(),
+            promise: open.promise.clone(),
+            step,
+            due_at,
+        }));
+    }
+    Ok(passed)
+}
+
+fn due(tx: &Tx<'_>, now: Timestamp, most: u32) -> rusqlite::Result<Vec<Open>> {
+    let mut statement = tx.prepare(
+        "-- store::advance_deadlines
+         SELECT d.seq, d.promise, d.starts_at, d.due_at, d.step, m.receipt, m.kind, m.party, m.answers, y.receiver
+         FROM deadline d JOIN delivery y ON y.seq = d.seq / 16 JOIN message m ON m.seq = y.seq / 256
+         WHERE d.next_step_at <= ?1 ORDER BY d.next_step_at LIMIT ?2",
+    )?;
+    let rows = statement.query_map(params![us(now), most], |row| {
+        let key: i64 = row.get("seq")?;
+        Ok(Open {
+            delivery: key / DEADLINES,
+            key,
+            promise: row.get("promise")?,
+            starts: row.instant("starts_at")?,
+            due: row.instant("due_at")?,
+            step: row.get("step")?,
+            receipt: row.receipt("receipt")?,
+            kind: row.get("kind")?,
+            receiver: row.get("receiver")?,
+            party: row.get("party")?,
+            answers: Subscription(row.get("answers")?),
+        })
+    })?;
+    rows.collect()
+}
+
+fn set_step(tx: &Tx<'_>, key: i64, step: u8, next: Option<Timestamp>) -> rusqlite::Result<()> {
+    tx.execute(
+        "-- store::set_step
+         UPDATE deadline SET step = ?2, next_step_at = ?3 WHERE seq = ?1",
+        params![key, step, next.map(us)],
+    )?;
+    Ok(())
+}
+
+/// Writes each passed step to the history, and tells the sender of the gravest of them.
+pub(super) fn record(
+    tx: &Tx<'_>,
+    delivery: i64,
+    promise: &str,
+    steps: &[(u8, Timestamp)],
+    now: Timestamp,
+    answers: Subscription,
+    party: &str,
+) -> rusqlite::Result<()> {
+    let message = message_of(delivery);
+    for (step, due_at) in steps {
+        let data = json!({ "promise": promise, "step": step, "dueAt": due_at }).to_string();
+        log_event(tx, message, Some(delivery), us(now), "sla_step", Some(data))?;
+    }
+    let gravest = steps.last().map_or(0, |(step, _)| *step);
+    let outcome = match gravest {
+        BREACHED.. => AnswerOutcome::Late,
+        // 75 and 90 passed in one go are still told once: a later look that finds only 90 tells nothing.
+        _ if steps.iter().any(|(step, _)| *step == AT_RISK) => AnswerOutcome::AtRisk,
+        _ => return Ok(()),
+    };
+    if answers.wants(outcome) {
+        log_answer(tx, party, message, Some(delivery), outcome, us(now), None)?;
+    }
+    Ok(())
+}
+
+/// How a delivery's promises ended.
+pub(super) enum End {
+    /// The receiver has it.
+    Met,
+    /// It will not be delivered.
+    Ended,
+}
+
+/// Ends the open promises of a delivery. Steps that fell due unrecorded are recorded first, so that a promise
+/// met late shows its breach. Says whether one was met late.
+pub(super) fn end(
+    tx: &Tx<'_>,
+    delivery: i64,
+    end: &End,
+    now: Timestamp,
+    answers: Subscription,
+    party: &str,
+) -> rusqlite::Result<Option<&'static str>> {
+    let sql = match end {
+        End::Met => {
+            "-- store::meet
+             UPDATE deadline SET met_at = ?2, next_step_at = NULL
+             WHERE seq BETWEEN ?1 * 16 AND ?1 * 16 + 15 AND met_at IS NULL AND ended_at IS NULL
+             RETURNING seq, promise, starts_at, due_at, step"
+        }
+        End::Ended => {
+            "-- store::end_promise
+             UPDATE deadline SET ended_at = ?2, next_step_at = NULL
+             WHERE seq BETWEEN ?1 * 16 AND ?1 * 16 + 15 AND met_at IS NULL AND ended_at IS NULL
+             RETURNING seq, promise, starts_at, due_at, step"
+        }
+    };
+    let mut statement = tx.prepare(sql)?;
+    let ended = statement
+        .query_map(params![delivery, us(now)], |row| {
+            Ok((
+                row.get::<_, i64>("seq")?,
+                row.get::<_, String>("promise")?,
+                row.instant("starts_at")?,
+                row.instant("due_at")?,
+                row.get::<_, u8>("step")?,
+            ))
+        })?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    let mut how = None;
+    for (key, promise, starts, due, step) in ended {
+        let late = now > due;
+        how = Some(if late { "met_late" } else { "met" });
+        if steps_due(starts, due, step, now).next().is_some() {
+            let steps: Vec<_> = steps_due(starts, due, step, now).collect();
+            record(tx, delivery, &promise, &steps, now, answers, party)?;
+            let last = steps.last().map_or(step, |(step, _)| *step);
+            set_step(tx, key, last, None)?;
+        }
+    }
+    Ok(match end {
+        End::Met => how,
+        End::Ended => how.map(|_| "ended"),
+    })
+}

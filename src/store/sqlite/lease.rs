@@ -1,0 +1,125 @@
+//! Takes due deliveries of one receiver, earliest deadline first.
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use rusqlite::{OptionalExtension, params, types::Type};
+
+use super::{
+    row::{Read, delivery_id, message_of, unreadable, us},
+    writer::Tx,
+};
+use crate::{
+    domain::{Parcel, answer::Subscription, message::TYPE_PREFIX},
+    store::{Lease, LeaseAsk, Leased},
+};
+
+/// Deliveries whose waiting time is over that are made ready in one go.
+const WAKE_MAX: i64 = 1_000;
+
+pub(super) fn lease_due(tx: &mut Tx<'_>, ask: &LeaseAsk) -> rusqlite::Result<Leased> {
+    wake(tx, ask)?;
+    let mut leased = Leased::default();
+    for (seq, due) in heads(tx, ask)? {
+        leased.nearest_deadline.get_or_insert(due);
+        if leased.leases.len() == ask.most as usize {
+            break;
+        }
+        if let Some(token) = tx.leases.take(seq, ask.now, ask.until) {
+            match fetch(tx, seq, token, ask.until) {
+                Ok(lease) => leased.leases.push(lease),
+                Err(error) => {
+                    tx.leases.end(seq, token);
+                    return Err(error);
+                }
+            }
+        }
+    }
+    leased.next_due = next_due(tx, &ask.receiver)?;
+    assert!(leased.leases.len() <= ask.most as usize, "more was leased than asked for");
+    Ok(leased)
+}
+
+/// Makes ready what has waited long enough.
+fn wake(tx: &Tx<'_>, ask: &LeaseAsk) -> rusqlite::Result<()> {
+    tx.execute(
+        "-- store::wake
+         UPDATE delivery SET phase = 0 WHERE seq IN (
+             SELECT seq FROM delivery WHERE receiver = ?1 AND phase = 1 AND next_attempt_at <= ?2 LIMIT ?3)",
+        params![ask.receiver, us(ask.now), WAKE_MAX],
+    )?;
+    Ok(())
+}
+
+/// The ready deliveries that nobody holds, by deadline; one more than asked for at the most.
+fn heads(tx: &Tx<'_>, ask: &LeaseAsk) -> rusqlite::Result<Vec<(i64, Timestamp)>> {
+    let mut statement = tx.prepare(
+        "-- store::lease_due
+         SELECT seq, due_at FROM delivery WHERE receiver = ?1 AND phase = 0 AND due_at <= ?2 ORDER BY due_at, seq",
+    )?;
+    let due_by = ask.due_by.map_or(i64::MAX, us);
+    let mut rows = statement.query(params![ask.receiver, due_by])?;
+    let mut heads = Vec::new();
+    while let Some(row) = rows.next()? {
+        let seq: i64 = row.get(0)?;
+        if !tx.leases.is_held(seq, ask.now) {
+            heads.push((seq, row.instant("due_at")?));
+        }
+        if heads.len() > ask.most as usize {
+            break;
+        }
+    }
+    Ok(heads)
+}
+
+fn fetch(tx: &Tx<'_>, seq: i64, token: u64, until: Timestamp) -> rusqlite::Result<Lease> {
+    tx.prepare(
+        "-- store::lease_due fetch
+         SELECT d.due_at, d.expires_at, d.attempts, d.crashes, d.ordering_key, d.format, d.format_version,
+             p.content_type, p.body, m.receipt, m.source, m.id, m.kind, m.correlation, m.traceparent, m.party, m.answers
+         FROM delivery d JOIN parcel p ON p.seq = d.seq JOIN message m ON m.seq = ?2
+         WHERE d.seq = ?1",
+    )?
+    .query_row(params![seq, message_of(seq)], |row| {
+        let format: String = row.get("format")?;
+        Ok(Lease {
+            delivery: delivery_id(row.receipt("receipt")?, seq),
+            number: seq,
+            token,
+            until,
+            parcel: Parcel {
+                format: format.parse().map_err(|e: String| unreadable("format", Type::Text, &e))?,
+                format_version: row.get("format_version")?,
+                content_type: row.get::<_, String>("content_type")?.into(),
+                body: Bytes::from(row.get::<_, Vec<u8>>("body")?),
+            },
+            attempts: row.get("attempts")?,
+            crashes: row.get("crashes")?,
+            ordering_key: row.get("ordering_key")?,
+            due: row.instant("due_at")?,
+            expires: row.instant_or_none("expires_at")?,
+            event_type: format!("{TYPE_PREFIX}{}", row.get::<_, String>("kind")?),
+            source: row.get("source")?,
+            message_id: row.get("id")?,
+            correlation_id: row.get("correlation")?,
+            traceparent: row.get("traceparent")?,
+            party: row.get("party")?,
+            answers: Subscription(row.get("answers")?),
+        })
+    })
+}
+
+fn next_due(tx: &Tx<'_>, receiver: &str) -> rusqlite::Result<Option<Timestamp>> {
+    tx.prepare(
+        "-- store::next_due
+         SELECT next_attempt_at FROM delivery WHERE receiver = ?1 AND phase = 1 ORDER BY next_attempt_at LIMIT 1",
+    )?
+    .query_row([receiver], |row| row.instant("next_attempt_at"))
+    .optional()
+}
+
+/// Hands leases back: they are due again at once.
+pub(super) fn release(tx: &mut Tx<'_>, leases: &[Lease]) {
+    for lease in leases {
+        tx.leases.end(lease.number, lease.token);
+    }
+}

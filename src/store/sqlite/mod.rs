@@ -1,0 +1,235 @@
+//! The default engine: one SQLite file, one process, one writer.
+//!
+//! WAL and `synchronous = FULL`: what is answered is on the disk. One thread writes; it commits whatever is
+//! queued in one transaction. Because one process owns the file (an exclusive lock beside it), leases live in
+//! the writer's memory: a process that dies takes its leases with it, and its work is due again at once.
+
+use std::{
+    collections::BTreeSet,
+    fs::{File, TryLockError},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+use rusqlite::{Connection, OpenFlags};
+
+use super::{
+    Admission, Command, Commanded, Hints, InHand, LaneState, Lease, LeaseAsk, Leased, Settled, Settlement, StepPassed, Store,
+    StoreError, Verdict, hints,
+};
+use crate::domain::alert::{Change, Condition};
+
+mod accept;
+mod alerts;
+mod commands;
+mod deadlines;
+mod hand;
+mod lease;
+mod migrate;
+mod reader;
+mod row;
+mod settle;
+mod views;
+mod writer;
+
+use reader::Readers;
+use writer::{Tx, Writer};
+
+/// The oldest SQLite that is safe: 3.51.3 mends a corruption by simultaneous checkpoint and write.
+const LIBRARY_MIN: i32 = 3_051_003;
+
+/// How the file is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// The gateway: alone with the file, may create and migrate it.
+    Daemon,
+    /// A command beside a running gateway: short transactions, waits for the writer, never migrates.
+    Tool,
+}
+
+/// The SQLite engine. Cheap to clone; the last clone that goes closes the file.
+#[derive(Clone)]
+pub struct Sqlite {
+    writer: Arc<Writer>,
+    readers: Readers,
+    hints: Hints,
+    /// Held open for its lock.
+    _lock: Option<Arc<File>>,
+}
+
+impl Sqlite {
+    /// Opens the file, checks the library, the settings and the schema's version.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`] with the reason: another process owns it, the library is too old, the schema
+    /// is newer than this program, the file is damaged.
+    pub fn open(path: &Path, mode: Mode) -> Result<Self, StoreError> {
+        if rusqlite::version_number() < LIBRARY_MIN {
+            return Err(unusable(format!("SQLite {} is older than 3.51.3", rusqlite::version())));
+        }
+        let lock = match mode {
+            Mode::Daemon => Some(Arc::new(lock(path)?)),
+            Mode::Tool if !path.exists() => return Err(unusable(format!("there is no store at {}", path.display()))),
+            Mode::Tool => None,
+        };
+        let mut connection = Connection::open(path).map_err(|e| opening(path, &e))?;
+        settings(&connection).map_err(|e| opening(path, &e))?;
+        migrate::run(&mut connection, mode)?;
+        let readers = Readers::open(path)?;
+        let writer = Arc::new(Writer::start(connection, path)?);
+        Ok(Self { writer, readers, hints: Hints::default(), _lock: lock })
+    }
+
+    /// Tells the lanes, or the sender's answers, that there is something new.
+    fn ring(&self, admission: &Admission) {
+        match admission {
+            Admission::Accepted(message) => {
+                for delivery in &message.deliveries {
+                    self.hints.ring(&delivery.receiver);
+                }
+            }
+            Admission::Invalid(message) => self.hints.ring(&hints::answers(&message.arrived.party)),
+        }
+    }
+
+    fn write<'a, T: Send + 'static>(
+        &'a self,
+        operation: impl FnOnce(&mut Tx<'_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> BoxFuture<'a, Result<T, StoreError>> {
+        Box::pin(self.writer.run(operation))
+    }
+}
+
+fn unusable(text: String) -> StoreError {
+    StoreError::Unusable(text.into())
+}
+
+fn opening(path: &Path, error: &rusqlite::Error) -> StoreError {
+    unusable(format!("{}: {error}", path.display()))
+}
+
+/// Locks the file beside the store, so that no second gateway serves it.
+fn lock(path: &Path) -> Result<File, StoreError> {
+    let beside = PathBuf::from(format!("{}.lock", path.display()));
+    let file = File::create(&beside).map_err(|e| unusable(format!("{}: {e}", beside.display())))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(unusable(format!("another process serves {}", path.display()))),
+        Err(TryLockError::Error(e)) => Err(unusable(format!("{}: {e}", beside.display()))),
+    }
+}
+
+/// Sets what durability rests on, and reads it back.
+fn settings(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(Duration::from_secs(10))?;
+    connection.set_prepared_statement_cache_capacity(128);
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", "OFF")?;
+    connection.pragma_update(None, "cache_size", -16_384)?;
+    connection.pragma_update(None, "journal_size_limit", 67_108_864)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.pragma_update(None, "secure_delete", "ON")?;
+    let journal: String = connection.pragma_query_value(None, "journal_mode", |r| r.get(0))?;
+    let synchronous: i64 = connection.pragma_query_value(None, "synchronous", |r| r.get(0))?;
+    assert!(journal == "wal" && synchronous == 2, "SQLite did not take WAL and FULL: {journal}, {synchronous}");
+    Ok(())
+}
+
+/// A connection that only reads.
+fn read_only(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(Duration::from_secs(10))?;
+    connection.set_prepared_statement_cache_capacity(64);
+    connection.pragma_update(None, "cache_size", -4_096)?;
+    Ok(connection)
+}
+
+impl Store for Sqlite {
+    fn accept(&self, batch: Vec<Admission>) -> BoxFuture<'_, Result<Vec<Verdict>, StoreError>> {
+        Box::pin(async move {
+            let batch = Arc::new(batch);
+            let handed = Arc::clone(&batch);
+            let verdicts = self.writer.run(move |tx| accept::accept(tx, &handed)).await?;
+            for admission in batch.iter() {
+                self.ring(admission);
+            }
+            Ok(verdicts)
+        })
+    }
+
+    fn lease_due(&self, ask: LeaseAsk) -> BoxFuture<'_, Result<Leased, StoreError>> {
+        self.write(move |tx| lease::lease_due(tx, &ask))
+    }
+
+    fn settle(&self, settlements: Arc<Vec<Settlement>>) -> BoxFuture<'_, Result<Vec<Settled>, StoreError>> {
+        let parties: BTreeSet<String> = settlements.iter().map(|s| s.lease.party.clone()).collect();
+        Box::pin(async move {
+            let settled =
+                self.writer.run(move |tx| settlements.iter().map(|s| settle::settle(tx, s)).collect()).await?;
+            for party in parties {
+                self.hints.ring(&hints::answers(&party));
+            }
+            Ok(settled)
+        })
+    }
+
+    fn release(&self, leases: Vec<Lease>) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.write(move |tx| {
+            lease::release(tx, &leases);
+            Ok(())
+        })
+    }
+
+    fn advance_deadlines(&self, now: Timestamp, most: u32) -> BoxFuture<'_, Result<Vec<StepPassed>, StoreError>> {
+        self.write(move |tx| deadlines::advance(tx, now, most))
+    }
+
+    fn reconcile_alerts(
+        &self,
+        names: Vec<&'static str>,
+        conditions: Vec<Condition>,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Vec<(Change, Condition)>, StoreError>> {
+        self.write(move |tx| alerts::reconcile(tx, &names, conditions, now))
+    }
+
+    fn acknowledge_alert(&self, key: String, by: String, now: Timestamp) -> BoxFuture<'_, Result<Commanded, StoreError>> {
+        self.write(move |tx| alerts::acknowledge(tx, &key, &by, now))
+    }
+
+    fn command(&self, command: Command, by: String, now: Timestamp) -> BoxFuture<'_, Result<Commanded, StoreError>> {
+        self.write(move |tx| commands::command(tx, &command, &by, now))
+    }
+
+    fn save_lane(&self, lane: LaneState, now: Timestamp) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.write(move |tx| commands::save_lane(tx, &lane, now))
+    }
+
+    fn pause(&self, receiver: String, reason: Option<String>, by: String, now: Timestamp) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.write(move |tx| commands::pause(tx, &receiver, reason.as_deref(), &by, now))
+    }
+
+    fn set_cursor(&self, name: String, seq: i64) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.write(move |tx| commands::set_cursor(tx, &name, seq))
+    }
+
+    fn take_in_hand(&self, mark: InHand) -> BoxFuture<'_, Result<u32, StoreError>> {
+        self.write(move |tx| hand::take(tx, &mark))
+    }
+
+    fn put_down(&self, key: [u8; 32]) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.write(move |tx| hand::put_down(tx, &key))
+    }
+
+    fn hints(&self) -> &Hints {
+        &self.hints
+    }
+
+    fn check(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.write(|tx| commands::set_cursor(tx, "check", 0))
+    }
+}

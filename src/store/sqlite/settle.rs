@@ -1,0 +1,172 @@
+//! Ends a lease: the attempt, the delivery's move, the promise and the answer, in one transaction.
+
+use rusqlite::{OptionalExtension, params};
+use serde_json::json;
+
+use super::{
+    accept::{log_answer, log_event},
+    deadlines::{self, End},
+    row::{delivery_seq, message_of, us},
+    writer::Tx,
+};
+use crate::{
+    domain::{AnswerOutcome, DeliveryId, FaultClass, HoldReason, Outcome, attempt::Proof},
+    store::{Lease, Next, Settled, Settlement, json as to_json},
+};
+
+/// The number of a delivery, by the id the world knows.
+pub(super) fn number(tx: &Tx<'_>, delivery: DeliveryId) -> rusqlite::Result<Option<i64>> {
+    let message: Option<i64> = tx
+        .prepare(
+            "-- store::number
+             SELECT seq FROM message WHERE receipt = ?1",
+        )?
+        .query_row([delivery.receipt().uuid().as_bytes()], |row| row.get(0))
+        .optional()?;
+    Ok(message.map(|message| delivery_seq(message, delivery.ordinal())))
+}
+
+pub(super) fn settle(tx: &mut Tx<'_>, settlement: &Settlement) -> rusqlite::Result<Settled> {
+    let lease = &settlement.lease;
+    let seq = lease.number;
+    if !tx.leases.holds(seq, lease.token) {
+        return Ok(Settled::LeaseLost);
+    }
+    tx.leases.end_with_commit(seq);
+    if !move_delivery(tx, seq, settlement)? {
+        return Ok(Settled::LeaseLost);
+    }
+    let promise = match (&settlement.next, &settlement.record.outcome) {
+        (Next::Delivered, Outcome::Delivered(proof)) => {
+            delivered(tx, seq, lease, proof, settlement)?
+        }
+        (Next::Dead(fault), _) => {
+            let how = deadlines::end(tx, seq, &End::Ended, settlement.now, lease.answers, &lease.party)?;
+            answer(tx, seq, lease, AnswerOutcome::Failed, settlement, &json!({ "fault": fault }))?;
+            how
+        }
+        _ => None,
+    };
+    log_event(tx, message_of(seq), Some(seq), us(settlement.now), "attempt", Some(attempt(settlement, promise)))?;
+    if matches!(settlement.next, Next::Delivered | Next::Dead(_)) {
+        release_next(tx, lease.ordering_key)?;
+    }
+    Ok(Settled::Done)
+}
+
+/// Moves the delivery to where the attempt brought it. False where it is pending no more.
+fn move_delivery(tx: &Tx<'_>, seq: i64, settlement: &Settlement) -> rusqlite::Result<bool> {
+    let fault = match &settlement.record.outcome {
+        Outcome::Fault { fault, .. } => Some(fault),
+        Outcome::Delivered(_) | Outcome::Deposited => None,
+    };
+    let crashed = fault.is_some_and(|f| f.class() == FaultClass::Internal);
+    let (state, phase, hold, at) = match &settlement.next {
+        Next::Delivered => (1, None, None, None),
+        Next::Dead(_) => (2, None, None, None),
+        Next::Retry { at } => (0, Some(1), None, Some(us(*at))),
+        Next::Hold(reason) => (0, Some(2), Some(reason.name()), None),
+    };
+    let kept = match &settlement.next {
+        Next::Dead(fault) => Some(fault),
+        _ => fault,
+    };
+    let changed = tx.execute(
+        "-- store::settle
+         UPDATE delivery SET state = ?2, phase = ?3, hold = ?4, next_attempt_at = coalesce(?5, next_attempt_at),
+             settled_at = ?6, fault = ?7, attempts = attempts + 1, crashes = crashes + ?8
+         WHERE seq = ?1 AND state = 0",
+        params![
+            seq,
+            state,
+            phase,
+            hold,
+            at,
+            (state != 0).then(|| us(settlement.now)),
+            kept.map(to_json),
+            i64::from(crashed),
+        ],
+    )?;
+    Ok(changed == 1)
+}
+
+fn delivered(
+    tx: &Tx<'_>,
+    seq: i64,
+    lease: &Lease,
+    proof: &Proof,
+    settlement: &Settlement,
+) -> rusqlite::Result<Option<&'static str>> {
+    let how = if proof.in_transit {
+        None
+    } else {
+        deadlines::end(tx, seq, &End::Met, settlement.now, lease.answers, &lease.party)?
+    };
+    answer(tx, seq, lease, AnswerOutcome::Delivered, settlement, &json!({ "receipt": proof.receipt }))?;
+    Ok(how)
+}
+
+fn answer(
+    tx: &Tx<'_>,
+    seq: i64,
+    lease: &Lease,
+    outcome: AnswerOutcome,
+    settlement: &Settlement,
+    data: &serde_json::Value,
+) -> rusqlite::Result<()> {
+    if !lease.answers.wants(outcome) {
+        return Ok(());
+    }
+    log_answer(tx, &lease.party, message_of(seq), Some(seq), outcome, us(settlement.now), Some(data.to_string()))
+}
+
+/// The attempt as the history tells it.
+fn attempt(settlement: &Settlement, promise: Option<&str>) -> String {
+    let record = &settlement.record;
+    let mut told = json!({
+        "attempt": settlement.lease.attempts + 1,
+        "started": record.started,
+        "tookMs": i64::try_from(record.took.as_millis()).unwrap_or(i64::MAX),
+    });
+    match &record.outcome {
+        Outcome::Delivered(proof) => {
+            told["outcome"] = "delivered".into();
+            told["proof"] = json!(proof);
+        }
+        Outcome::Deposited => told["outcome"] = "deposited".into(),
+        Outcome::Fault { fault, status, retry_after } => {
+            told["outcome"] = fault.class().name().into();
+            told["code"] = json!(fault.code);
+            told["detail"] = fault.detail.clone().into();
+            if let Some(status) = status {
+                told["status"] = (*status).into();
+            }
+            if let Some(wait) = retry_after {
+                told["retryAfterSeconds"] = wait.as_secs().into();
+            }
+        }
+    }
+    match &settlement.next {
+        Next::Retry { at } => told["nextAttempt"] = json!(at),
+        Next::Hold(reason) => told["hold"] = reason.name().into(),
+        Next::Dead(_) => told["dead"] = true.into(),
+        Next::Delivered => {}
+    }
+    if let Some(promise) = promise {
+        told["promise"] = promise.into();
+    }
+    told.to_string()
+}
+
+/// Lets the next delivery of an ordering key go.
+pub(super) fn release_next(tx: &Tx<'_>, key: Option<i64>) -> rusqlite::Result<()> {
+    let Some(key) = key else { return Ok(()) };
+    tx.execute(
+        "-- store::release_next
+         UPDATE delivery SET phase = 0, hold = NULL
+         WHERE seq = (SELECT seq FROM delivery WHERE ordering_key = ?1 AND state = 0 ORDER BY seq LIMIT 1)
+             AND phase = 2 AND hold = ?2",
+        params![key, HoldReason::Order.name()],
+    )?;
+    Ok(())
+}

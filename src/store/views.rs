@@ -1,0 +1,196 @@
+//! Read models for the terminal, the API and the watchers. Reading never waits for the writer.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Conservation, LaneState, LoggedAnswer, MailboxItem, StoreError};
+use crate::domain::{
+    DeliveryId, Fault, ReceiptId, Violation,
+    alert::{Alert, Change, Condition},
+};
+
+/// One line of a list of messages.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MessageLine {
+    pub receipt_id: ReceiptId,
+    pub message_id: Option<String>,
+    pub party: String,
+    pub kind: Option<String>,
+    pub receiver: Option<String>,
+    pub received: Timestamp,
+    /// Derived: `invalid`, `pending`, `delivered`, `dead`, `cancelled`.
+    pub state: String,
+    pub due: Option<Timestamp>,
+}
+
+/// Which messages a list shows; every field narrows.
+#[derive(Debug, Clone, Default)]
+pub struct MessageFilter {
+    pub state: Option<String>,
+    pub kind: Option<String>,
+    pub party: Option<String>,
+    pub receiver: Option<String>,
+    /// Message id, receipt id, delivery id, correlation id or subject, whole.
+    pub id: Option<String>,
+    /// Only older than this receipt (keyset paging).
+    pub before: Option<ReceiptId>,
+    pub most: u32,
+}
+
+/// Everything about one message.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MessageView {
+    #[serde(flatten)]
+    pub line: MessageLine,
+    pub way: String,
+    pub source: Option<String>,
+    pub subject: Option<String>,
+    pub agreement: Option<String>,
+    pub correlation_id: Option<String>,
+    pub occurred: Option<Timestamp>,
+    pub recorded: Option<Timestamp>,
+    pub sent: Option<Timestamp>,
+    pub generation: u64,
+    pub content_type: Option<String>,
+    pub raw_bytes: u64,
+    pub findings: Vec<Violation>,
+    pub deliveries: Vec<DeliveryView>,
+    pub promises: Vec<PromiseView>,
+    pub history: Vec<EventView>,
+}
+
+/// One delivery of a message.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeliveryView {
+    pub delivery_id: DeliveryId,
+    pub message_id: String,
+    pub kind: String,
+    pub receiver: String,
+    pub format: String,
+    pub state: String,
+    pub hold: Option<String>,
+    pub attempts: u32,
+    pub due: Timestamp,
+    pub next_attempt: Option<Timestamp>,
+    pub settled: Option<Timestamp>,
+    pub fault: Option<Fault>,
+}
+
+/// One promise of a message, with its standing at the time it was asked.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PromiseView {
+    pub receipt_id: ReceiptId,
+    pub message_id: String,
+    pub kind: String,
+    pub receiver: String,
+    pub promise: String,
+    pub starts: Timestamp,
+    pub received: Timestamp,
+    pub due: Timestamp,
+    pub met: Option<Timestamp>,
+    pub standing: String,
+    pub attempts: u32,
+    pub next_attempt: Option<Timestamp>,
+    pub state: String,
+}
+
+/// One event of a message's history.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EventView {
+    pub at: Timestamp,
+    pub what: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivery_id: Option<DeliveryId>,
+    #[serde(skip_serializing_if = "Value::is_null")]
+    pub data: Value,
+}
+
+/// Open promises past a step, counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endangered {
+    pub receiver: String,
+    pub kind: String,
+    pub promise: String,
+    /// The highest step passed: 75, 90 or 100.
+    pub step: u8,
+    pub count: i64,
+    /// The earliest due time among them.
+    pub earliest: Timestamp,
+    /// The message of that promise.
+    pub example: ReceiptId,
+}
+
+/// How much waits for one receiver.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Backlog {
+    pub receiver: String,
+    pub pending: i64,
+    pub dead: i64,
+    pub held: i64,
+    pub oldest: Option<Timestamp>,
+    pub nearest_deadline: Option<Timestamp>,
+}
+
+/// The raw bytes of a message, with what is needed to admit them again.
+#[derive(Debug, Clone)]
+pub struct RawMessage {
+    pub party: String,
+    pub way: String,
+    pub content_type: Option<String>,
+    pub headers: Vec<(String, String)>,
+    pub raw: bytes::Bytes,
+    pub received: Timestamp,
+}
+
+/// What can be asked of the store. Lists are bounded by their `most`.
+pub trait Views {
+    fn messages(&self, filter: MessageFilter) -> BoxFuture<'_, Result<Vec<MessageLine>, StoreError>>;
+
+    /// By receipt id, by a delivery's id, or by a sender's message id (the latest arrival with it).
+    fn message(&self, id: String, party: Option<String>, now: Timestamp) -> BoxFuture<'_, Result<Option<MessageView>, StoreError>>;
+
+    fn raw(&self, receipt: ReceiptId) -> BoxFuture<'_, Result<Option<RawMessage>, StoreError>>;
+
+    fn deliveries(&self, state: Option<String>, receiver: Option<String>, most: u32) -> BoxFuture<'_, Result<Vec<DeliveryView>, StoreError>>;
+
+    /// Open promises by deadline, or all with `open = false`.
+    fn promises(&self, open: bool, most: u32, now: Timestamp) -> BoxFuture<'_, Result<Vec<PromiseView>, StoreError>>;
+
+    /// Promises past 75 % that are not met, grouped.
+    fn endangered(&self) -> BoxFuture<'_, Result<Vec<Endangered>, StoreError>>;
+
+    fn backlogs(&self) -> BoxFuture<'_, Result<Vec<Backlog>, StoreError>>;
+
+    fn lanes(&self) -> BoxFuture<'_, Result<Vec<LaneState>, StoreError>>;
+
+    fn open_alerts(&self) -> BoxFuture<'_, Result<Vec<Alert>, StoreError>>;
+
+    /// Changes of alerts after a cursor, in order.
+    fn alert_changes(&self, after: i64, most: u32) -> BoxFuture<'_, Result<Vec<(i64, Timestamp, Change, Condition)>, StoreError>>;
+
+    /// The party's answers after a cursor, in order.
+    fn answers(&self, party: String, after: i64, most: u32) -> BoxFuture<'_, Result<Vec<LoggedAnswer>, StoreError>>;
+
+    fn cursor(&self, name: String) -> BoxFuture<'_, Result<i64, StoreError>>;
+
+    /// What lies in the mailboxes of these receivers, nearest deadline first.
+    fn mailbox(&self, receivers: Vec<String>, most: u32) -> BoxFuture<'_, Result<Vec<MailboxItem>, StoreError>>;
+
+    /// The receiver a delivery goes to.
+    fn delivery_receiver(&self, delivery: DeliveryId) -> BoxFuture<'_, Result<Option<String>, StoreError>>;
+
+    fn conservation(&self) -> BoxFuture<'_, Result<Conservation, StoreError>>;
+
+    /// Ended promises by outcome: `met`, `met_late`; and `breached`, `open`.
+    fn sla_totals(&self, now: Timestamp) -> BoxFuture<'_, Result<BTreeMap<String, i64>, StoreError>>;
+}
