@@ -30,12 +30,9 @@ impl AmqpUri {
             (_, Some(rest)) => ("amqps", rest),
             _ => return Err("the address of RabbitMQ begins with amqp:// or amqps://".into()),
         };
-        if text
-            .chars()
-            .any(|c| c.is_control() || c.is_whitespace() || c == '#')
-        {
+        if text.chars().any(|c| c.is_control() || c.is_whitespace() || c == '#') {
             return Err(
-                "the address of RabbitMQ holds a space, a control character or #: write them as %xx".into(),
+                "the address of RabbitMQ holds a space, a control character or #: write them as %xx".into()
             );
         }
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
@@ -88,25 +85,14 @@ impl AmqpUri {
     /// where the address does not say otherwise: with the server's minute a frozen broker is noticed after
     /// two.
     pub fn reveal(&self) -> String {
-        let password = self
-            .password
-            .as_ref()
-            .map(|password| format!(":{password}"))
-            .unwrap_or_default();
-        let at = if self.user.is_empty() && self.password.is_none() {
-            ""
-        } else {
-            "@"
-        };
+        let password = self.password.as_ref().map(|password| format!(":{password}")).unwrap_or_default();
+        let at = if self.user.is_empty() && self.password.is_none() { "" } else { "@" };
         let query = match (self.query.is_empty(), self.query.contains("heartbeat=")) {
             (true, _) => "heartbeat=10".to_owned(),
             (false, true) => self.query.clone(),
             (false, false) => format!("{}&heartbeat=10", self.query),
         };
-        format!(
-            "{}://{}{password}{at}{}{}?{query}",
-            self.scheme, self.user, self.place, self.path
-        )
+        format!("{}://{}{password}{at}{}{}?{query}", self.scheme, self.user, self.place, self.path)
     }
 
     /// Is it reached over TLS?
@@ -118,11 +104,7 @@ impl AmqpUri {
 /// Everything but letters and digits as %xx.
 fn encoded(text: &str) -> String {
     let byte = |byte: u8| {
-        if byte.is_ascii_alphanumeric() {
-            char::from(byte).to_string()
-        } else {
-            format!("%{byte:02X}")
-        }
+        if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }
     };
     text.bytes().map(byte).collect()
 }
@@ -130,11 +112,7 @@ fn encoded(text: &str) -> String {
 impl fmt::Display for AmqpUri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let at = if self.user.is_empty() { "" } else { "@" };
-        write!(
-            f,
-            "{}://{}{at}{}{}",
-            self.scheme, self.user, self.place, self.path
-        )
+        write!(f, "{}://{}{at}{}{}", self.scheme, self.user, self.place, self.path)
     }
 }
 
@@ -194,16 +172,8 @@ mod tests {
         std::fs::write(&file, "p@ss/wørd\n").unwrap();
         let uri = AmqpUri::parse("amqps://gateway@broker.example/%2f?heartbeat=5").unwrap();
         let uri = uri.with_password_file(&file).unwrap();
-        assert_eq!(
-            uri.reveal(),
-            "amqps://gateway:p%40ss%2Fw%C3%B8rd@broker.example/%2f?heartbeat=5"
-        );
-        assert!(
-            uri.clone()
-                .with_password_file(&file)
-                .unwrap_err()
-                .contains("both")
-        );
+        assert_eq!(uri.reveal(), "amqps://gateway:p%40ss%2Fw%C3%B8rd@broker.example/%2f?heartbeat=5");
+        assert!(uri.clone().with_password_file(&file).unwrap_err().contains("both"));
         std::fs::write(&file, "\n").unwrap();
         let uri = AmqpUri::parse("amqp://gateway@broker.example").unwrap();
         assert!(uri.with_password_file(&file).unwrap_err().contains("no password"));

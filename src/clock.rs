@@ -87,11 +87,7 @@ async fn pause(duration: Duration) {
 
 /// What is left until `at`; `None` once it has come.
 fn left(now: Timestamp, at: Timestamp) -> Option<Duration> {
-    if now >= at {
-        None
-    } else {
-        at.duration_since(now).try_into().ok()
-    }
+    if now >= at { None } else { at.duration_since(now).try_into().ok() }
 }
 
 /// A clock that stands still until a test moves it. Clones are the same clock.
@@ -108,12 +104,7 @@ struct Hands {
 
 impl Moved {
     pub fn starting_at(wall: Timestamp) -> Self {
-        Self {
-            hands: Arc::new(watch::Sender::new(Hands {
-                wall,
-                monotonic: Duration::ZERO,
-            })),
-        }
+        Self { hands: Arc::new(watch::Sender::new(Hands { wall, monotonic: Duration::ZERO })) }
     }
 
     /// Lets time pass on both clocks. Sleepers whose time has come wake.
@@ -131,13 +122,10 @@ impl Moved {
     /// If that lies in the past: going back must be asked for by its name, [`Moved::step_back_to`].
     pub fn set(&self, at: Timestamp) {
         let by = at.duration_since(self.now());
-        self.advance(
-            by.try_into()
-                .expect("the clock is not set back; `step_back_to` does that"),
-        );
+        self.advance(by.try_into().expect("the clock is not set back; `step_back_to` does that"));
     }
 
-    /// Sets the wall clock alone, forward or back, as an administrator would. The monotonic one stays.
+    /// Sets the wall clock alone, as an administrator would. The monotonic one stays.
     pub fn step_back_to(&self, at: Timestamp) {
         self.hands.send_modify(|hands| hands.wall = at);
     }
@@ -147,9 +135,7 @@ impl Moved {
         let hands = Arc::clone(&self.hands);
         async move {
             let mut seen = hands.subscribe();
-            seen.wait_for(reached)
-                .await
-                .expect("the sender lives in this future");
+            seen.wait_for(reached).await.expect("the sender lives in this future");
         }
         .boxed()
     }
@@ -199,9 +185,7 @@ mod tests {
     async fn a_time_that_has_passed_is_not_slept_for() {
         let clock = Moved::starting_at(noon());
         clock.sleep_until(noon() - SignedDuration::from_secs(1)).await;
-        System
-            .sleep_until(System.now() - SignedDuration::from_secs(1))
-            .await;
+        System.sleep_until(System.now() - SignedDuration::from_secs(1)).await;
     }
 
     #[tokio::test]

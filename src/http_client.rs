@@ -59,10 +59,7 @@ pub fn install_tls_provider() {
 ///
 /// # Errors
 /// A file cannot be read or holds something else.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this is the one place that builds clients"
-)]
+#[expect(clippy::disallowed_methods, reason = "this is the one place that builds clients")]
 pub fn build(settings: &Settings) -> Result<Client, BuildError> {
     install_tls_provider();
     let mut builder = Client::builder()
@@ -76,9 +73,7 @@ pub fn build(settings: &Settings) -> Result<Client, BuildError> {
         .referer(false)
         .retry(retry::never())
         .no_proxy()
-        .dns_resolver(Guarded {
-            allow_private: settings.allow_private_addresses,
-        });
+        .dns_resolver(Guarded { allow_private: settings.allow_private_addresses });
     if let Some(file) = &settings.ca_file {
         let certificates = Certificate::from_pem_bundle(&read(file)?).unwrap_or_default();
         if certificates.is_empty() {
@@ -118,9 +113,7 @@ impl Resolve for Guarded {
         let allow_private = self.allow_private || name.as_str().eq_ignore_ascii_case("localhost");
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let allowed: Vec<_> = found
-                .filter(|address| may_lead_to(address.ip(), allow_private))
-                .collect();
+            let allowed: Vec<_> = found.filter(|address| may_lead_to(address.ip(), allow_private)).collect();
             if allowed.is_empty() {
                 return Err(Box::new(ForbiddenAddress).into());
             }
@@ -166,22 +159,15 @@ pub fn describe(error: reqwest::Error) -> String {
 
 /// The text's first 300 characters on one line: what others say is not trusted with more of a log.
 pub fn shortened(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(300)
-        .collect()
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect()
 }
 
 /// The error and what it came from, outermost first.
 pub fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&error| {
         // An io::Error hides what it wraps from `source`, which gives the wrapped one's own source.
-        let inner = error
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref);
-        inner
-            .map(|inner| inner as &(dyn Error + 'static))
-            .or_else(|| error.source())
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        inner.map(|inner| inner as &(dyn Error + 'static)).or_else(|| error.source())
     })
 }
 
@@ -235,11 +221,7 @@ mod tests {
         assert!(matches!(build(&settings), Err(BuildError::Unreadable(..))));
         std::fs::write(&file, "no certificate").unwrap();
         assert!(matches!(build(&settings), Err(BuildError::NoCertificates(_))));
-        let settings = Settings {
-            ca_file: None,
-            client_identity_file: Some(file),
-            ..settings
-        };
+        let settings = Settings { ca_file: None, client_identity_file: Some(file), ..settings };
         assert!(matches!(build(&settings), Err(BuildError::NoIdentity(_))));
     }
 }

@@ -1,11 +1,18 @@
+//! Kassebro: the message gateway between a-kasser and jobcentres.
+#![doc = include_str!("ARCHITECTURE.md")]
+
 pub mod amqp_client;
 pub mod amqp_uri;
+pub mod api;
 pub mod channels;
+pub mod cli;
 pub mod clock;
 pub mod codec;
+pub mod config;
 pub mod dispatch;
 pub mod domain;
 pub mod formats;
+pub mod gateway;
 pub mod http_client;
 pub mod intake;
 pub mod kinds;
@@ -13,4 +20,6 @@ pub mod lifecycle;
 pub mod reconnect;
 pub mod store;
 pub mod telemetry;
+pub mod tools;
 pub mod units;
+pub mod watch;

@@ -125,12 +125,7 @@ impl End {
 
 impl Tasks {
     pub fn new(stop: Stop) -> Self {
-        Self {
-            stop,
-            tracker: TaskTracker::new(),
-            book: Arc::default(),
-            ended: Arc::default(),
-        }
+        Self { stop, tracker: TaskTracker::new(), book: Arc::default(), ended: Arc::default() }
     }
 
     pub fn stop(&self) -> &Stop {
@@ -211,10 +206,9 @@ impl Tasks {
         }
         self.stop.force();
         let _ = tokio::time::timeout(HARD_GRACE, self.tracker.wait()).await;
-        let end = End {
-            crash: self.book().crash.clone(),
-            left: self.names(),
-        };
+        let left = self.names();
+        let crash = self.book().crash.clone();
+        let end = End { crash, left };
         if !end.left.is_empty() {
             warn!(left = ?end.left, "Tasks were dropped; what they had in hand is taken up from the store");
         }

@@ -37,10 +37,7 @@ impl Reconnect {
     }
 
     /// How long to wait before the next try.
-    #[expect(
-        clippy::should_implement_trait,
-        reason = "it never ends, so it is no iterator to collect from"
-    )]
+    #[expect(clippy::should_implement_trait, reason = "it never ends, so it is no iterator to collect from")]
     pub fn next(&mut self) -> Duration {
         self.waits.next_backoff().unwrap_or(self.max).min(self.max)
     }
@@ -68,14 +65,9 @@ mod tests {
         let mut reconnect = Reconnect::usual();
         let waits: Vec<_> = (0..200).map(|_| reconnect.next()).collect();
         assert!(
-            waits
-                .iter()
-                .all(|wait| *wait <= Duration::from_secs(5) && *wait >= Duration::from_millis(90))
+            waits.iter().all(|wait| *wait <= Duration::from_secs(5) && *wait >= Duration::from_millis(90))
         );
-        assert!(
-            waits[20..].windows(2).any(|pair| pair[0] != pair[1]),
-            "jitter keeps two gateways apart"
-        );
+        assert!(waits[20..].windows(2).any(|pair| pair[0] != pair[1]), "jitter keeps two gateways apart");
         assert!(waits[20..].iter().any(|wait| *wait > Duration::from_secs(3)));
     }
 

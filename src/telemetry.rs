@@ -25,7 +25,10 @@ pub enum LogFormat {
 /// # Errors
 /// A filter that cannot be read, or logs that were started before.
 pub fn start(level: &str, format: LogFormat) -> Result<(), String> {
+    // lapin logs returned messages with their bodies, as a warning: never here (invariant I10).
+    let quiet = "lapin=error".parse().expect("it is a directive");
     let filter = EnvFilter::try_new(level).map_err(|e| format!("{level:?} is not a log filter: {e}"))?;
+    let filter = filter.add_directive(quiet);
     let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(false);
     let started = match format {
         LogFormat::Text => tracing_subscriber::registry().with(filter).with(lines).try_init(),
@@ -135,23 +138,65 @@ impl Metrics {
             intake_paused: Gauge::default(),
         };
         let m = &metrics;
-        registry.register("messages_received", "Messages that arrived, by verdict", m.messages_received.clone());
+        registry.register(
+            "messages_received",
+            "Messages that arrived, by verdict",
+            m.messages_received.clone(),
+        );
         registry.register("delivery_attempts", "Attempts, by what they came to", m.delivery_attempts.clone());
         let (attempt, commit) = (m.delivery_attempt_duration.clone(), m.commit_duration.clone());
-        registry.register_with_unit("delivery_attempt_duration", "How long attempts took", Unit::Seconds, attempt);
-        registry.register_with_unit("commit_duration", "How long callers waited for a commit", Unit::Seconds, commit);
+        registry.register_with_unit(
+            "delivery_attempt_duration",
+            "How long attempts took",
+            Unit::Seconds,
+            attempt,
+        );
+        registry.register_with_unit(
+            "commit_duration",
+            "How long callers waited for a commit",
+            Unit::Seconds,
+            commit,
+        );
         registry.register("sla_steps", "Steps of promises that were passed", m.sla_steps.clone());
-        registry.register("answers_published", "Answers confirmed by the broker", m.answers_published.clone());
-        registry.register("broker_connected", "1 while the queue is being consumed", m.broker_connected.clone());
+        registry.register(
+            "answers_published",
+            "Answers confirmed by the broker",
+            m.answers_published.clone(),
+        );
+        registry.register(
+            "broker_connected",
+            "1 while the queue is being consumed",
+            m.broker_connected.clone(),
+        );
         registry.register("broker_sessions", "Sessions begun with the broker", m.broker_sessions.clone());
         registry.register("deliveries", "Deliveries that are not finished", m.deliveries.clone());
         let (nearest, oldest) = (m.nearest_deadline.clone(), m.oldest_undelivered.clone());
-        registry.register("nearest_deadline_timestamp_seconds", "The nearest deadline of a pending delivery", nearest);
-        registry.register("oldest_undelivered_timestamp_seconds", "When the oldest pending message arrived", oldest);
-        registry.register("circuit_state", "1 for the state that the receiver's circuit is in", m.circuit.clone());
+        registry.register(
+            "nearest_deadline_timestamp_seconds",
+            "The nearest deadline of a pending delivery",
+            nearest,
+        );
+        registry.register(
+            "oldest_undelivered_timestamp_seconds",
+            "When the oldest pending message arrived",
+            oldest,
+        );
+        registry.register(
+            "circuit_state",
+            "1 for the state that the receiver's circuit is in",
+            m.circuit.clone(),
+        );
         registry.register("alerts_open", "Alerts that are open", m.alerts_open.clone());
-        registry.register("notifications_failed", "Notifications that did not get through", m.notifications_failed.clone());
-        registry.register("intake_paused", "1 while nothing is taken because the store cannot commit", m.intake_paused.clone());
+        registry.register(
+            "notifications_failed",
+            "Notifications that did not get through",
+            m.notifications_failed.clone(),
+        );
+        registry.register(
+            "intake_paused",
+            "1 while nothing is taken because the store cannot commit",
+            m.intake_paused.clone(),
+        );
         metrics.registry = registry;
         Arc::new(metrics)
     }
@@ -171,9 +216,15 @@ mod tests {
     #[test]
     fn the_exposition_names_units_and_totals() {
         let metrics = Metrics::new();
-        metrics.delivery_attempts.get_or_create(&Attempts { receiver: "kbh".into(), outcome: "delivered" }).inc();
+        metrics
+            .delivery_attempts
+            .get_or_create(&Attempts { receiver: "kbh".into(), outcome: "delivered" })
+            .inc();
         let text = metrics.encode();
-        assert!(text.contains("kassebro_delivery_attempts_total{receiver=\"kbh\",outcome=\"delivered\"} 1"), "{text}");
+        assert!(
+            text.contains("kassebro_delivery_attempts_total{receiver=\"kbh\",outcome=\"delivered\"} 1"),
+            "{text}"
+        );
         assert!(text.contains("kassebro_build_info{version="), "{text}");
         assert!(text.contains("# UNIT kassebro_commit_duration_seconds seconds"), "{text}");
     }

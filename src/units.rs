@@ -1,20 +1,14 @@
-//! Durations in configuration, as people write them: `250ms`, `30s`, `1m`, `2h`, `7d`.
+//! How durations and digests are written: `250ms`, `30s`, `1m`, `2h`, `7d`, and hexadecimal.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serializer};
 
 /// The longest duration a setting may hold: 1000 days. More is a slip of the hand.
-pub const DURATION_MAX: Duration = Duration::from_secs(1000 * 86_400);
+pub const DURATION_MAX: Duration = Duration::from_hours(24_000);
 
 /// The units, longest first, so that writing picks the roundest.
-const UNITS: [(&str, u64); 5] = [
-    ("d", 86_400_000),
-    ("h", 3_600_000),
-    ("m", 60_000),
-    ("s", 1000),
-    ("ms", 1),
-];
+const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
 
 /// Reads a whole number with one unit: `ms`, `s`, `m`, `h` or `d`.
 ///
@@ -49,6 +43,13 @@ pub fn duration_text(duration: Duration) -> String {
     format!("{}{name}", milliseconds / size)
 }
 
+/// The bytes in lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
+}
+
 /// For `#[serde(with = "units::duration")]`.
 pub mod duration {
     use super::{Deserialize, Deserializer, Duration, Serializer, duration_text, parse_duration};
@@ -58,10 +59,6 @@ pub mod duration {
         parse_duration(&text).map_err(serde::de::Error::custom)
     }
 
-    #[expect(
-        clippy::trivially_copy_pass_by_ref,
-        reason = "the shape that serde's `with` asks for"
-    )]
     pub fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&duration_text(*duration))
     }
@@ -81,11 +78,7 @@ mod tests {
             ("7d", 604_800_000),
             (" 5 s", 5000),
         ] {
-            assert_eq!(
-                parse_duration(text),
-                Ok(Duration::from_millis(milliseconds)),
-                "{text}"
-            );
+            assert_eq!(parse_duration(text), Ok(Duration::from_millis(milliseconds)), "{text}");
         }
     }
 
@@ -104,6 +97,11 @@ mod tests {
         ] {
             assert!(parse_duration(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn every_byte_is_two_digits() {
+        assert_eq!(hex(&[0x00, 0x0f, 0xa0, 0xff]), "000fa0ff");
     }
 
     #[test]

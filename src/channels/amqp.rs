@@ -37,10 +37,11 @@ pub struct Config {
     /// The exchange; empty for the default one, whose routing keys are names of queues.
     pub exchange: String,
     pub routing_key: String,
-    /// For connection and handshake.
+    /// For connection and handshake; twice as long may pass before anything is sent.
     #[serde(default = "connect_timeout", with = "units::duration")]
     pub connect_timeout: Duration,
-    /// From publishing until the broker's confirm. Shorter, with the former, than a lane's time for an attempt.
+    /// From publishing until the broker's confirm. With twice the former it is shorter than a lane's time for
+    /// an attempt.
     #[serde(default = "confirm_timeout", with = "units::duration")]
     pub confirm_timeout: Duration,
     /// PEM with authorities to be trusted besides the system's.
@@ -138,11 +139,9 @@ impl Channel for Amqp {
             let fates = self.publisher.publish(&[self.letter(consignment)]).await;
             match fates.first().expect("one letter has one fate") {
                 // In the queue is not yet in the receiver's hands: its business receipt must come.
-                Ok(()) => Outcome::Delivered(Proof {
-                    receipt_follows: true,
-                    in_transit: true,
-                    ..Proof::default()
-                }),
+                Ok(()) => {
+                    Outcome::Delivered(Proof { receipt_follows: true, in_transit: true, ..Proof::default() })
+                }
                 Err(why) => Outcome::fault(self.fault(why)),
             }
         }

@@ -16,10 +16,10 @@ use lapin::{
     options::{BasicPublishOptions, ConfirmSelectOptions},
     types::{AMQPValue, FieldTable, ShortString},
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::amqp_session::{Session, Sessions};
-use crate::amqp_uri::AmqpUri;
+use crate::{amqp_uri::AmqpUri, http_client::shortened};
 
 /// Messages published before their confirms are awaited.
 const WINDOW: usize = 256;
@@ -33,7 +33,7 @@ pub struct Settings {
     pub uri: AmqpUri,
     /// PEM with authorities to be trusted besides the system's.
     pub ca_pem: Option<String>,
-    /// For connection and handshake.
+    /// For connection and handshake; twice as long may pass before anything is sent.
     pub connect_timeout: Duration,
     /// From publishing a window until its last confirm.
     pub confirm_timeout: Duration,
@@ -88,6 +88,7 @@ pub enum NotPublished {
 pub struct Publisher {
     sessions: Sessions,
     permits: Semaphore,
+    ready_timeout: Duration,
     confirm_timeout: Duration,
 }
 
@@ -97,6 +98,8 @@ impl Publisher {
         Self {
             sessions: Sessions::new(name, settings),
             permits: Semaphore::new(CHANNELS_MAX),
+            // Another's attempt to connect, and then our own.
+            ready_timeout: settings.connect_timeout * 2,
             confirm_timeout: settings.confirm_timeout,
         }
     }
@@ -131,23 +134,25 @@ impl Publisher {
 
     async fn publish_window(&self, window: &[Letter]) -> Vec<Result<(), NotPublished>> {
         let all = |fault: &NotPublished| vec![Err(fault.clone()); window.len()];
-        let permit = tokio::time::timeout(self.confirm_timeout, self.permits.acquire()).await;
-        let Ok(Ok(_permit)) = permit else {
-            return all(&NotPublished::Blocked);
+        let Ok(ready) = tokio::time::timeout(self.ready_timeout, self.get_ready()).await else {
+            return all(&NotPublished::Unreachable("no channel came free in time".into()));
         };
-        let session = match self.sessions.current().await {
-            Ok(session) => session,
-            Err(fault) => return all(&fault),
-        };
-        if session.is_blocked() {
-            return all(&NotPublished::Blocked);
+        match ready {
+            Ok((session, channel, _permit)) => self.settle_window(&session, channel, window).await,
+            Err(fault) => all(&fault),
         }
-        let channel = match tokio::time::timeout(self.confirm_timeout, take_channel(&session)).await {
-            Ok(Ok(channel)) => channel,
-            Ok(Err(error)) => return all(&NotPublished::Unreachable(error.to_string())),
-            Err(_) => return all(&NotPublished::Unreachable("the broker opens no channel".into())),
-        };
-        self.settle_window(&session, channel, window).await
+    }
+
+    /// A channel of our own on a session that takes messages. Nothing is sent yet.
+    async fn get_ready(&self) -> Result<(Arc<Session>, Channel, SemaphorePermit<'_>), NotPublished> {
+        let permit = self.permits.acquire().await.expect("the semaphore is never closed");
+        let session = self.sessions.current().await?;
+        if session.is_blocked() {
+            return Err(NotPublished::Blocked);
+        }
+        let channel = take_channel(&session).await;
+        let channel = channel.map_err(|error| NotPublished::Unreachable(shortened(&error.to_string())))?;
+        Ok((session, channel, permit))
     }
 
     /// Publishes a window on a channel that nobody else uses meanwhile, and awaits all its confirms.
@@ -177,9 +182,7 @@ impl Publisher {
                 Some(Fate::NotSent(fault)) => Err(fault),
                 Some(Fate::Lost(error)) => Err(lost(&error, letter, lonely)),
                 Some(Fate::Sent) => Err(NotPublished::Unconfirmed("the time was up".into())),
-                None => Err(NotPublished::Unconfirmed(
-                    "the time was up while publishing".into(),
-                )),
+                None => Err(NotPublished::Unconfirmed("the time was up while publishing".into())),
             });
         }
         if whole {
@@ -207,11 +210,7 @@ enum Fate {
 }
 
 fn key(letter: &Letter) -> (String, String, String) {
-    (
-        letter.message_id.clone(),
-        letter.exchange.clone(),
-        letter.routing_key.clone(),
-    )
+    (letter.message_id.clone(), letter.exchange.clone(), letter.routing_key.clone())
 }
 
 async fn publish_all(channel: &Channel, window: &[Letter], waiting: &Mutex<Waiting>) {
@@ -235,17 +234,8 @@ async fn publish_all(channel: &Channel, window: &[Letter], waiting: &Mutex<Waiti
         let mut waiting = lock(waiting);
         waiting.fates[at] = fate;
         if let Some(returned) = returned {
-            let id = returned
-                .properties
-                .message_id()
-                .as_ref()
-                .map(ToString::to_string)
-                .unwrap_or_default();
-            waiting.returned.insert((
-                id,
-                returned.exchange.to_string(),
-                returned.routing_key.to_string(),
-            ));
+            let id = returned.properties.message_id().as_ref().map(ToString::to_string).unwrap_or_default();
+            waiting.returned.insert((id, returned.exchange.to_string(), returned.routing_key.to_string()));
         }
     }
 }
@@ -257,18 +247,9 @@ fn lock(waiting: &Mutex<Waiting>) -> std::sync::MutexGuard<'_, Waiting> {
 async fn publish_one(channel: &Channel, letter: &Letter) -> Result<lapin::PublisherConfirm, Fate> {
     let properties = properties(letter).map_err(Fate::NotSent)?;
     let (exchange, routing_key) = (short(&letter.exchange), short(&letter.routing_key));
-    let (exchange, routing_key) = (
-        exchange.map_err(Fate::NotSent)?,
-        routing_key.map_err(Fate::NotSent)?,
-    );
-    let options = BasicPublishOptions {
-        mandatory: true,
-        immediate: false,
-    };
-    channel
-        .basic_publish(exchange, routing_key, options, &letter.body, properties)
-        .await
-        .map_err(Fate::Lost)
+    let (exchange, routing_key) = (exchange.map_err(Fate::NotSent)?, routing_key.map_err(Fate::NotSent)?);
+    let options = BasicPublishOptions { mandatory: true, immediate: false };
+    channel.basic_publish(exchange, routing_key, options, &letter.body, properties).await.map_err(Fate::Lost)
 }
 
 fn properties(letter: &Letter) -> Result<BasicProperties, NotPublished> {
@@ -297,11 +278,7 @@ fn short(text: &str) -> Result<ShortString, NotPublished> {
 }
 
 fn unbound(letter: &Letter) -> NotPublished {
-    let Letter {
-        exchange,
-        routing_key,
-        ..
-    } = letter;
+    let Letter { exchange, routing_key, .. } = letter;
     NotPublished::Unroutable(format!("exchange {exchange:?} has no queue for {routing_key:?}"))
 }
 
@@ -313,7 +290,7 @@ const PRECONDITION_FAILED: u16 = 406;
 /// What an error means for a message that was on its way. The broker closes a channel over one message and
 /// does not say which; only a message that was alone on its channel can be told.
 fn lost(error: &lapin::Error, letter: &Letter, lonely: bool) -> NotPublished {
-    let text = crate::http_client::shortened(&error.to_string());
+    let text = shortened(&error.to_string());
     let reply = match error.kind() {
         lapin::ErrorKind::ProtocolError(error) if lonely => error.get_id(),
         _ => return NotPublished::Unconfirmed(text),

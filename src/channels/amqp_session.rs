@@ -31,7 +31,7 @@ const SOUND_AFTER: Duration = Duration::from_secs(10);
 /// A handshake that has not ended after this is forgotten. The client library cannot abandon one: each leaves
 /// a thread behind until the broker answers or drops the socket. So a handshake that is slow is waited for
 /// again by the next attempt, and only this rarely begun anew.
-const HANDSHAKE_MAX: Duration = Duration::from_secs(300);
+const HANDSHAKE_MAX: Duration = Duration::from_mins(5);
 
 /// One connection while it stands.
 pub(super) struct Session {
@@ -79,7 +79,7 @@ pub(super) struct Sessions {
 
 struct State {
     session: Option<Arc<Session>>,
-    /// A handshake that did not end in time, and when it began.
+    /// A handshake that has not ended yet, and when it began.
     pending: Option<(BoxFuture<'static, lapin::Result<Connection>>, Duration)>,
     reconnect: Reconnect,
     /// Until then no new connection is tried, and why the last one failed.
@@ -88,12 +88,7 @@ struct State {
 
 impl Sessions {
     pub(super) fn new(name: &str, settings: &Settings) -> Self {
-        let state = State {
-            session: None,
-            pending: None,
-            reconnect: Reconnect::usual(),
-            rest: None,
-        };
+        let state = State { session: None, pending: None, reconnect: Reconnect::usual(), rest: None };
         Self {
             name: name.to_owned(),
             uri: settings.uri.clone(),
@@ -124,11 +119,7 @@ impl Sessions {
         }
         match self.connect(&mut state, now).await {
             Ok(connection) => {
-                let session = Session {
-                    connection,
-                    idle: SyncMutex::default(),
-                    since: System.monotonic(),
-                };
+                let session = Session { connection, idle: SyncMutex::default(), since: System.monotonic() };
                 let session = Arc::new(session);
                 state.session = Some(Arc::clone(&session));
                 state.rest = None;
@@ -143,12 +134,7 @@ impl Sessions {
     }
 
     pub(super) async fn is_blocked(&self) -> bool {
-        self.state
-            .lock()
-            .await
-            .session
-            .as_ref()
-            .is_some_and(|session| session.is_blocked())
+        self.state.lock().await.session.as_ref().is_some_and(|session| session.is_blocked())
     }
 
     pub(super) async fn close(&self) {
@@ -161,22 +147,16 @@ impl Sessions {
     }
 
     async fn connect(&self, state: &mut State, now: Duration) -> Result<Connection, NotPublished> {
-        let kept = state
-            .pending
-            .take()
-            .filter(|(_, begun)| now.saturating_sub(*begun) < HANDSHAKE_MAX);
-        let (mut handshake, begun) = match kept {
-            Some(kept) => kept,
-            None => (self.handshake()?, now),
-        };
-        match tokio::time::timeout(self.connect_timeout, &mut handshake).await {
-            Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(error)) => Err(refusal(&error)),
-            Err(_) => {
-                state.pending = Some((handshake, begun));
-                Err(NotPublished::Unreachable(format!("{} does not answer", self.uri)))
-            }
+        if state.pending.as_ref().is_none_or(|(_, begun)| now.saturating_sub(*begun) >= HANDSHAKE_MAX) {
+            state.pending = Some((self.handshake()?, now));
         }
+        // It stays in its place while it is waited for: the caller may be dropped meanwhile.
+        let (handshake, _) = state.pending.as_mut().expect("it was put there above");
+        let Ok(done) = tokio::time::timeout(self.connect_timeout, handshake).await else {
+            return Err(NotPublished::Unreachable(format!("{} does not answer", self.uri)));
+        };
+        state.pending = None;
+        done.map_err(|error| refusal(&error))
     }
 
     /// A new connection on its way. The library's own recovery stays off: it hides a loss, and hangs for ever
@@ -186,10 +166,7 @@ impl Sessions {
         let unreadable = |_| NotPublished::Unreachable("the broker's address cannot be read".into());
         let uri: lapin::uri::AMQPUri = self.uri.reveal().parse().map_err(unreadable)?;
         let properties = ConnectionProperties::default().with_connection_name(self.name.as_str().into());
-        let tls = OwnedTLSConfig {
-            identity: None,
-            cert_chain: self.ca_pem.clone(),
-        };
+        let tls = OwnedTLSConfig { identity: None, cert_chain: self.ca_pem.clone() };
         let runtime = runtime::default_runtime().map_err(|error| refusal(&error))?;
         Ok(async move { Connection::connect_uri_with_config(uri, properties, tls, runtime).await }.boxed())
     }

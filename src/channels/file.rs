@@ -49,29 +49,19 @@ impl Folder {
     /// The folder is not named from the root.
     pub fn new(config: &Config) -> Result<Self, String> {
         if !config.folder.is_absolute() {
-            return Err(format!(
-                "folder {} is not an absolute path",
-                config.folder.display()
-            ));
+            return Err(format!("folder {} is not an absolute path", config.folder.display()));
         }
-        Ok(Self {
-            folder: config.folder.clone(),
-            permits: Arc::new(Semaphore::new(WRITES_MAX)),
-        })
+        Ok(Self { folder: config.folder.clone(), permits: Arc::new(Semaphore::new(WRITES_MAX)) })
     }
 
     async fn write(&self, consignment: &Consignment) -> Outcome {
-        let name = format!(
-            "{}.{}",
-            consignment.delivery,
-            extension(&consignment.parcel.content_type)
-        );
+        let name = format!("{}.{}", consignment.delivery, extension(&consignment.parcel.content_type));
         let body = consignment.parcel.body.clone();
         match self.blocking(move |folder| place(folder, &name, &body)).await {
             Done::Yes(Ok(already_had_it)) => Outcome::Delivered(Proof {
                 already_had_it,
                 receipt_follows: true,
-                    in_transit: true,
+                in_transit: true,
                 ..Proof::default()
             }),
             Done::Yes(Err(fault)) => Outcome::fault(fault),
@@ -175,12 +165,7 @@ fn holds(file: &Path, body: &[u8]) -> io::Result<Option<bool>> {
 
 /// Writes the file anew, readable to owner and group, and waits until it is on the disk.
 fn write_new(file: &Path, body: &[u8]) -> io::Result<()> {
-    let mut opened = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o640)
-        .open(file)?;
+    let mut opened = OpenOptions::new().write(true).create(true).truncate(true).mode(0o640).open(file)?;
     opened.write_all(body)?;
     opened.sync_all()
 }

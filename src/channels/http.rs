@@ -132,10 +132,7 @@ impl HttpUrl {
 
     fn is_loopback(&self) -> bool {
         let host = self.0.host_str().unwrap_or_default().trim_matches(['[', ']']);
-        host == "localhost"
-            || host
-                .parse::<std::net::IpAddr>()
-                .is_ok_and(|address| address.is_loopback())
+        host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
     }
 }
 
@@ -175,22 +172,14 @@ impl Http {
                 config.url.origin()
             ));
         }
-        let waits = [
-            config.connect_timeout,
-            config.first_byte_timeout,
-            config.total_timeout,
-        ];
+        let waits = [config.connect_timeout, config.first_byte_timeout, config.total_timeout];
         if waits[0].is_zero() || !waits.is_sorted() {
             return Err(
                 "connect_timeout, first_byte_timeout and total_timeout are over 0 and grow in that order"
                     .into(),
             );
         }
-        if let Some(status) = config
-            .already_have
-            .iter()
-            .find(|status| !(400..500).contains(*status))
-        {
+        if let Some(status) = config.already_have.iter().find(|status| !(400..500).contains(*status)) {
             return Err(format!(
                 "already_have lists {status}: only a 4xx can say that the receiver has it already"
             ));
@@ -202,16 +191,9 @@ impl Http {
             allow_private_addresses: config.private_network,
         };
         let client = http_client::build(&settings).map_err(|error| {
-            http_client::causes(&error)
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-                .join(": ")
+            http_client::causes(&error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
         })?;
-        let secrets = config
-            .webhook_secret_file
-            .as_deref()
-            .map(WebhookSecret::read_file)
-            .transpose()?;
+        let secrets = config.webhook_secret_file.as_deref().map(WebhookSecret::read_file).transpose()?;
         Ok(Self {
             client,
             url: config.url.0.clone(),
@@ -249,7 +231,8 @@ impl Http {
         headers.insert("webhook-timestamp", at.into());
         headers.insert(
             CONTENT_TYPE,
-            HeaderValue::from_str(&consignment.parcel.content_type).expect("content types of ours are plain ASCII"),
+            HeaderValue::from_str(&consignment.parcel.content_type)
+                .expect("content types of ours are plain ASCII"),
         );
         headers.insert(ACCEPT, HeaderValue::from_static("application/json, */*;q=0.1"));
         if let Some(signature) = signature::header(&self.secrets, &id, at, &consignment.parcel.body) {
@@ -269,20 +252,11 @@ impl Http {
         match verdict {
             answer::Verdict::Has { already } => {
                 // The status alone says that it has it. What follows is worth reading, not waiting for.
-                let left = self
-                    .total_timeout
-                    .saturating_sub(System.monotonic().saturating_sub(begin));
-                let body = tokio::time::timeout(left, answer::read(response))
-                    .await
-                    .ok()
-                    .flatten();
+                let left = self.total_timeout.saturating_sub(System.monotonic().saturating_sub(begin));
+                let body = tokio::time::timeout(left, answer::read(response)).await.ok().flatten();
                 Outcome::Delivered(answer::proof(status, already, body.as_deref()))
             }
-            answer::Verdict::Not {
-                code,
-                says,
-                retry_after,
-            } => Outcome::Fault {
+            answer::Verdict::Not { code, says, retry_after } => Outcome::Fault {
                 fault: Fault::new(code, format!("{} {says}", self.origin)),
                 status: Some(status),
                 retry_after,
@@ -315,10 +289,7 @@ fn configured_headers(config: &Config) -> Result<HeaderMap, String> {
         return Err(format!("more than {HEADERS_MAX} headers are configured"));
     }
     let mut headers = HeaderMap::new();
-    let plain = config
-        .headers
-        .iter()
-        .map(|(name, value)| Ok::<_, String>((name, value.clone(), false)));
+    let plain = config.headers.iter().map(|(name, value)| Ok::<_, String>((name, value.clone(), false)));
     let files = config.header_files.iter().map(|(name, file)| {
         let text = std::fs::read_to_string(file);
         let text = text.map_err(|error| format!("reading {} for header {name}: {error}", file.display()))?;
@@ -326,9 +297,7 @@ fn configured_headers(config: &Config) -> Result<HeaderMap, String> {
     });
     for entry in plain.chain(files) {
         let (name, value, secret) = entry?;
-        let name: HeaderName = name
-            .parse()
-            .map_err(|_| format!("{name:?} is not the name of a header"))?;
+        let name: HeaderName = name.parse().map_err(|_| format!("{name:?} is not the name of a header"))?;
         let mut value =
             HeaderValue::from_str(&value).map_err(|_| format!("header {name} holds what no header may"))?;
         value.set_sensitive(secret);

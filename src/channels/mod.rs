@@ -86,10 +86,7 @@ mod tests {
     #[test]
     fn a_receiver_names_its_channel_and_that_channels_settings_only() {
         for (toml, name) in [
-            (
-                "channel = \"http\"\nurl = \"https://jobcenter.example/inbox\"",
-                "http",
-            ),
+            ("channel = \"http\"\nurl = \"https://jobcenter.example/inbox\"", "http"),
             (
                 "channel = \"amqp\"\nurl = \"amqp://broker.example\"\nexchange = \"\"\nrouting_key = \"inbox\"",
                 "amqp",

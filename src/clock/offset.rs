@@ -41,28 +41,14 @@ struct Last {
 
 impl FileOffset {
     pub fn new(file: impl Into<PathBuf>) -> Self {
-        let last = Mutex::new(Last {
-            offset: SignedDuration::ZERO,
-            read_at: None,
-        });
-        Self {
-            shared: Arc::new(Shared {
-                file: file.into(),
-                last,
-            }),
-        }
+        let last = Mutex::new(Last { offset: SignedDuration::ZERO, read_at: None });
+        Self { shared: Arc::new(Shared { file: file.into(), last }) }
     }
 
     /// The clock that the file named by `KASSEBRO_TEST_CLOCK` moves, where that is set.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a switch for tests only, beside the configuration"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "a switch for tests only, beside the configuration")]
     pub fn from_environment() -> Option<Self> {
-        std::env::var("KASSEBRO_TEST_CLOCK")
-            .ok()
-            .filter(|file| !file.is_empty())
-            .map(Self::new)
+        std::env::var("KASSEBRO_TEST_CLOCK").ok().filter(|file| !file.is_empty()).map(Self::new)
     }
 
     fn offset(&self) -> SignedDuration {
@@ -124,9 +110,7 @@ mod tests {
         let clock = FileOffset::new(&file);
         let sleeper = clock.sleep_until(System.now() + SignedDuration::from_hours(24));
         std::fs::write(&file, "86401\n").unwrap();
-        tokio::time::timeout(Duration::from_secs(10), sleeper)
-            .await
-            .expect("the sleeper saw the jump");
+        tokio::time::timeout(Duration::from_secs(10), sleeper).await.expect("the sleeper saw the jump");
         assert!(clock.now() >= System.now() + SignedDuration::from_secs(86_400));
     }
 

@@ -1,4 +1,4 @@
-//! CloudEvents 1.0 in both modes: one JSON object, or attributes in headers with the data as body.
+//! `CloudEvents` 1.0 in both modes: one JSON object, or attributes in headers with the data as body.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,10 @@ use super::{Content, Media, Parts, Raw, Transport, content_type_refused, pointer
 use crate::domain::{FaultCode, Text, Violation};
 
 /// Splits a structured event into attributes and content.
-pub(super) fn structured(mut attributes: Map<String, Value>, violations: &mut Vec<Violation>) -> Parts<'static> {
+pub(super) fn structured(
+    mut attributes: Map<String, Value>,
+    violations: &mut Vec<Violation>,
+) -> Parts<'static> {
     let media = match attributes.remove("datacontenttype") {
         None | Some(Value::Null) => Some(Media::Json),
         Some(Value::String(text)) => Media::of_data(&text, violations),
@@ -23,7 +26,11 @@ pub(super) fn structured(mut attributes: Map<String, Value>, violations: &mut Ve
     let encoded = present(attributes.remove("data_base64"));
     let content = match (media, data, encoded) {
         (_, Some(_), Some(_)) => {
-            violations.push(data_violation("/data_base64", "data eller data_base64, ikke begge", "data or data_base64, not both"));
+            violations.push(data_violation(
+                "/data_base64",
+                "data eller data_base64, ikke begge",
+                "data or data_base64, not both",
+            ));
             Content::Refused
         }
         (None, ..) => Content::Refused,
@@ -34,13 +41,16 @@ pub(super) fn structured(mut attributes: Map<String, Value>, violations: &mut Ve
             violations.push(data_violation("/data", "XML som tekst", "XML as a text"));
             Content::Refused
         }
-        (Some(media), None, Some(encoded)) => match encoded.as_str().and_then(|text| BASE64_STANDARD.decode(text).ok()) {
-            Some(bytes) => Content::of_bytes(media, Cow::Owned(bytes)),
-            None => {
-                violations.push(data_violation("/data_base64", "base64", "base64"));
-                Content::Refused
-            }
-        },
+        (Some(media), None, Some(encoded)) => {
+            let bytes = encoded.as_str().and_then(|text| BASE64_STANDARD.decode(text).ok());
+            bytes.map_or_else(
+                || {
+                    violations.push(data_violation("/data_base64", "base64", "base64"));
+                    Content::Refused
+                },
+                |bytes| Content::of_bytes(media, Cow::Owned(bytes)),
+            )
+        }
     };
     Parts { attributes, content }
 }
@@ -49,7 +59,9 @@ pub(super) fn structured(mut attributes: Map<String, Value>, violations: &mut Ve
 pub(super) fn binary<'a>(raw: &Raw<'a>, media: Media, violations: &mut Vec<Violation>) -> Parts<'a> {
     let mut attributes = Map::new();
     for (header, value) in raw.headers {
-        let Some(name) = attribute_of(raw.transport, header) else { continue };
+        let Some(name) = attribute_of(raw.transport, header) else {
+            continue;
+        };
         let at = pointer::join("", name);
         if name == "datacontenttype" {
             // Content-Type says it already, and two words for one thing can differ.
@@ -65,7 +77,7 @@ pub(super) fn binary<'a>(raw: &Raw<'a>, media: Media, violations: &mut Vec<Viola
             continue;
         };
         if let Err(violation) = text::check(&at, &decoded) {
-            violations.push(violation);
+            violations.push(*violation);
         } else if attributes.insert(name.to_owned(), Value::String(decoded.into_owned())).is_some() {
             violations.push(repeated(at));
         }
@@ -83,7 +95,9 @@ pub(super) fn is_binary(raw: &Raw) -> bool {
 fn attribute_of(transport: Transport, header: &str) -> Option<&str> {
     match transport {
         Transport::Http => header.strip_prefix("ce-"),
-        Transport::Amqp => header.strip_prefix("cloudevents_").or_else(|| header.strip_prefix("cloudevents:")),
+        Transport::Amqp => {
+            header.strip_prefix("cloudevents_").or_else(|| header.strip_prefix("cloudevents:"))
+        }
         Transport::File => None,
     }
 }
@@ -101,7 +115,8 @@ fn percent_decoded(value: &str) -> Option<Cow<'_, str>> {
     while let Some(byte) = rest.next() {
         match byte {
             b'%' => {
-                let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+                let digit =
+                    |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
                 bytes.push(digit(rest.next()?)? * 16 + digit(rest.next()?)?);
             }
             b'\\' if quoted => bytes.push(rest.next()?),

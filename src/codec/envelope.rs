@@ -30,13 +30,18 @@ impl Named {
             let value = attributes.get(name).and_then(Value::as_str)?;
             Some(text::excerpt(value, NAMED_CHARACTERS_MAX))
         };
-        Self { id: shown("id"), source: shown("source"), event_type: shown("type"), receiver: shown("receiver") }
+        Self {
+            id: shown("id"),
+            source: shown("source"),
+            event_type: shown("type"),
+            receiver: shown("receiver"),
+        }
     }
 }
 
 /// What the attributes say.
 pub(super) struct Attributes {
-    /// `None` where any required attribute is missing or wrong.
+    /// `None` where a required attribute is missing or wrong; an optional one that is wrong is left out.
     pub envelope: Option<Envelope>,
     /// The kind, which decides how the data are read, even where the rest is wrong.
     pub kind: Option<KindId>,
@@ -45,23 +50,31 @@ pub(super) struct Attributes {
 }
 
 /// Reads the attributes; all that is wrong is added to `violations` under `/<attribute>`.
-pub(super) fn read(attributes: Map<String, Value>, limits: &Limits, violations: &mut Vec<Violation>) -> Attributes {
+pub(super) fn read(
+    attributes: Map<String, Value>,
+    limits: &Limits,
+    violations: &mut Vec<Violation>,
+) -> Attributes {
     if attributes.len() > limits.attributes {
-        violations.push(too_many(limits));
+        violations.push(*limits.too_many_attributes());
         return Attributes { envelope: None, kind: None, ignored: Vec::new() };
     }
-    let before = violations.len();
     let mut reading = Reading { attributes, violations };
     if let Some(version) = reading.required("specversion", "1.0")
         && version != "1.0"
     {
         reading.wrong("specversion", "1.0", Some(&version));
     }
-    let id = reading.parsed("id", "1-46 of A-Z, a-z, 0-9, dot, underscore, colon and hyphen", |text| text.parse().ok());
-    let source = reading.parsed("source", "urn:dk:akasse:<code> or urn:dk:jobcenter:<kommunekode>", |text| text.parse().ok());
+    let id = reading
+        .parsed("id", "1-46 of A-Z, a-z, 0-9, dot, underscore, colon and hyphen", |text| text.parse().ok());
+    let source = reading
+        .parsed("source", "urn:dk:akasse:<code> or urn:dk:jobcenter:<kommunekode>", |text| text.parse().ok());
     let kind = reading.parsed("type", "dk.kassebro.<kind>.v<n>", KindId::from_event_type);
     let time = reading.parsed("time", TIME, timestamp);
-    let receiver = reading.parsed("receiver", "urn:dk:jobcenter:<kommunekode> or urn:dk:akasse:<code>", |text| text.parse().ok());
+    let receiver =
+        reading.parsed("receiver", "urn:dk:jobcenter:<kommunekode> or urn:dk:akasse:<code>", |text| {
+            text.parse().ok()
+        });
     let recorded = reading.optional("recordedtime").and_then(|text| {
         timestamp(&text).or_else(|| {
             reading.wrong("recordedtime", TIME, Some(&text));
@@ -69,8 +82,8 @@ pub(super) fn read(attributes: Map<String, Value>, limits: &Limits, violations: 
         })
     });
     let agreement = reading.short("agreement", REFERENCE_CHARACTERS_MAX);
-    let subject = reading.short("subject", SUBJECT_CHARACTERS_MAX);
-    if subject.as_deref().is_some_and(holds_cpr) {
+    let mut subject = reading.short("subject", SUBJECT_CHARACTERS_MAX);
+    if subject.take_if(|subject| holds_cpr(subject)).is_some() {
         reading.violations.push(cpr_in_subject());
     }
     let correlation_id = reading.short("correlationid", REFERENCE_CHARACTERS_MAX);
@@ -81,9 +94,8 @@ pub(super) fn read(attributes: Map<String, Value>, limits: &Limits, violations: 
         _ => None,
     };
     let ignored = reading.extensions();
-    let sound = violations.len() == before;
     let envelope = match (id, source, kind.clone(), time, receiver) {
-        (Some(id), Some(source), Some(kind), Some(time), Some(receiver)) if sound => Some(Envelope {
+        (Some(id), Some(source), Some(kind), Some(time), Some(receiver)) => Some(Envelope {
             id,
             source,
             kind,
@@ -107,7 +119,7 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    /// The attribute's text. JSON's `null` is an attribute left out (CloudEvents JSON format, 2.2).
+    /// The attribute's text. JSON's `null` is an attribute left out (JSON format of `CloudEvents`, 2.2).
     fn optional(&mut self, name: &str) -> Option<String> {
         match self.attributes.remove(name)? {
             Value::Null => None,
@@ -169,8 +181,9 @@ impl Reading<'_> {
             format!("Attributten {name} er forkert; der ventes {expected}."),
             format!("The attribute {name} is wrong; {expected} is expected."),
         );
-        let violation = Violation::error(format!("/{name}"), format!("envelope.{name}"), FaultCode::EnvelopeWrong, text)
-            .expected(expected);
+        let violation =
+            Violation::error(format!("/{name}"), format!("envelope.{name}"), FaultCode::EnvelopeWrong, text)
+                .expected(expected);
         self.violations.push(match actual {
             Some(actual) => violation.masked(actual),
             None => violation,
@@ -215,7 +228,8 @@ pub(super) fn timestamp(text: &str) -> Option<Timestamp> {
 /// a hyphen or space after the sixth, and no further digit beside them.
 pub fn holds_cpr(text: &str) -> bool {
     let bytes = text.as_bytes();
-    let run = |from: usize| bytes[from.min(bytes.len())..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let run =
+        |from: usize| bytes[from.min(bytes.len())..].iter().take_while(|byte| byte.is_ascii_digit()).count();
     let mut at = 0;
     while at < bytes.len() {
         let length = run(at);
@@ -238,23 +252,17 @@ pub fn holds_cpr(text: &str) -> bool {
 fn is_traceparent(text: &str) -> bool {
     let mut parts = text.split('-');
     let mut next_fits = |length: usize| {
-        parts.next().is_some_and(|part| part.len() == length && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
+        parts.next().is_some_and(|part| {
+            part.len() == length && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+        })
     };
     next_fits(2) && next_fits(32) && next_fits(16) && next_fits(2) && parts.next().is_none()
 }
 
 fn missing(name: &str, expected: &str) -> Violation {
     let text = Text::new(format!("Attributten {name} mangler."), format!("The attribute {name} is missing."));
-    Violation::error(format!("/{name}"), format!("envelope.{name}"), FaultCode::EnvelopeWrong, text).expected(expected)
-}
-
-fn too_many(limits: &Limits) -> Violation {
-    let limit = limits.attributes;
-    let text = Text::new(
-        format!("Beskeden har mere end {limit} attributter."),
-        format!("The message has more than {limit} attributes."),
-    );
-    Violation::error("", "envelope.attributes", FaultCode::TooDeep, text).expected(format!("at most {limit} attributes"))
+    Violation::error(format!("/{name}"), format!("envelope.{name}"), FaultCode::EnvelopeWrong, text)
+        .expected(expected)
 }
 
 fn cpr_in_subject() -> Violation {
@@ -262,7 +270,8 @@ fn cpr_in_subject() -> Violation {
         "Attributten subject ligner et CPR-nummer; brug en sagsreference, for den står i logge og adresser.",
         "The attribute subject looks like a CPR number; use a case reference, for it stands in logs and addresses.",
     );
-    Violation::error("/subject", "envelope.subject", FaultCode::EnvelopeWrong, text).expected("a case reference without a CPR number")
+    Violation::error("/subject", "envelope.subject", FaultCode::EnvelopeWrong, text)
+        .expected("a case reference without a CPR number")
 }
 
 fn bad_extension(name: &str) -> Violation {

@@ -26,7 +26,9 @@ pub fn canonical_hash(event: &Event) -> [u8; 32] {
     walk.time(Some(envelope.time));
     walk.time(envelope.recorded);
     walk.party(&envelope.receiver);
-    for attribute in [&envelope.agreement, &envelope.subject, &envelope.correlation_id, &envelope.causation_id] {
+    for attribute in
+        [&envelope.agreement, &envelope.subject, &envelope.correlation_id, &envelope.causation_id]
+    {
         match attribute {
             Some(text) => walk.text(b'a', text.as_bytes()),
             None => walk.mark(b'-'),
@@ -83,7 +85,9 @@ impl Walk {
             Value::String(text) => self.text(b's', text.as_bytes()),
             Value::Array(items) => {
                 self.count(b'[', items.len());
-                items.iter().for_each(|item| self.value(item));
+                for item in items {
+                    self.value(item);
+                }
             }
             Value::Object(members) => {
                 let empty = |value: &Value| value.as_array().is_some_and(Vec::is_empty);

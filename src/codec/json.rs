@@ -9,7 +9,9 @@ use std::mem;
 use serde_json::{Map, Value, map::Entry};
 
 use super::{Limits, number, pointer, text};
-use crate::domain::{FaultCode, Text, Violation};
+use crate::domain::Violation;
+
+mod refusals;
 
 /// Reads one JSON document.
 ///
@@ -17,8 +19,8 @@ use crate::domain::{FaultCode, Text, Violation};
 /// The first thing that is wrong, with its pointer. Refused are: what is not JSON, several roots, what is not
 /// plain UTF-8 or holds a lone surrogate, a name twice in one object, control characters other than TAB, LF
 /// and CR, numbers that would be rounded, and more depth, values or bytes than `limits`.
-pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Value, Violation> {
-    parse_or_partial(bytes, limits).map_err(|broken| broken.violation)
+pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Value, Box<Violation>> {
+    parse_or_partial(bytes, limits).map_err(|broken| Box::new(broken.violation))
 }
 
 /// A document that could not be read to its end.
@@ -32,56 +34,28 @@ pub struct Broken {
 /// Like [`parse`], but keeps what had been read, so that the refusal can name the message.
 pub fn parse_or_partial(bytes: &[u8], limits: &Limits) -> Result<Value, Box<Broken>> {
     if bytes.len() > limits.body_bytes {
-        return Err(Box::new(Broken { violation: too_large(bytes.len(), limits), read: Map::new() }));
+        return Err(Box::new(Broken { violation: *limits.too_large(bytes.len()), read: Map::new() }));
     }
-    let text = text::utf8(bytes).map_err(|violation| Box::new(Broken { violation, read: Map::new() }))?;
+    let text = text::utf8(bytes)
+        .map_err(|violation| Box::new(Broken { violation: *violation, read: Map::new() }))?;
     let mut parser = Parser { text, at: 0, limits, nodes: 0, open: Vec::new() };
     parser.document().map_err(|violation| {
         let read = match parser.open.into_iter().next() {
             Some(Open::Object { members, .. }) => members,
             _ => Map::new(),
         };
-        Box::new(Broken { violation, read })
+        Box::new(Broken { violation: *violation, read })
     })
-}
-
-/// The violation of a body over the size limit.
-pub fn too_large(bytes: usize, limits: &Limits) -> Violation {
-    let limit = limits.body_bytes;
-    let text = Text::new(
-        format!("Indholdet er på {bytes} byte; højst {limit} modtages."),
-        format!("The body has {bytes} bytes; at most {limit} are taken."),
-    );
-    Violation::error("", "body.size", FaultCode::TooLarge, text)
-        .expected(format!("at most {limit} bytes"))
-        .actual(format!("{bytes} bytes"))
-}
-
-/// The violation of a body with too much nesting.
-pub fn too_deep(pointer: String, limits: &Limits) -> Violation {
-    let limit = limits.depth();
-    let text = Text::new(
-        format!("Indholdet er indlejret i mere end {limit} niveauer."),
-        format!("The body is nested more than {limit} levels deep."),
-    );
-    Violation::error(pointer, "body.depth", FaultCode::TooDeep, text).expected(format!("at most {limit} levels"))
-}
-
-/// The violation of a body with too many values.
-pub fn too_many(pointer: String, limits: &Limits) -> Violation {
-    let limit = limits.nodes;
-    let text = Text::new(
-        format!("Indholdet består af mere end {limit} værdier."),
-        format!("The body has more than {limit} values."),
-    );
-    Violation::error(pointer, "body.nodes", FaultCode::TooDeep, text).expected(format!("at most {limit} values"))
 }
 
 /// An array or object whose end has not come yet.
 enum Open {
     Array(Vec<Value>),
     /// `key` is the member being read; `None` while the key itself is.
-    Object { members: Map<String, Value>, key: Option<String> },
+    Object {
+        members: Map<String, Value>,
+        key: Option<String>,
+    },
 }
 
 struct Parser<'a> {
@@ -94,27 +68,27 @@ struct Parser<'a> {
 }
 
 impl Parser<'_> {
-    fn document(&mut self) -> Result<Value, Violation> {
+    fn document(&mut self) -> Result<Value, Box<Violation>> {
         loop {
-            if let Some(value) = self.value_or_opening()? {
-                if let Some(root) = self.place(value)? {
-                    self.space();
-                    return if self.at == self.text.len() {
-                        Ok(root)
-                    } else {
-                        Err(self.syntax("kun ét dokument", "one document only"))
-                    };
-                }
+            if let Some(value) = self.value_or_opening()?
+                && let Some(root) = self.place(value)?
+            {
+                self.space();
+                return if self.at == self.text.len() {
+                    Ok(root)
+                } else {
+                    Err(self.syntax("kun ét dokument", "one document only"))
+                };
             }
         }
     }
 
     /// Reads a scalar or an empty array or object; `None` where an array or object was opened instead.
-    fn value_or_opening(&mut self) -> Result<Option<Value>, Violation> {
+    fn value_or_opening(&mut self) -> Result<Option<Value>, Box<Violation>> {
         self.space();
         self.nodes += 1;
         if self.nodes > self.limits.nodes {
-            return Err(too_many(self.pointer(), self.limits));
+            return Err(self.limits.too_many(self.pointer()));
         }
         let value = match self.peek() {
             Some(b'{') => {
@@ -147,7 +121,7 @@ impl Parser<'_> {
     }
 
     /// Puts a finished value where it belongs and reads on to the next value's place; returns the root.
-    fn place(&mut self, mut value: Value) -> Result<Option<Value>, Violation> {
+    fn place(&mut self, mut value: Value) -> Result<Option<Value>, Box<Violation>> {
         loop {
             match self.open.last_mut() {
                 None => return Ok(Some(value)),
@@ -188,9 +162,9 @@ impl Parser<'_> {
         }
     }
 
-    fn enter(&mut self, open: Open) -> Result<(), Violation> {
+    fn enter(&mut self, open: Open) -> Result<(), Box<Violation>> {
         if self.open.len() >= self.limits.depth() {
-            return Err(too_deep(self.pointer(), self.limits));
+            return Err(self.limits.too_deep(self.pointer()));
         }
         self.at += 1;
         self.open.push(open);
@@ -205,7 +179,7 @@ impl Parser<'_> {
     }
 
     /// Reads `"name" :` into the innermost object.
-    fn key(&mut self) -> Result<(), Violation> {
+    fn key(&mut self) -> Result<(), Box<Violation>> {
         if self.peek() != Some(b'"') {
             return Err(self.syntax("et navn i anførselstegn", "a name in quotes"));
         }
@@ -221,7 +195,7 @@ impl Parser<'_> {
         Ok(())
     }
 
-    fn literal(&mut self, word: &str, value: Value) -> Result<Value, Violation> {
+    fn literal(&mut self, word: &str, value: Value) -> Result<Value, Box<Violation>> {
         if !self.text[self.at..].starts_with(word) {
             return Err(self.syntax("en værdi", "a value"));
         }
@@ -229,7 +203,7 @@ impl Parser<'_> {
         Ok(value)
     }
 
-    fn number(&mut self) -> Result<Value, Violation> {
+    fn number(&mut self) -> Result<Value, Box<Violation>> {
         let Some(len) = number::prefix_len(&self.text.as_bytes()[self.at..]) else {
             return Err(self.syntax("et tal", "a number"));
         };
@@ -240,7 +214,7 @@ impl Parser<'_> {
     }
 
     /// Reads a string whose opening quote is next.
-    fn string(&mut self) -> Result<String, Violation> {
+    fn string(&mut self) -> Result<String, Box<Violation>> {
         let start = self.at + 1;
         let run = self.plain_run(start)?;
         let bytes = self.text.as_bytes();
@@ -264,7 +238,7 @@ impl Parser<'_> {
     }
 
     /// How many bytes from `from` stand for themselves; the next is a quote or a backslash.
-    fn plain_run(&mut self, from: usize) -> Result<usize, Violation> {
+    fn plain_run(&mut self, from: usize) -> Result<usize, Box<Violation>> {
         let rest = &self.text.as_bytes()[from..];
         let mut ascii = true;
         for (run, byte) in rest.iter().enumerate() {
@@ -277,7 +251,10 @@ impl Parser<'_> {
                 }
                 b'\t' | b'\n' | b'\r' => {
                     self.at = from + run;
-                    return Err(self.syntax("\\t, \\n eller \\r i stedet for tegnet selv", "\\t, \\n or \\r instead of the character itself"));
+                    return Err(self.syntax(
+                        "\\t, \\n eller \\r i stedet for tegnet selv",
+                        "\\t, \\n or \\r instead of the character itself",
+                    ));
                 }
                 0..=0x1f | 0x7f => return Err(text::forbidden(&self.pointer(), char::from(*byte))),
                 0x80.. => ascii = false,
@@ -289,7 +266,7 @@ impl Parser<'_> {
     }
 
     /// Reads an escape whose backslash is next.
-    fn escape(&mut self) -> Result<char, Violation> {
+    fn escape(&mut self) -> Result<char, Box<Violation>> {
         let character = match self.text.as_bytes().get(self.at + 1) {
             Some(b'"') => '"',
             Some(b'\\') => '\\',
@@ -306,20 +283,22 @@ impl Parser<'_> {
         Ok(character)
     }
 
-    fn unicode_escape(&mut self) -> Result<char, Violation> {
+    fn unicode_escape(&mut self) -> Result<char, Box<Violation>> {
         let first = self.hex4(self.at)?;
         let mut len = 6;
         let code = match first {
-            0xd800..=0xdbff => match self.text[self.at + 6..].starts_with("\\u").then(|| self.hex4(self.at + 6)) {
-                Some(second) => match second? {
-                    low @ 0xdc00..=0xdfff => {
-                        len = 12;
-                        0x1_0000 + ((first - 0xd800) << 10) + (low - 0xdc00)
-                    }
-                    _ => first,
-                },
-                None => first,
-            },
+            0xd800..=0xdbff => {
+                match self.text[self.at + 6..].starts_with("\\u").then(|| self.hex4(self.at + 6)) {
+                    Some(second) => match second? {
+                        low @ 0xdc00..=0xdfff => {
+                            len = 12;
+                            0x1_0000 + ((first - 0xd800) << 10) + (low - 0xdc00)
+                        }
+                        _ => first,
+                    },
+                    None => first,
+                }
+            }
             other => other,
         };
         let character = char::from_u32(code).ok_or_else(|| self.lone_surrogate())?;
@@ -331,12 +310,15 @@ impl Parser<'_> {
     }
 
     /// The four hexadecimal digits of the `\uXXXX` at `at`.
-    fn hex4(&self, at: usize) -> Result<u32, Violation> {
+    fn hex4(&self, at: usize) -> Result<u32, Box<Violation>> {
         let digits = self.text.as_bytes().get(at + 2..at + 6).unwrap_or_default();
         let mut code = 0;
         for digit in digits {
             let digit = char::from(*digit).to_digit(16);
-            code = code * 16 + digit.ok_or_else(|| self.syntax("fire hexadecimale cifre efter \\u", "four hexadecimal digits after \\u"))?;
+            code = code * 16
+                + digit.ok_or_else(|| {
+                    self.syntax("fire hexadecimale cifre efter \\u", "four hexadecimal digits after \\u")
+                })?;
         }
         if digits.len() == 4 {
             Ok(code)
@@ -366,35 +348,6 @@ impl Parser<'_> {
             }
         }
         path
-    }
-
-    fn syntax(&self, da: &str, en: &str) -> Violation {
-        let at = self.at;
-        let text = Text::new(
-            format!("Indholdet kan ikke læses som JSON: ved byte {at} ventes {da}."),
-            format!("The body cannot be read as JSON: at byte {at} {en} is expected."),
-        );
-        Violation::error(self.pointer(), "json.syntax", FaultCode::NotReadable, text).expected(en)
-    }
-
-    fn duplicate(&self) -> Violation {
-        let text = Text::new("Navnet står to gange i samme objekt.", "The name stands twice in one object.");
-        Violation::error(self.pointer(), "json.duplicate-key", FaultCode::DuplicateKey, text).expected("each name once")
-    }
-
-    fn not_exact(&self, len: usize) -> Violation {
-        let text = Text::new(
-            "Tallet kan ikke gemmes nøjagtigt; send færre cifre, eller send det som tekst.",
-            "The number cannot be kept exactly; send fewer digits, or send it as text.",
-        );
-        Violation::error(self.pointer(), "number.exact", FaultCode::NumberNotExact, text)
-            .expected("64-bit integers, or decimals of at most 15 digits")
-            .actual(format!("({len} characters)"))
-    }
-
-    fn lone_surrogate(&self) -> Violation {
-        let text = Text::new("Teksten indeholder et halvt surrogatpar.", "The text holds half a surrogate pair.");
-        Violation::error(self.pointer(), "text.surrogate", FaultCode::NotUtf8, text).expected("whole surrogate pairs")
     }
 }
 

@@ -108,7 +108,13 @@ impl Reading<'_> {
 fn value(element: &Element) -> Option<String> {
     let holder = match element.children.as_slice() {
         [] => element,
-        [only] if ["UUIDIdentifikator", "URNIdentifikator", "TidsstempelDatoTid"].iter().any(|name| only.is(SAGDOK, name)) => only,
+        [only]
+            if ["UUIDIdentifikator", "URNIdentifikator", "TidsstempelDatoTid"]
+                .iter()
+                .any(|name| only.is(SAGDOK, name)) =>
+        {
+            only
+        }
         _ => return None,
     };
     holder.children.is_empty().then(|| holder.text.trim().to_owned())
@@ -129,9 +135,11 @@ pub enum NotKombit {
 /// See [`NotKombit`].
 pub fn write(event: &Event) -> Result<String, NotKombit> {
     let envelope = &event.envelope;
-    for (name, value) in
-        [("agreement", &envelope.agreement), ("subject", &envelope.subject), ("causationid", &envelope.causation_id)]
-    {
+    for (name, value) in [
+        ("agreement", &envelope.agreement),
+        ("subject", &envelope.subject),
+        ("causationid", &envelope.causation_id),
+    ] {
         if value.is_some() {
             return Err(NotKombit::Attribute(name));
         }
@@ -186,7 +194,8 @@ pub(super) fn wrong_root() -> Violation {
         format!("XML uden CloudEvents-headere skal være en Haendelsesbesked i navnerummet {ENVELOPE}."),
         format!("XML without CloudEvents headers must be a Haendelsesbesked in the namespace {ENVELOPE}."),
     );
-    Violation::error("", "kombit.root", FaultCode::EnvelopeWrong, text).expected(format!("{{{ENVELOPE}}}Haendelsesbesked"))
+    Violation::error("", "kombit.root", FaultCode::EnvelopeWrong, text)
+        .expected(format!("{{{ENVELOPE}}}Haendelsesbesked"))
 }
 
 fn not_carried(at: String) -> Violation {

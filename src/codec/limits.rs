@@ -1,5 +1,7 @@
 //! How large and how deep a message may be.
 
+use crate::domain::{FaultCode, Text, Violation};
+
 /// Bytes of a body taken by default: 1 MiB.
 pub const BODY_BYTES: usize = 1 << 20;
 
@@ -36,6 +38,50 @@ impl Limits {
     /// The depth that is kept, whatever configuration says.
     pub fn depth(&self) -> usize {
         self.depth.min(DEPTH_MAX)
+    }
+
+    /// The violation of a body of so many bytes.
+    pub fn too_large(&self, bytes: usize) -> Box<Violation> {
+        let limit = self.body_bytes;
+        let text = Text::new(
+            format!("Indholdet er på {bytes} byte; højst {limit} modtages."),
+            format!("The body has {bytes} bytes; at most {limit} are taken."),
+        );
+        let violation = Violation::error("", "body.size", FaultCode::TooLarge, text);
+        Box::new(violation.expected(format!("at most {limit} bytes")).actual(format!("{bytes} bytes")))
+    }
+
+    /// The violation of a body with too much nesting.
+    pub fn too_deep(&self, pointer: String) -> Box<Violation> {
+        let limit = self.depth();
+        let text = Text::new(
+            format!("Indholdet er indlejret i mere end {limit} niveauer."),
+            format!("The body is nested more than {limit} levels deep."),
+        );
+        let violation = Violation::error(pointer, "body.depth", FaultCode::TooDeep, text);
+        Box::new(violation.expected(format!("at most {limit} levels")))
+    }
+
+    /// The violation of a body with too many values.
+    pub fn too_many(&self, pointer: String) -> Box<Violation> {
+        let limit = self.nodes;
+        let text = Text::new(
+            format!("Indholdet består af mere end {limit} værdier."),
+            format!("The body has more than {limit} values."),
+        );
+        let violation = Violation::error(pointer, "body.nodes", FaultCode::TooDeep, text);
+        Box::new(violation.expected(format!("at most {limit} values")))
+    }
+
+    /// The violation of a message, or an XML element, with too many attributes.
+    pub fn too_many_attributes(&self) -> Box<Violation> {
+        let limit = self.attributes;
+        let text = Text::new(
+            format!("Der er mere end {limit} attributter."),
+            format!("There are more than {limit} attributes."),
+        );
+        let violation = Violation::error("", "envelope.attributes", FaultCode::TooDeep, text);
+        Box::new(violation.expected(format!("at most {limit} attributes")))
     }
 }
 

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use crate::domain::{Event, FaultCode, KindId, Text, Violation};
+use crate::domain::{Envelope, Event, FaultCode, KindId, Text, Violation};
 
 pub mod cloudevents;
 pub mod envelope;
@@ -51,9 +51,9 @@ pub struct Raw<'a> {
 /// The syntax a message was written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Syntax {
-    /// CloudEvents, one JSON object.
+    /// `CloudEvents`, one JSON object.
     Structured,
-    /// CloudEvents, attributes in headers.
+    /// `CloudEvents`, attributes in headers.
     Binary,
     /// KOMBIT's `Haendelsesbesked`.
     Kombit,
@@ -68,12 +68,24 @@ pub struct Decoded {
     pub ignored: Vec<String>,
 }
 
-/// A message that could not be read: all that is wrong, and what it calls itself as far as that was read.
+/// A message that is refused: all that is wrong, and what it calls itself as far as that was read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Undecodable {
     pub named: Named,
     /// At least one, at most [`limits::VIOLATIONS_MAX`].
     pub violations: Vec<Violation>,
+    /// What could be read all the same, so that schema and rules can add their violations to these: a sender
+    /// mends everything in one go. Nothing of it may be accepted.
+    pub kind: Option<KindId>,
+    /// There if every required attribute is sound; what is wrong is left out of it.
+    pub envelope: Option<Envelope>,
+    pub data: Option<Value>,
+}
+
+impl Undecodable {
+    fn new(named: Named, violation: Violation) -> Box<Self> {
+        Box::new(Self { named, violations: vec![violation], kind: None, envelope: None, data: None })
+    }
 }
 
 /// Reads a message. `schema_of` gives a kind's JSON Schema; `None` says that the kind is not known.
@@ -84,7 +96,7 @@ pub fn decode<'s>(
     raw: &Raw,
     limits: &Limits,
     schema_of: &dyn Fn(&KindId) -> Option<&'s Value>,
-) -> Result<Decoded, Undecodable> {
+) -> Result<Decoded, Box<Undecodable>> {
     let mut violations = Vec::new();
     let (syntax, parts) = split(raw, limits, &mut violations)?;
     let named = Named::of(&parts.attributes);
@@ -94,16 +106,16 @@ pub fn decode<'s>(
         (Some(envelope), Some(data)) if violations.is_empty() => {
             Ok(Decoded { event: Event { envelope, data }, syntax, ignored: attributes.ignored })
         }
-        _ => {
+        (envelope, data) => {
             violations.truncate(limits::VIOLATIONS_MAX);
-            Err(Undecodable { named, violations })
+            Err(Box::new(Undecodable { named, violations, kind: attributes.kind, envelope, data }))
         }
     }
 }
 
 /// A message taken apart, its attributes not yet read.
 struct Parts<'a> {
-    /// By CloudEvents name; without the data and their content type.
+    /// By `CloudEvents` name; without the data and their content type.
     attributes: Map<String, Value>,
     content: Content<'a>,
 }
@@ -139,15 +151,19 @@ enum Media {
 impl Media {
     /// Reads the content type of data; one that is not read here is a violation.
     fn of_data(content_type: &str, violations: &mut Vec<Violation>) -> Option<Self> {
-        let media = match essence(content_type).as_deref() {
-            Some("application/json" | "text/json") => Some(Self::Json),
-            Some("application/xml" | "text/xml") => Some(Self::Xml),
-            _ => None,
-        };
+        let media = Self::of_essence(essence(content_type).as_deref());
         if media.is_none() {
             violations.push(content_type_refused("/datacontenttype"));
         }
         media
+    }
+
+    fn of_essence(essence: Option<&str>) -> Option<Self> {
+        match essence? {
+            "application/json" | "text/json" => Some(Self::Json),
+            "application/xml" | "text/xml" => Some(Self::Xml),
+            _ => None,
+        }
     }
 }
 
@@ -176,56 +192,66 @@ fn content_type_refused(at: &str) -> Violation {
 
 /// Finds the syntax by content type and headers, by the first character where there is neither, and takes the
 /// message apart by it.
-fn split<'a>(raw: &Raw<'a>, limits: &Limits, violations: &mut Vec<Violation>) -> Result<(Syntax, Parts<'a>), Undecodable> {
+fn split<'a>(
+    raw: &Raw<'a>,
+    limits: &Limits,
+    violations: &mut Vec<Violation>,
+) -> Result<(Syntax, Parts<'a>), Box<Undecodable>> {
     if raw.body.len() > limits.body_bytes {
-        return Err(unreadable(json::too_large(raw.body.len(), limits)));
+        return Err(Undecodable::new(Named::default(), *limits.too_large(raw.body.len())));
     }
-    let binary = cloudevents::is_binary(raw);
-    let essence = raw.content_type.map(essence);
-    match essence.as_ref().map(|essence| essence.as_deref().unwrap_or_default()) {
-        Some("application/cloudevents+json") => structured(raw, limits, violations),
-        Some("application/json" | "text/json") | None if binary => {
-            Ok((Syntax::Binary, cloudevents::binary(raw, Media::Json, violations)))
+    let media = match raw.content_type.map(essence) {
+        None => None,
+        Some(Some(essence)) if essence == "application/cloudevents+json" => {
+            return structured(raw, limits, violations);
         }
-        Some("application/xml" | "text/xml") if binary => {
-            Ok((Syntax::Binary, cloudevents::binary(raw, Media::Xml, violations)))
-        }
-        Some("application/json" | "text/json") => structured(raw, limits, violations),
-        Some("application/xml" | "text/xml") => kombit(raw, limits, violations),
-        None => match raw.body.iter().find(|byte| !byte.is_ascii_whitespace()) {
-            Some(b'<') => kombit(raw, limits, violations),
-            _ => structured(raw, limits, violations),
+        Some(essence) => match Media::of_essence(essence.as_deref()) {
+            Some(media) => Some(media),
+            None => return Err(unread_content_type(raw)),
         },
-        Some(_) => {
-            let refused = unreadable(content_type_refused("/datacontenttype"));
-            let named = Named::of(&cloudevents::binary(raw, Media::Json, violations).attributes);
-            Err(Undecodable { named, ..refused })
-        }
+    };
+    if cloudevents::is_binary(raw) {
+        return Ok((Syntax::Binary, cloudevents::binary(raw, media.unwrap_or(Media::Json), violations)));
+    }
+    let first = || raw.body.iter().find(|byte| !byte.is_ascii_whitespace());
+    match media.unwrap_or(if first() == Some(&b'<') { Media::Xml } else { Media::Json }) {
+        Media::Json => structured(raw, limits, violations),
+        Media::Xml => kombit(raw, limits, violations),
     }
 }
 
-fn structured<'a>(raw: &Raw<'a>, limits: &Limits, violations: &mut Vec<Violation>) -> Result<(Syntax, Parts<'a>), Undecodable> {
+/// A content type that is not read here; headers may still name the message.
+fn unread_content_type(raw: &Raw) -> Box<Undecodable> {
+    let attributes = cloudevents::binary(raw, Media::Json, &mut Vec::new()).attributes;
+    Undecodable::new(Named::of(&attributes), content_type_refused("/datacontenttype"))
+}
+
+fn structured<'a>(
+    raw: &Raw<'a>,
+    limits: &Limits,
+    violations: &mut Vec<Violation>,
+) -> Result<(Syntax, Parts<'a>), Box<Undecodable>> {
     match json::parse_or_partial(raw.body, limits) {
         Ok(Value::Object(members)) => Ok((Syntax::Structured, cloudevents::structured(members, violations))),
-        Ok(_) => Err(unreadable(not_an_object())),
-        Err(broken) => Err(Undecodable { named: Named::of(&broken.read), violations: vec![broken.violation] }),
+        Ok(_) => Err(Undecodable::new(Named::default(), not_an_object())),
+        Err(broken) => Err(Undecodable::new(Named::of(&broken.read), broken.violation)),
     }
 }
 
-fn kombit<'a>(raw: &Raw<'a>, limits: &Limits, violations: &mut Vec<Violation>) -> Result<(Syntax, Parts<'a>), Undecodable> {
+fn kombit<'a>(
+    raw: &Raw<'a>,
+    limits: &Limits,
+    violations: &mut Vec<Violation>,
+) -> Result<(Syntax, Parts<'a>), Box<Undecodable>> {
     match xml::read(raw.body, limits) {
         Ok(root) if kombit::is_envelope(&root) => Ok((Syntax::Kombit, kombit::read(root, violations))),
-        Ok(_) => Err(unreadable(kombit::wrong_root())),
+        Ok(_) => Err(Undecodable::new(Named::default(), kombit::wrong_root())),
         Err(broken) => {
             let parts = broken.read.map(|root| kombit::read(root, violations));
             let named = parts.map(|parts| Named::of(&parts.attributes)).unwrap_or_default();
-            Err(Undecodable { named, violations: vec![broken.violation] })
+            Err(Undecodable::new(named, broken.violation))
         }
     }
-}
-
-fn unreadable(violation: Violation) -> Undecodable {
-    Undecodable { named: Named::default(), violations: vec![violation] }
 }
 
 /// Brings the content into canonical form.
@@ -244,7 +270,7 @@ fn data<'s>(
         Content::Json(value) => return Some(value),
         Content::JsonBytes(bytes) => match json::parse(&bytes, limits) {
             Ok(value) => return Some(value),
-            Err(violation) => Err(below_data(violation)),
+            Err(violation) => Err(below_data(*violation)),
         },
         Content::Xml(element) => Ok(element),
         Content::XmlBytes(bytes) => xml::read(&bytes, limits).map_err(|broken| below_data(broken.violation)),
@@ -263,7 +289,8 @@ fn below_data(violation: Violation) -> Violation {
 
 fn not_an_object() -> Violation {
     let text = Text::new("En besked er ét JSON-objekt.", "A message is one JSON object.");
-    Violation::error("", "envelope.object", FaultCode::EnvelopeWrong, text).expected("a CloudEvents 1.0 object")
+    Violation::error("", "envelope.object", FaultCode::EnvelopeWrong, text)
+        .expected("a CloudEvents 1.0 object")
 }
 
 fn no_data() -> Violation {
@@ -276,7 +303,8 @@ fn unknown_kind() -> Violation {
         "Beskedtypen kendes ikke; se `kassebro schemas list`.",
         "The kind of message is not known; see `kassebro schemas list`.",
     );
-    Violation::error("/type", "envelope.kind", FaultCode::UnknownKind, text).expected("dk.kassebro.<kind>.v<n> of a known kind")
+    Violation::error("/type", "envelope.kind", FaultCode::UnknownKind, text)
+        .expected("dk.kassebro.<kind>.v<n> of a known kind")
 }
 
 #[cfg(test)]

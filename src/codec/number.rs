@@ -111,7 +111,11 @@ impl Decimal {
     fn whole(self) -> Option<Number> {
         let scale = 10u64.checked_pow(u32::try_from(self.exponent).ok()?)?;
         let magnitude = self.digits.checked_mul(scale)?;
-        if self.negative { 0i64.checked_sub_unsigned(magnitude).map(Number::from) } else { Some(magnitude.into()) }
+        if self.negative {
+            0i64.checked_sub_unsigned(magnitude).map(Number::from)
+        } else {
+            Some(magnitude.into())
+        }
     }
 
     /// Up to 15 digits well inside the range of doubles: no two such decimals share a double.
@@ -171,7 +175,10 @@ mod tests {
 
     #[test]
     fn what_is_no_number_is_said_to_be_none() {
-        for text in ["", "-", "+1", "01", ".5", "1.", "1e", "1e+", "NaN", "Infinity", "0x10", "1 ", " 1", "1,5", "--1", "1-", "١"] {
+        for text in [
+            "", "-", "+1", "01", ".5", "1.", "1e", "1e+", "NaN", "Infinity", "0x10", "1 ", " 1", "1,5",
+            "--1", "1-", "١",
+        ] {
             assert_eq!(parse(text), Err(NumberFault::NotANumber), "{text}");
         }
     }

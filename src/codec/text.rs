@@ -7,28 +7,37 @@ use crate::domain::{FaultCode, Text, Violation};
 /// # Errors
 /// A byte order mark (of UTF-8 too: a reader that keeps it and one that drops it see two messages), UTF-16 and
 /// UTF-32 by their marks or zero bytes, and whatever else is not UTF-8.
-pub fn utf8(bytes: &[u8]) -> Result<&str, Violation> {
+pub fn utf8(bytes: &[u8]) -> Result<&str, Box<Violation>> {
     if bytes.starts_with(&[0xef, 0xbb, 0xbf]) {
-        return Err(not_utf8("Fjern byte order mark (BOM) foran indholdet.", "Remove the byte order mark (BOM)."));
+        return Err(not_utf8(
+            "Fjern byte order mark (BOM) foran indholdet.",
+            "Remove the byte order mark (BOM).",
+        ));
     }
     let wide = bytes.starts_with(&[0xfe, 0xff])
         || bytes.starts_with(&[0xff, 0xfe])
         || bytes.iter().take(4).any(|byte| *byte == 0);
     if wide {
-        return Err(not_utf8("Indholdet ligner UTF-16 eller UTF-32; send UTF-8.", "The body looks like UTF-16 or UTF-32; send UTF-8."));
+        return Err(not_utf8(
+            "Indholdet ligner UTF-16 eller UTF-32; send UTF-8.",
+            "The body looks like UTF-16 or UTF-32; send UTF-8.",
+        ));
     }
     std::str::from_utf8(bytes).map_err(|error| {
         let at = error.valid_up_to();
-        not_utf8(format!("Indholdet er ikke UTF-8 fra byte {at}."), format!("The body is not UTF-8 from byte {at} on."))
+        not_utf8(
+            format!("Indholdet er ikke UTF-8 fra byte {at}."),
+            format!("The body is not UTF-8 from byte {at} on."),
+        )
     })
 }
 
-fn not_utf8(da: impl Into<String>, en: impl Into<String>) -> Violation {
-    Violation::error("", "text.utf-8", FaultCode::NotUtf8, Text::new(da, en)).expected("UTF-8")
+fn not_utf8(da: impl Into<String>, en: impl Into<String>) -> Box<Violation> {
+    Box::new(Violation::error("", "text.utf-8", FaultCode::NotUtf8, Text::new(da, en)).expected("UTF-8"))
 }
 
 /// Whether a character may not stand in any text: every control character but TAB, LF and CR (XML 1.0 cannot
-/// carry most of them, PostgreSQL not NUL), and the two non-characters that XML excludes.
+/// carry most of them, `PostgreSQL` not NUL), and the two non-characters that XML excludes.
 pub fn is_forbidden(character: char) -> bool {
     match character {
         '\t' | '\n' | '\r' => false,
@@ -38,19 +47,21 @@ pub fn is_forbidden(character: char) -> bool {
 }
 
 /// The violation for the first forbidden character of a text that stands at `pointer`.
-pub fn forbidden(pointer: &str, character: char) -> Violation {
+pub fn forbidden(pointer: &str, character: char) -> Box<Violation> {
     let code = u32::from(character);
     let text = Text::new(
         format!("Teksten indeholder styretegnet U+{code:04X}, som ikke kan sendes videre."),
         format!("The text holds the control character U+{code:04X}, which cannot be passed on."),
     );
-    Violation::error(pointer, "text.control-character", FaultCode::ControlCharacter, text)
-        .expected("no control characters but TAB, LF and CR")
-        .actual(format!("U+{code:04X}"))
+    Box::new(
+        Violation::error(pointer, "text.control-character", FaultCode::ControlCharacter, text)
+            .expected("no control characters but TAB, LF and CR")
+            .actual(format!("U+{code:04X}")),
+    )
 }
 
 /// Refuses a text with a forbidden character.
-pub fn check(pointer: &str, text: &str) -> Result<(), Violation> {
+pub fn check(pointer: &str, text: &str) -> Result<(), Box<Violation>> {
     match text.chars().find(|character| is_forbidden(*character)) {
         Some(character) => Err(forbidden(pointer, character)),
         None => Ok(()),

@@ -9,12 +9,18 @@ use std::sync::Arc;
 
 use quick_xml::{
     NsReader,
-    events::{BytesCData, BytesDecl, BytesRef, BytesStart, BytesText, Event},
+    events::{BytesCData, BytesRef, BytesStart, BytesText, Event},
     name::{PrefixDeclaration, ResolveResult},
 };
 
-use super::{Limits, json, text};
-use crate::domain::{FaultCode, Text, Violation};
+use super::{Limits, text};
+use crate::domain::Violation;
+
+mod attributes;
+mod refusals;
+
+use attributes::{check_declaration, pairs};
+use refusals::{dtd, malformed, mixed_content, outside_root, split_text, syntax, unknown_attribute};
 
 const SCHEMA_INSTANCE: &str = "http://www.w3.org/2001/XMLSchema-instance";
 
@@ -52,7 +58,7 @@ pub struct Broken {
 /// characters other than TAB, LF and CR, and more depth, elements, attributes or bytes than `limits`.
 pub fn read(bytes: &[u8], limits: &Limits) -> Result<Element, Box<Broken>> {
     let mut tree = Tree { limits, open: Vec::new(), root: None, elements: 0, namespaces: Vec::new() };
-    tree.document(bytes).map_err(|violation| Box::new(Broken { violation, read: tree.so_far() }))
+    tree.document(bytes).map_err(|violation| Box::new(Broken { violation: *violation, read: tree.so_far() }))
 }
 
 /// An element whose end tag has not come yet.
@@ -75,9 +81,9 @@ struct Tree<'a> {
 }
 
 impl Tree<'_> {
-    fn document(&mut self, bytes: &[u8]) -> Result<Element, Violation> {
+    fn document(&mut self, bytes: &[u8]) -> Result<Element, Box<Violation>> {
         if bytes.len() > self.limits.body_bytes {
-            return Err(json::too_large(bytes.len(), self.limits));
+            return Err(self.limits.too_large(bytes.len()));
         }
         let document = text::utf8(bytes)?;
         text::check("", document)?;
@@ -86,10 +92,15 @@ impl Tree<'_> {
         reader.resolver_mut().set_max_namespace_bindings(self.limits.attributes);
         loop {
             let at = reader.buffer_position();
-            let event = reader.read_event().map_err(|error| malformed(&reader, &error))?;
+            let event = reader.read_event().map_err(|error| malformed(reader.error_position(), &error))?;
             match event {
-                Event::Decl(declaration) if at == 0 => check_declaration(&declaration)?,
-                Event::Decl(_) => return Err(syntax(at, "en erklæring kun forrest", "a declaration at the front only")),
+                Event::Decl(_) if at == 0 => {
+                    let end = usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX);
+                    check_declaration(document.get(..end).unwrap_or_default())?;
+                }
+                Event::Decl(_) => {
+                    return Err(syntax(at, "en erklæring kun forrest", "a declaration at the front only"));
+                }
                 Event::Start(start) => self.start(&reader, &start, at)?,
                 Event::Empty(start) => {
                     self.start(&reader, &start, at)?;
@@ -117,18 +128,21 @@ impl Tree<'_> {
         self.root.take().ok_or_else(|| syntax(0, "et element", "an element"))
     }
 
-    fn start(&mut self, reader: &NsReader<&[u8]>, start: &BytesStart, at: u64) -> Result<(), Violation> {
+    fn start(&mut self, reader: &NsReader<&[u8]>, start: &BytesStart, at: u64) -> Result<(), Box<Violation>> {
         if self.open.is_empty() && self.root.is_some() {
             return Err(syntax(at, "kun ét rodelement", "one root element only"));
         }
         if self.open.len() >= self.limits.depth() {
-            return Err(json::too_deep(String::new(), self.limits));
+            return Err(self.limits.too_deep(String::new()));
         }
         self.elements += 1;
         if self.elements > self.limits.nodes {
-            return Err(json::too_many(String::new(), self.limits));
+            return Err(self.limits.too_many(String::new()));
         }
         self.check_attributes(reader, start, at)?;
+        if pairs(start.attributes_raw()).is_none() {
+            return Err(syntax(at, "velformede attributter", "well-formed attributes"));
+        }
         let (namespace, name) = reader.resolver().resolve_element(start.name());
         let namespace = match namespace {
             ResolveResult::Bound(namespace) => namespace.into_inner(),
@@ -138,7 +152,11 @@ impl Tree<'_> {
         let name = name.into_inner();
         let prefix_fits = start.name().prefix().is_none_or(|prefix| is_name(prefix.into_inner()));
         if !is_name(name) || !prefix_fits {
-            return Err(syntax(at, "et elementnavn af a-z, A-Z, 0-9, _, - og .", "an element name of a-z, A-Z, 0-9, _, - and ."));
+            return Err(syntax(
+                at,
+                "et elementnavn af a-z, A-Z, 0-9, _, - og .",
+                "an element name of a-z, A-Z, 0-9, _, - and .",
+            ));
         }
         let namespace = self.intern(namespace);
         let element = Element { namespace, name: name.to_owned(), text: String::new(), children: Vec::new() };
@@ -146,17 +164,21 @@ impl Tree<'_> {
         Ok(())
     }
 
-    fn check_attributes(&self, reader: &NsReader<&[u8]>, start: &BytesStart, at: u64) -> Result<(), Violation> {
-        if start.attributes_raw().contains('<') {
-            return Err(syntax(at, "&lt; i stedet for < i en attribut", "&lt; instead of < in an attribute"));
-        }
+    fn check_attributes(
+        &self,
+        reader: &NsReader<&[u8]>,
+        start: &BytesStart,
+        at: u64,
+    ) -> Result<(), Box<Violation>> {
         for (index, attribute) in start.attributes().enumerate() {
             if index >= self.limits.attributes {
-                return Err(too_many_attributes(self.limits));
+                return Err(self.limits.too_many_attributes());
             }
-            let attribute = attribute.map_err(|_| syntax(at, "velformede attributter, hver én gang", "well-formed attributes, each once"))?;
+            let attribute = attribute.map_err(|_| {
+                syntax(at, "velformede attributter, hver én gang", "well-formed attributes, each once")
+            })?;
             match attribute.key.as_namespace_binding() {
-                Some(PrefixDeclaration::Named(_)) if attribute.value.is_empty() => {
+                Some(PrefixDeclaration::Named(prefix)) if !is_name(prefix) || attribute.value.is_empty() => {
                     return Err(syntax(at, "et navnerum til præfikset", "a namespace for the prefix"));
                 }
                 Some(_) => continue,
@@ -172,7 +194,7 @@ impl Tree<'_> {
         Ok(())
     }
 
-    fn end(&mut self) -> Result<(), Violation> {
+    fn end(&mut self) -> Result<(), Box<Violation>> {
         let mut open = self.open.pop().expect("the reader refuses an end tag without a start tag");
         if open.element.children.is_empty() {
             let pieces = usize::from(open.plain) + open.sections + usize::from(open.comments);
@@ -196,7 +218,7 @@ impl Tree<'_> {
         }
     }
 
-    fn characters(&mut self, chunk: &BytesText, at: u64) -> Result<(), Violation> {
+    fn characters(&mut self, chunk: &BytesText, at: u64) -> Result<(), Box<Violation>> {
         let chunk = chunk.xml10_content();
         let Some(open) = self.open.last_mut() else {
             return if chunk.bytes().all(is_space) { Ok(()) } else { Err(outside_root(at)) };
@@ -209,12 +231,15 @@ impl Tree<'_> {
         Ok(())
     }
 
-    fn reference(&mut self, reference: &BytesRef, at: u64) -> Result<(), Violation> {
-        let Some(open) = self.open.last_mut() else { return Err(outside_root(at)) };
+    fn reference(&mut self, reference: &BytesRef, at: u64) -> Result<(), Box<Violation>> {
+        let Some(open) = self.open.last_mut() else {
+            return Err(outside_root(at));
+        };
         open.plain = true;
         if reference.is_char_ref() {
             let character = reference.resolve_char_ref().ok().flatten();
-            let character = character.ok_or_else(|| syntax(at, "en gyldig tegnreference", "a valid character reference"))?;
+            let character = character
+                .ok_or_else(|| syntax(at, "en gyldig tegnreference", "a valid character reference"))?;
             if text::is_forbidden(character) {
                 return Err(text::forbidden("", character));
             }
@@ -226,8 +251,10 @@ impl Tree<'_> {
         Ok(())
     }
 
-    fn section(&mut self, section: &BytesCData, at: u64) -> Result<(), Violation> {
-        let Some(open) = self.open.last_mut() else { return Err(outside_root(at)) };
+    fn section(&mut self, section: &BytesCData, at: u64) -> Result<(), Box<Violation>> {
+        let Some(open) = self.open.last_mut() else {
+            return Err(outside_root(at));
+        };
         open.sections += 1;
         open.element.text.push_str(&section.xml10_content());
         Ok(())
@@ -254,20 +281,6 @@ impl Tree<'_> {
     }
 }
 
-fn check_declaration(declaration: &BytesDecl) -> Result<(), Violation> {
-    if declaration.version().is_ok_and(|version| version != "1.0") || declaration.version().is_err() {
-        return Err(syntax(0, "XML-version 1.0", "XML version 1.0"));
-    }
-    match declaration.encoding() {
-        None => Ok(()),
-        Some(Ok(encoding)) if encoding.eq_ignore_ascii_case("utf-8") => Ok(()),
-        Some(_) => {
-            let text = Text::new("XML-erklæringen angiver en anden tegnkodning end UTF-8.", "The XML declaration names an encoding other than UTF-8.");
-            Err(Violation::error("", "text.utf-8", FaultCode::NotUtf8, text).expected("UTF-8"))
-        }
-    }
-}
-
 fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
@@ -276,67 +289,6 @@ fn is_space(byte: u8) -> bool {
 pub fn is_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
-}
-
-fn syntax(at: u64, da: &str, en: &str) -> Violation {
-    let text = Text::new(
-        format!("Indholdet kan ikke læses som XML: ved byte {at} ventes {da}."),
-        format!("The body cannot be read as XML: at byte {at} {en} is expected."),
-    );
-    Violation::error("", "xml.syntax", FaultCode::NotReadable, text).expected(en)
-}
-
-fn outside_root(at: u64) -> Violation {
-    syntax(at, "intet indhold uden for rodelementet", "nothing outside the root element")
-}
-
-fn malformed(reader: &NsReader<&[u8]>, error: &quick_xml::Error) -> Violation {
-    let at = reader.error_position();
-    match error {
-        quick_xml::Error::Namespace(_) => syntax(at, "tilladte navnerum", "namespaces that are allowed"),
-        _ => syntax(at, "velformet XML", "well-formed XML"),
-    }
-}
-
-fn dtd(da: &str, en: &str) -> Violation {
-    let text = Text::new(
-        format!("XML med {da} modtages ikke; kun &lt;, &gt;, &amp;, &quot;, &apos; og tegnreferencer kendes."),
-        format!("XML with a {en} is not taken; only &lt;, &gt;, &amp;, &quot;, &apos; and character references are known."),
-    );
-    Violation::error("", "xml.dtd", FaultCode::DtdRefused, text).expected("no document type and no entities")
-}
-
-fn too_many_attributes(limits: &Limits) -> Violation {
-    let limit = limits.attributes;
-    let text = Text::new(
-        format!("Et element har mere end {limit} attributter."),
-        format!("An element has more than {limit} attributes."),
-    );
-    Violation::error("", "xml.attributes", FaultCode::TooDeep, text).expected(format!("at most {limit} attributes"))
-}
-
-fn unknown_attribute(name: &str) -> Violation {
-    let text = Text::new("XML-attributter bruges ikke; værdier står i elementer.", "XML attributes are not used; values stand in elements.");
-    Violation::error("", "xml.attribute", FaultCode::NotReadable, text)
-        .expected("namespace declarations only")
-        .masked(name)
-}
-
-fn split_text(name: &str) -> Violation {
-    let text = Text::new(
-        "Teksten i et element er delt af en kommentar eller en CDATA-sektion; send den i ét stykke.",
-        "The text of an element is split by a comment or a CDATA section; send it in one piece.",
-    );
-    Violation::error("", "xml.split-text", FaultCode::NotReadable, text)
-        .expected("text, or one CDATA section")
-        .actual(text::excerpt(name, 64))
-}
-
-fn mixed_content(name: &str) -> Violation {
-    let text = Text::new("Et element har både tekst og underelementer.", "An element has both text and child elements.");
-    Violation::error("", "xml.mixed-content", FaultCode::NotReadable, text)
-        .expected("text or child elements")
-        .actual(text::excerpt(name, 64))
 }
 
 /// Appends text as XML character data. CR becomes a reference, or a reader would turn it into LF.

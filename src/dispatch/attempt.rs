@@ -31,7 +31,8 @@ pub(super) async fn attempt(
         traceparent: lease.traceparent.clone(),
         now: started,
     };
-    let sent = AssertUnwindSafe(tokio::time::timeout(timeout, channel.send(&consignment))).catch_unwind().await;
+    let sent =
+        AssertUnwindSafe(tokio::time::timeout(timeout, channel.send(&consignment))).catch_unwind().await;
     let outcome = match sent {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(_)) => Outcome::fault(Fault::new(FaultCode::NoAnswer, "the attempt took longer than it may")),

@@ -26,7 +26,14 @@ pub enum Ambiguous {
 const CRASHES_MAX: u32 = 2;
 
 /// What follows. `jitter` is chance, in 0–1.
-pub fn judge(lease: &Lease, outcome: &Outcome, policy: &RetryPolicy, profile: Ambiguous, now: Timestamp, jitter: f64) -> Next {
+pub fn judge(
+    lease: &Lease,
+    outcome: &Outcome,
+    policy: &RetryPolicy,
+    profile: Ambiguous,
+    now: Timestamp,
+    jitter: f64,
+) -> Next {
     let (fault, retry_after) = match outcome {
         Outcome::Delivered(_) => return Next::Delivered,
         Outcome::Deposited => return Next::Hold(HoldReason::Mailbox),
@@ -124,13 +131,18 @@ mod tests {
     #[test]
     fn a_second_crash_of_ours_waits_for_a_person() {
         let crashed = Lease { crashes: 1, ..lease() };
-        assert_eq!(after(&crashed, FaultCode::AttemptCrashed, Ambiguous::Retry), Next::Hold(HoldReason::Person));
+        assert_eq!(
+            after(&crashed, FaultCode::AttemptCrashed, Ambiguous::Retry),
+            Next::Hold(HoldReason::Person)
+        );
     }
 
     #[test]
     fn the_end_of_the_window_is_a_death_that_says_why() {
         let spent = Lease { expires: Some(NOW), ..lease() };
-        let Next::Dead(fault) = after(&spent, FaultCode::ConnectFailed, Ambiguous::Retry) else { unreachable!() };
+        let Next::Dead(fault) = after(&spent, FaultCode::ConnectFailed, Ambiguous::Retry) else {
+            unreachable!()
+        };
         assert_eq!(fault.code, FaultCode::WindowSpent);
     }
 

@@ -136,7 +136,11 @@ impl Lane {
     }
 
     /// Takes what the store leased. Where it cannot lease just now, the next poll asks again.
-    async fn leased(&mut self, asked: u32, leased: Result<Leased, StoreError>) -> Result<Vec<Lease>, StoreError> {
+    async fn leased(
+        &mut self,
+        asked: u32,
+        leased: Result<Leased, StoreError>,
+    ) -> Result<Vec<Lease>, StoreError> {
         let leased = match leased {
             Ok(leased) => leased,
             Err(error @ StoreError::Unusable(_)) => return Err(error),
@@ -191,7 +195,10 @@ impl Lane {
         let receiver = self.config.receiver.clone();
         let metrics = &self.desk.metrics;
         metrics.delivery_attempts.get_or_create(&Attempts { receiver: receiver.clone(), outcome }).inc();
-        metrics.delivery_attempt_duration.get_or_create(&ForReceiver { receiver }).observe(record.took.as_secs_f64());
+        metrics
+            .delivery_attempt_duration
+            .get_or_create(&ForReceiver { receiver })
+            .observe(record.took.as_secs_f64());
     }
 
     /// Moves the circuit, and stores it where its state changed.
@@ -201,7 +208,10 @@ impl Lane {
             Outcome::Delivered(_) | Outcome::Deposited => self.circuit.succeeded(self.config.permits),
             Outcome::Fault { fault, retry_after, .. } => match fault.class() {
                 // A refusal is an answer: the receiver works.
-                FaultClass::Refused | FaultClass::Malformed | FaultClass::Invalid | FaultClass::Unroutable => {
+                FaultClass::Refused
+                | FaultClass::Malformed
+                | FaultClass::Invalid
+                | FaultClass::Unroutable => {
                     self.circuit.succeeded(self.config.permits);
                 }
                 FaultClass::Internal | FaultClass::Expired => {}
@@ -223,7 +233,8 @@ impl Lane {
             info!(receiver = %self.config.receiver, circuit = self.circuit.name(),
                 "The circuit of {} is {}", self.config.receiver, self.circuit.name());
         }
-        let lane = LaneState { receiver: self.config.receiver.clone(), circuit: self.circuit.clone(), paused: None };
+        let lane =
+            LaneState { receiver: self.config.receiver.clone(), circuit: self.circuit.clone(), paused: None };
         if let Err(error) = self.desk.store.save_lane(lane, now).await {
             warn!(receiver = %self.config.receiver, error = %error, "Keeping the circuit failed; the next change does");
         }
@@ -244,7 +255,9 @@ impl Lane {
                         return Ok(());
                     }
                     Err(error @ StoreError::Unusable(_)) => return Err(error),
-                    Err(error) => warn!(receiver = %receiver, error = %error, "Settling failed; trying again"),
+                    Err(error) => {
+                        warn!(receiver = %receiver, error = %error, "Settling failed; trying again")
+                    }
                 }
                 desk.clock.sleep(POLL).await;
             }

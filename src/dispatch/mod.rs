@@ -17,6 +17,7 @@ use crate::{
     telemetry::Metrics,
 };
 
+pub mod answers;
 mod attempt;
 mod judge;
 mod lane;
@@ -59,8 +60,13 @@ type Paused = HashMap<String, String>;
 ///
 /// # Errors
 /// The store cannot be read.
-pub async fn start(desk: &Desk, lanes: Vec<(LaneConfig, Arc<dyn Channel>)>, tasks: &Tasks) -> Result<(), StoreError> {
-    let mut kept: HashMap<_, _> = desk.store.lanes().await?.into_iter().map(|l| (l.receiver.clone(), l)).collect();
+pub async fn start(
+    desk: &Desk,
+    lanes: Vec<(LaneConfig, Arc<dyn Channel>)>,
+    tasks: &Tasks,
+) -> Result<(), StoreError> {
+    let mut kept: HashMap<_, _> =
+        desk.store.lanes().await?.into_iter().map(|l| (l.receiver.clone(), l)).collect();
     let paused = kept.values().filter_map(|l| Some((l.receiver.clone(), l.paused.clone()?))).collect();
     let (tell, paused) = watch::channel(paused);
     for (config, channel) in lanes {
@@ -77,7 +83,8 @@ async fn watch_pauses(desk: Desk, tell: watch::Sender<Paused>, stop: Stop) -> Re
     while stop.unless_soft(desk.clock.sleep(POLL)).await.is_some() {
         match desk.store.lanes().await {
             Ok(lanes) => {
-                let paused: Paused = lanes.into_iter().filter_map(|l| Some((l.receiver, l.paused?))).collect();
+                let paused: Paused =
+                    lanes.into_iter().filter_map(|l| Some((l.receiver, l.paused?))).collect();
                 tell.send_if_modified(|known| {
                     let changed = *known != paused;
                     *known = paused;

@@ -75,7 +75,13 @@ pub enum Found<'a> {
 }
 
 /// Finds the agreement in force between two parties at the message's business time.
-pub fn find<'a>(all: &'a [Agreement], one: &Party, other: &Party, named: Option<&str>, at: Timestamp) -> Found<'a> {
+pub fn find<'a>(
+    all: &'a [Agreement],
+    one: &Party,
+    other: &Party,
+    named: Option<&str>,
+    at: Timestamp,
+) -> Found<'a> {
     let theirs: Vec<&Agreement> = all.iter().filter(|a| a.between(one, other)).collect();
     if let Some(id) = named {
         return match theirs.iter().find(|a| a.id == id) {

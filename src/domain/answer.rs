@@ -18,7 +18,8 @@ pub enum AnswerOutcome {
 }
 
 impl AnswerOutcome {
-    pub const ALL: [Self; 6] = [Self::Accepted, Self::Rejected, Self::Delivered, Self::Failed, Self::AtRisk, Self::Late];
+    pub const ALL: [Self; 6] =
+        [Self::Accepted, Self::Rejected, Self::Delivered, Self::Failed, Self::AtRisk, Self::Late];
 
     /// The word on the wire and in routing keys.
     pub fn name(self) -> &'static str {
@@ -107,7 +108,12 @@ pub struct Answer {
 }
 
 impl Answer {
-    pub fn new(receipt_id: ReceiptId, message_id: Option<String>, outcome: AnswerOutcome, errors: Vec<Violation>) -> Self {
+    pub fn new(
+        receipt_id: ReceiptId,
+        message_id: Option<String>,
+        outcome: AnswerOutcome,
+        errors: Vec<Violation>,
+    ) -> Self {
         let transport = match outcome {
             AnswerOutcome::Rejected | AnswerOutcome::Failed => "FEJL",
             AnswerOutcome::AtRisk | AnswerOutcome::Late => "ADVARSEL",
@@ -171,7 +177,8 @@ mod tests {
 
     #[test]
     fn by_default_a_sender_is_told_all_but_accepted() {
-        let told: Vec<_> = AnswerOutcome::ALL.into_iter().filter(|o| Subscription::default().wants(*o)).collect();
+        let told: Vec<_> =
+            AnswerOutcome::ALL.into_iter().filter(|o| Subscription::default().wants(*o)).collect();
         assert_eq!(told, AnswerOutcome::ALL[1..]);
     }
 }

@@ -84,7 +84,14 @@ impl Circuit {
 
     /// After a failure that is the receiver's. `at_once` opens it without counting (credentials, certificate);
     /// `nearest` is the nearest deadline waiting for this receiver.
-    pub fn failed(&mut self, fault: &Fault, at_once: bool, nearest: Option<Timestamp>, policy: &CircuitPolicy, now: Timestamp) {
+    pub fn failed(
+        &mut self,
+        fault: &Fault,
+        at_once: bool,
+        nearest: Option<Timestamp>,
+        policy: &CircuitPolicy,
+        now: Timestamp,
+    ) {
         let (since, probes) = match self {
             Self::Closed { failures } if !at_once && *failures + 1 < policy.failures => {
                 *failures += 1;
@@ -124,7 +131,9 @@ impl CircuitPolicy {
     fn wait(&self, probes: u32, nearest: Option<Timestamp>, now: Timestamp) -> SignedDuration {
         let wait = self.probe_first.saturating_mul(1 << probes.min(16)).min(self.probe_longest);
         match nearest.map(|due| due.duration_since(now)) {
-            Some(left) if left.is_positive() => wait.min(left.mul_f64(self.share)).max(SignedDuration::from_secs(1)),
+            Some(left) if left.is_positive() => {
+                wait.min(left.mul_f64(self.share)).max(SignedDuration::from_secs(1))
+            }
             _ => wait,
         }
     }

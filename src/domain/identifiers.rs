@@ -79,7 +79,9 @@ impl Cpr {
         let replacement = day > 60;
         let day = if replacement { day - 60 } else { day };
         let century = century(bytes[6] - b'0', year);
-        let (Ok(day), Ok(month)) = (i8::try_from(day), i8::try_from(month)) else { return Err(CprFault::NotADate) };
+        let (Ok(day), Ok(month)) = (i8::try_from(day), i8::try_from(month)) else {
+            return Err(CprFault::NotADate);
+        };
         let born = Date::new(century + year, month, day).map_err(|_| CprFault::NotADate)?;
         Ok(Self { digits: text.to_owned(), born, replacement })
     }
@@ -180,9 +182,18 @@ impl FromStr for Gln {
 
     fn from_str(text: &str) -> Result<Self, NotAGln> {
         let digits = digits::<13>(text).ok_or(NotAGln)?;
-        let sum: u32 = digits.iter().take(12).zip([1, 3].into_iter().cycle()).map(|(digit, weight)| digit * weight).sum();
+        let sum: u32 = digits
+            .iter()
+            .take(12)
+            .zip([1, 3].into_iter().cycle())
+            .map(|(digit, weight)| digit * weight)
+            .sum();
         let check = (10 - sum % 10) % 10;
-        if check == digits[12] && digits.iter().any(|d| *d != 0) { Ok(Self(text.to_owned())) } else { Err(NotAGln) }
+        if check == digits[12] && digits.iter().any(|d| *d != 0) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(NotAGln)
+        }
     }
 }
 
@@ -214,7 +225,10 @@ impl FromStr for MunicipalityCode {
     type Err = NotAMunicipality;
 
     fn from_str(text: &str) -> Result<Self, NotAMunicipality> {
-        municipalities().find(|(code, _)| *code == text).map(|_| Self(text.to_owned())).ok_or(NotAMunicipality)
+        municipalities()
+            .find(|(code, _)| *code == text)
+            .map(|_| Self(text.to_owned()))
+            .ok_or(NotAMunicipality)
     }
 }
 
@@ -261,7 +275,8 @@ impl FromStr for EventId {
 pub fn phone(text: &str) -> Option<String> {
     let digits: String = text.chars().filter(|c| *c != ' ').collect();
     let digits = digits.strip_prefix("+45").or_else(|| digits.strip_prefix("0045")).unwrap_or(&digits);
-    let fits = digits.len() == 8 && digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with(['0', '1']);
+    let fits =
+        digits.len() == 8 && digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with(['0', '1']);
     fits.then(|| digits.to_owned())
 }
 
@@ -291,7 +306,7 @@ mod tests {
             ("2512484916", date(1948, 12, 25)),
             ("2902004000", date(2000, 2, 29)),
             ("2902005000", date(2000, 2, 29)),
-            ("2110625629", date(1862, 10, 21)),
+            ("2110625628", date(1862, 10, 21)),
             ("2110620629", date(1962, 10, 21)),
         ] {
             assert_eq!(Cpr::parse(text).unwrap().born(), born, "{text}");

@@ -101,7 +101,18 @@ mod tests {
 
     #[test]
     fn what_is_not_a_kind_is_refused() {
-        for text in ["", "complaint", ".v1", "complaint.v", "complaint.v0", "complaint.v01", "Complaint.v1", "a b.v1", "complaint.v70000", "complaint.v+1"] {
+        for text in [
+            "",
+            "complaint",
+            ".v1",
+            "complaint.v",
+            "complaint.v0",
+            "complaint.v01",
+            "Complaint.v1",
+            "a b.v1",
+            "complaint.v70000",
+            "complaint.v+1",
+        ] {
             assert_eq!(KindId::from_str(text), Err(NotAKind), "{text}");
         }
     }

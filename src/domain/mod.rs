@@ -3,31 +3,24 @@
 //! Nothing here does I/O, reads a clock or starts a task (invariant I5). What depends on time takes `now`,
 //! what depends on chance takes `jitter`.
 
-
-
-
 pub mod attempt;
+pub mod calendar;
 
-
-pub mod delivery;
 pub mod agreement;
 pub mod alert;
 pub mod answer;
 pub mod circuit;
-pub mod retry;
-pub mod route;
-pub mod sla;
+pub mod delivery;
 pub mod fault;
 pub mod identifiers;
 pub mod message;
 pub mod parcel;
 pub mod party;
-
-
+pub mod retry;
+pub mod route;
+pub mod sla;
 
 pub mod violation;
-
-
 
 pub use agreement::Agreement;
 pub use answer::{Answer, AnswerOutcome};

@@ -117,7 +117,15 @@ mod tests {
     #[test]
     fn what_is_no_party_is_refused() {
         // 0411 Christiansø is not a municipality; an a-kasse code is never four digits.
-        for urn in ["", "3f", "urn:dk:jobcenter:0411", "urn:dk:jobcenter:101", "urn:dk:akasse:0101", "urn:dk:akasse:3F", "URN:dk:akasse:3f"] {
+        for urn in [
+            "",
+            "3f",
+            "urn:dk:jobcenter:0411",
+            "urn:dk:jobcenter:101",
+            "urn:dk:akasse:0101",
+            "urn:dk:akasse:3F",
+            "URN:dk:akasse:3f",
+        ] {
             assert_eq!(urn.parse::<Party>(), Err(NotAParty), "{urn}");
         }
     }

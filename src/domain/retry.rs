@@ -91,7 +91,11 @@ impl RetryPolicy {
         let mut gap = self.first.saturating_mul(1 << doublings).min(self.longest);
         if let Some(due) = failure.due {
             let left = due.duration_since(failure.now);
-            gap = if left.is_positive() { gap.min(left.mul_f64(self.share)) } else { gap.min(self.after_breach) };
+            gap = if left.is_positive() {
+                gap.min(left.mul_f64(self.share))
+            } else {
+                gap.min(self.after_breach)
+            };
         }
         let shortened = gap.mul_f64(1.0 - self.jitter * failure.jitter.clamp(0.0, 1.0));
         shortened.max(self.shortest)
@@ -134,10 +138,14 @@ mod tests {
 
     #[test]
     fn a_receivers_wish_is_a_floor_but_not_past_the_last_call() {
-        let wish = |seconds, due| Failure { retry_after: Some(SignedDuration::from_secs(seconds)), ..failure(1, 0, due) };
+        let wish = |seconds, due| Failure {
+            retry_after: Some(SignedDuration::from_secs(seconds)),
+            ..failure(1, 0, due)
+        };
         assert_eq!(POLICY().after(&wish(120, None)), Retry::At(at(120)));
         assert_eq!(POLICY().after(&wish(5000, Some(1000))), Retry::At(at(970)));
-        let late = Failure { retry_after: Some(SignedDuration::from_secs(50)), ..failure(1, 980, Some(1000)) };
+        let late =
+            Failure { retry_after: Some(SignedDuration::from_secs(50)), ..failure(1, 980, Some(1000)) };
         assert_eq!(POLICY().after(&late), Retry::At(at(1030)));
     }
 
@@ -168,7 +176,10 @@ mod tests {
             now = next;
         }
         assert!((70..200).contains(&attempts), "{attempts}");
-        assert!(f64::from(i32::try_from(missed).unwrap()) / 86_400.0 < 0.001, "{missed} s of the day are missed");
+        assert!(
+            f64::from(i32::try_from(missed).unwrap()) / 86_400.0 < 0.001,
+            "{missed} s of the day are missed"
+        );
     }
 
     proptest! {

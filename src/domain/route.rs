@@ -69,7 +69,11 @@ mod tests {
 
     #[test]
     fn a_named_kind_goes_to_its_receiver_and_the_rest_to_the_general_one() {
-        let all = [receiver("kbh", "0101", &[]), receiver("kbh-jobag", "0101", &["job_order"]), receiver("norddjurs", "0707", &[])];
+        let all = [
+            receiver("kbh", "0101", &[]),
+            receiver("kbh-jobag", "0101", &["job_order"]),
+            receiver("norddjurs", "0707", &[]),
+        ];
         let chosen = |kind| {
             let routed = route(&all, &Party::from_code("0101").unwrap(), kind);
             assert_eq!(routed.reasons.len(), all.len());
@@ -84,6 +88,9 @@ mod tests {
         let all = [receiver("kbh", "0101", &[])];
         let routed = route(&all, &Party::from_code("0707").unwrap(), "complaint");
         assert!(routed.receivers.is_empty());
-        assert_eq!(routed.reasons[0].because, "it belongs to urn:dk:jobcenter:0101, not to urn:dk:jobcenter:0707");
+        assert_eq!(
+            routed.reasons[0].because,
+            "it belongs to urn:dk:jobcenter:0101, not to urn:dk:jobcenter:0707"
+        );
     }
 }

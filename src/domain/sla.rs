@@ -56,7 +56,12 @@ pub fn next_step(starts: Timestamp, due: Timestamp, passed: u8) -> Option<(u8, T
 }
 
 /// Every step after `passed` whose instant has come by `now`, in order.
-pub fn steps_due(starts: Timestamp, due: Timestamp, passed: u8, now: Timestamp) -> impl Iterator<Item = (u8, Timestamp)> {
+pub fn steps_due(
+    starts: Timestamp,
+    due: Timestamp,
+    passed: u8,
+    now: Timestamp,
+) -> impl Iterator<Item = (u8, Timestamp)> {
     STEPS
         .into_iter()
         .filter(move |step| *step > passed)
@@ -78,7 +83,13 @@ pub enum Standing {
 }
 
 impl Standing {
-    pub fn of(starts: Timestamp, due: Timestamp, met: Option<Timestamp>, ended: bool, now: Timestamp) -> Self {
+    pub fn of(
+        starts: Timestamp,
+        due: Timestamp,
+        met: Option<Timestamp>,
+        ended: bool,
+        now: Timestamp,
+    ) -> Self {
         match met {
             Some(at) if at <= due => Self::Met,
             Some(_) => Self::MetLate,
@@ -127,8 +138,14 @@ mod tests {
         let clocked = day().start("2026-11-01T00:00Z".parse().unwrap());
         let now = "2026-11-01T20:00Z".parse().unwrap();
         let due: Vec<_> = steps_due(clocked.starts, clocked.due, 0, now).collect();
-        assert_eq!(due, [(50, "2026-11-01T12:00Z".parse().unwrap()), (75, "2026-11-01T18:00Z".parse().unwrap())]);
-        assert_eq!(next_step(clocked.starts, clocked.due, 75), Some((90, "2026-11-01T21:36Z".parse().unwrap())));
+        assert_eq!(
+            due,
+            [(50, "2026-11-01T12:00Z".parse().unwrap()), (75, "2026-11-01T18:00Z".parse().unwrap())]
+        );
+        assert_eq!(
+            next_step(clocked.starts, clocked.due, 75),
+            Some((90, "2026-11-01T21:36Z".parse().unwrap()))
+        );
     }
 
     #[test]
@@ -141,7 +158,9 @@ mod tests {
     fn a_promise_met_in_time_is_met_and_stays_so() {
         let clocked = day().start(Timestamp::UNIX_EPOCH);
         let hours = |h| Timestamp::from_second(h * 3600).unwrap();
-        let standing = |met: Option<i64>, ended, now| Standing::of(clocked.starts, clocked.due, met.map(hours), ended, hours(now));
+        let standing = |met: Option<i64>, ended, now| {
+            Standing::of(clocked.starts, clocked.due, met.map(hours), ended, hours(now))
+        };
         assert_eq!(standing(None, false, 17), Standing::OnTrack);
         assert_eq!(standing(None, false, 18), Standing::AtRisk);
         assert_eq!(standing(None, false, 24), Standing::Breached);

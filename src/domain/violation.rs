@@ -54,7 +54,12 @@ pub struct Violation {
 }
 
 impl Violation {
-    pub fn error(pointer: impl Into<String>, rule: impl Into<String>, code: FaultCode, message: Text) -> Self {
+    pub fn error(
+        pointer: impl Into<String>,
+        rule: impl Into<String>,
+        code: FaultCode,
+        message: Text,
+    ) -> Self {
         Self {
             pointer: pointer.into(),
             rule: rule.into(),
@@ -67,7 +72,12 @@ impl Violation {
         }
     }
 
-    pub fn warning(pointer: impl Into<String>, rule: impl Into<String>, code: FaultCode, message: Text) -> Self {
+    pub fn warning(
+        pointer: impl Into<String>,
+        rule: impl Into<String>,
+        code: FaultCode,
+        message: Text,
+    ) -> Self {
         Self { severity: Severity::Warning, ..Self::error(pointer, rule, code, message) }
     }
 

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::{
     ADDRESS, CITIZEN, CONTACT, DATA, citizen_text, compare_envelope, compare_instant, compare_leaf,
-    mapping::{self, Codes, Field, Shape},
+    mapping::{self, Codes, Differs, Field, Shape},
     object, write_envelope,
     xml::{Document, NotAsWritten, Reading},
 };
@@ -100,7 +100,7 @@ pub fn render(event: &Event) -> Result<Parcel, Vec<Violation>> {
     let attachment = attachment(event, data)?;
     let text = citizen_text::compose(&event.data);
     let body = message(event, data, &text.text, &attachment)?;
-    compare(&body, event, data, &text).map_err(|violation| vec![violation])?;
+    compare(&body, event, data, &text).map_err(|differs| vec![differs.into()])?;
     Ok(Parcel {
         format: Format::Beskedmodul,
         format_version: VERSION,
@@ -119,14 +119,22 @@ fn attachment(event: &Event, data: &Map<String, Value>) -> Result<Vec<u8>, Vec<V
     if faults.is_empty() { Ok(document.finish()) } else { Err(faults) }
 }
 
-fn message(event: &Event, data: &Map<String, Value>, text: &str, attachment: &[u8]) -> Result<Vec<u8>, Vec<Violation>> {
+fn message(
+    event: &Event,
+    data: &Map<String, Value>,
+    text: &str,
+    attachment: &[u8],
+) -> Result<Vec<u8>, Vec<Violation>> {
     let mut faults = Vec::new();
     if text.chars().count() > TEXT_CHARACTERS_MAX {
         faults.push(
             mapping::cannot(
                 "/data".to_owned(),
                 "format.length",
-                Text::new("Teksten til borgeren bliver for lang.", "The text for the citizen becomes too long."),
+                Text::new(
+                    "Teksten til borgeren bliver for lang.",
+                    "The text for the citizen becomes too long.",
+                ),
             )
             .expected(format!("1-{TEXT_CHARACTERS_MAX} characters"))
             .masked(text),
@@ -162,8 +170,8 @@ fn compare(
     event: &Event,
     data: &Map<String, Value>,
     text: &citizen_text::CitizenText,
-) -> Result<(), Violation> {
-    let whole = |_: NotAsWritten| mapping::differs(String::new());
+) -> Result<(), Differs> {
+    let whole = |_: NotAsWritten| mapping::differs("");
     let mut reading = Reading::new(body, BESKED.0, BESKED.1).map_err(whole)?;
     compare_envelope(&mut reading, event)?;
     compare_instant(&mut reading, "AfsendtTidspunkt", event.envelope.time)?;
@@ -177,13 +185,13 @@ fn compare(
     compare_leaf(&mut reading, "DokumentNavn", ATTACHMENT.0, "/data")?;
     compare_leaf(&mut reading, "MimeTypeKode", ATTACHMENT.1, "/data")?;
     let encoded = reading.leaf("DokumentIndhold").map_err(whole)?;
-    let attachment = BASE64_STANDARD.decode(encoded.as_bytes()).map_err(|_| mapping::differs("/data".to_owned()))?;
+    let attachment = BASE64_STANDARD.decode(encoded.as_bytes()).map_err(|_| mapping::differs("/data"))?;
     reading.close().map_err(whole)?;
     reading.finish().map_err(whole)?;
     compare_attachment(&attachment, event, data)
 }
 
-fn compare_caseworker(reading: &mut Reading<'_>, data: &Map<String, Value>) -> Result<(), Violation> {
+fn compare_caseworker(reading: &mut Reading<'_>, data: &Map<String, Value>) -> Result<(), Differs> {
     let path = DATA.key("caseworker");
     let missing = || mapping::differs(path.pointer());
     let caseworker = data.get("caseworker").and_then(Value::as_object).ok_or_else(missing)?;
@@ -192,8 +200,8 @@ fn compare_caseworker(reading: &mut Reading<'_>, data: &Map<String, Value>) -> R
     reading.close().map_err(|_| missing())
 }
 
-fn compare_attachment(attachment: &[u8], event: &Event, data: &Map<String, Value>) -> Result<(), Violation> {
-    let whole = |_: NotAsWritten| mapping::differs("/data".to_owned());
+fn compare_attachment(attachment: &[u8], event: &Event, data: &Map<String, Value>) -> Result<(), Differs> {
+    let whole = |_: NotAsWritten| mapping::differs("/data");
     let mut reading = Reading::new(attachment, INDSTILLING.0, INDSTILLING.1).map_err(whole)?;
     compare_envelope(&mut reading, event)?;
     compare_instant(&mut reading, "IndstilletTidspunkt", event.envelope.time)?;
@@ -207,4 +215,106 @@ pub fn read_attachment(body: &[u8]) -> Option<Vec<u8>> {
     let (_, rest) = body.split_once("<DokumentIndhold>")?;
     let (encoded, _) = rest.split_once("</DokumentIndhold>")?;
     BASE64_STANDARD.decode(encoded).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::kinds::testing;
+
+    fn example() -> Event {
+        testing::event(&testing::read_example("schemas/examples/recommendation.v1/valid-marks.json"))
+    }
+
+    #[test]
+    fn the_message_is_of_type_11_with_a_short_heading_and_one_attachment() {
+        let body = String::from_utf8(render(&example()).unwrap().body.to_vec()).unwrap();
+        assert!(body.contains("<BeskedTypeIdentifier>11</BeskedTypeIdentifier>"), "{body}");
+        assert!(HEADING.chars().count() <= 50);
+        assert_eq!(body.matches("<Dokument>").count(), 1);
+        assert!(body.contains("tabulator. ]]&gt;") && body.contains("'timeløn'.&#13;\nAnden"), "{body}");
+    }
+
+    #[test]
+    fn what_the_citizen_reads_holds_no_cpr_number() {
+        let event = example();
+        let text = citizen_text::compose(&event.data).text;
+        assert!(!text.contains(event.data["citizen"]["cpr"].as_str().unwrap()));
+    }
+
+    #[test]
+    fn the_attachment_holds_every_field() {
+        let parcel = render(&example()).unwrap();
+        let attachment = String::from_utf8(read_attachment(&parcel.body).unwrap()).unwrap();
+        for piece in [
+            "<TilbudstypeKode>OEVRIG_VEJLEDNING_OPKVALIFICERING</TilbudstypeKode>",
+            "<PrisOere>745000</PrisOere>",
+            "<Telefon>20123456</Telefon>",
+            "<PersonNavn>Ærø Ødegård-Åkær</PersonNavn>",
+            "<VejledningGivet>true</VejledningGivet>",
+            "<KorrelationsIdentifier>forrige-1</KorrelationsIdentifier>",
+            "<RegistreretTidspunkt>2026-11-02T09:20:00Z</RegistreretTidspunkt>",
+        ] {
+            assert!(attachment.contains(piece), "{piece} in {attachment}");
+        }
+    }
+
+    #[test]
+    fn finished_bytes_that_say_something_else_are_refused() {
+        let event = example();
+        let text = citizen_text::compose(&event.data);
+        let data = object(&event).unwrap();
+        let body = render(&event).unwrap().body;
+        assert!(compare(&body, &event, data, &text).is_ok());
+        for (from, to) in [
+            ("dk:akasse:3f", "dk:akasse:foa"),
+            ("0103922852", "0707614285"),
+            ("Identifier>11<", "Identifier>12<"),
+            ("1. december 2026", "2. december 2026"),
+            ("20123457", "20123458"),
+            ("T09:15:00Z", "T09:16:00Z"),
+            ("&#13;\n", "\n"),
+            ("</Besked>", "<Mere/></Besked>"),
+        ] {
+            let other = String::from_utf8(body.to_vec()).unwrap().replacen(from, to, 1);
+            assert!(compare(other.as_bytes(), &event, data, &text).is_err(), "{from} → {to}");
+        }
+        let attachment = String::from_utf8(read_attachment(&body).unwrap()).unwrap();
+        let changed = BASE64_STANDARD.encode(attachment.replacen("745000", "745001", 1));
+        let original = BASE64_STANDARD.encode(attachment);
+        let other = String::from_utf8(body.to_vec()).unwrap().replacen(&original, &changed, 1);
+        assert_eq!(
+            compare(other.as_bytes(), &event, data, &text).unwrap_err().pointer,
+            "/data/offer/priceOere"
+        );
+    }
+
+    #[test]
+    fn what_does_not_fit_is_told_with_all_its_places() {
+        let mut event = example();
+        event.data["fastestWayToJob"] = json!("x".repeat(3001));
+        event.data["offer"]["kind"] = json!("course");
+        event.data["provider"]["fax"] = json!("20123456");
+        event.data["motivation"]["description"] = json!("\u{B}");
+        let faults = render(&event).unwrap_err();
+        let pointers: Vec<_> = faults.iter().map(|fault| fault.pointer.as_str()).collect();
+        let expected = [
+            "/data/offer/kind",
+            "/data/provider/fax",
+            "/data/fastestWayToJob",
+            "/data/motivation/description",
+        ];
+        assert_eq!(pointers, expected);
+        assert!(faults.iter().all(|fault| fault.code == crate::domain::FaultCode::CannotRender));
+    }
+
+    #[test]
+    fn a_text_that_grows_past_the_module_is_refused_and_never_cut() {
+        let event = example();
+        let long = "x".repeat(TEXT_CHARACTERS_MAX + 1);
+        let faults = message(&event, object(&event).unwrap(), &long, b"").unwrap_err();
+        assert_eq!(faults[0].rule, "format.length");
+    }
 }

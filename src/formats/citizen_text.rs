@@ -9,8 +9,7 @@ use std::{fmt::Write, ops::Range};
 use jiff::civil::Date;
 use serde_json::Value;
 
-use super::mapping;
-use crate::domain::Violation;
+use super::mapping::{self, Differs};
 
 /// The kinds of offer in words, by their canonical code.
 const OFFERS: &[(&str, &str)] = &[
@@ -27,7 +26,17 @@ const OFFERS: &[(&str, &str)] = &[
 ];
 
 const MONTHS: [&str; 12] = [
-    "januar", "februar", "marts", "april", "maj", "juni", "juli", "august", "september", "oktober", "november",
+    "januar",
+    "februar",
+    "marts",
+    "april",
+    "maj",
+    "juni",
+    "juli",
+    "august",
+    "september",
+    "oktober",
+    "november",
     "december",
 ];
 
@@ -59,7 +68,9 @@ enum Manner {
 /// Writes the text from the data of a recommendation. What the data lacks is left out.
 pub fn compose(data: &Value) -> CitizenText {
     let mut out = CitizenText { text: String::with_capacity(2048), said: Vec::with_capacity(24) };
-    out.add("A-kassen har vejledt om mulighederne for tilbud og indstiller følgende tilbud til jobcentret.\n");
+    out.add(
+        "A-kassen har vejledt om mulighederne for tilbud og indstiller følgende tilbud til jobcentret.\n",
+    );
     out.add("Det er jobcentret, der afgør, om tilbuddet bevilges.\n\n");
     out.line(data, "Tilbud: ", "/offer/kind", Manner::Offer);
     out.line(data, "Titel: ", "/offer/title", Manner::AsItIs);
@@ -82,7 +93,7 @@ impl CitizenText {
     ///
     /// # Errors
     /// The first value that does not.
-    pub fn compare(&self, read: &str, data: &Value) -> Result<(), Violation> {
+    pub fn compare(&self, read: &str, data: &Value) -> Result<(), Differs> {
         for said in &self.said {
             let value = data.pointer(said.pointer);
             let piece = read.get(said.place.clone());
@@ -116,7 +127,9 @@ impl CitizenText {
 
     /// Label, value, tail; nothing where there is no value.
     fn piece(&mut self, data: &Value, label: &str, pointer: &'static str, manner: Manner, tail: &str) {
-        let Some(value) = data.pointer(pointer) else { return };
+        let Some(value) = data.pointer(pointer) else {
+            return;
+        };
         self.text.push_str(label);
         let start = self.text.len();
         put(&mut self.text, manner, value);
@@ -207,7 +220,7 @@ fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             out.push('.');
         }
         out.push(digit);
@@ -218,7 +231,7 @@ fn thousands(number: u64) -> String {
 /// `20123456` as `20 12 34 56`.
 fn pairs(text: &mut String, digits: &str) {
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && index % 2 == 0 {
+        if index > 0 && index.is_multiple_of(2) {
             text.push(' ');
         }
         text.push(digit);
@@ -236,7 +249,9 @@ fn says(manner: Manner, value: &Value, piece: &str) -> bool {
         Manner::Day => value.as_str().and_then(mapping::day).is_some_and(|day| read_day(piece) == Some(day)),
         Manner::Kroner => {
             let digits: String = piece.chars().filter(|c| !matches!(c, '.' | ',')).collect();
-            piece.find(',') == piece.len().checked_sub(3) && value.is_u64() && digits.parse().ok() == value.as_u64()
+            piece.find(',') == piece.len().checked_sub(3)
+                && value.is_u64()
+                && digits.parse().ok() == value.as_u64()
         }
         Manner::Number => value.is_u64() && piece.parse().ok() == value.as_u64(),
         Manner::Phone => value.as_str().is_some_and(|phone| mapping::same_phone(phone, piece)),

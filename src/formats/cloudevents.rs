@@ -1,11 +1,11 @@
-//! The event as it is: a structured CloudEvent 1.0 in JSON, for receivers that read the contract itself.
+//! The event as it is: a structured `CloudEvent` 1.0 in JSON, for receivers that read the contract itself.
 
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::mapping;
+use super::mapping::{self, Differs};
 use crate::domain::{Event, Format, Parcel, Violation};
 
 /// Counted up when the bytes of an unchanged event change.
@@ -58,7 +58,7 @@ pub fn render(event: &Event) -> Result<Parcel, Vec<Violation>> {
         data: &event.data,
     };
     let body = serde_json::to_vec(&structured).expect("texts, numbers and instants are always JSON");
-    compare(&body, event).map_err(|violation| vec![violation])?;
+    compare(&body, event).map_err(|differs| vec![differs.into()])?;
     Ok(Parcel {
         format: Format::Cloudevents,
         format_version: VERSION,
@@ -68,16 +68,19 @@ pub fn render(event: &Event) -> Result<Parcel, Vec<Violation>> {
 }
 
 /// Reads the finished bytes: each attribute, the data, and no attribute more.
-fn compare(body: &[u8], event: &Event) -> Result<(), Violation> {
+fn compare(body: &[u8], event: &Event) -> Result<(), Differs> {
     let envelope = &event.envelope;
-    let read: Value = serde_json::from_slice(body).map_err(|_| mapping::differs(String::new()))?;
+    let read: Value = serde_json::from_slice(body).map_err(|_| mapping::differs(""))?;
     let text = |name: &str| read.get(name).and_then(Value::as_str);
     let instant = |name: &str| text(name).and_then(|text| text.parse::<Timestamp>().ok());
     for (name, same) in [
         ("specversion", text("specversion") == Some("1.0")),
         ("id", text("id") == Some(envelope.id.as_str())),
         ("source", text("source").and_then(|t| t.parse().ok()).as_ref() == Some(&envelope.source)),
-        ("type", text("type").and_then(crate::domain::KindId::from_event_type).as_ref() == Some(&envelope.kind)),
+        (
+            "type",
+            text("type").and_then(crate::domain::KindId::from_event_type).as_ref() == Some(&envelope.kind),
+        ),
         ("time", instant("time") == Some(envelope.time)),
         ("recordedtime", instant("recordedtime") == envelope.recorded),
         ("receiver", text("receiver").and_then(|t| t.parse().ok()).as_ref() == Some(&envelope.receiver)),
@@ -94,4 +97,43 @@ fn compare(body: &[u8], event: &Event) -> Result<(), Violation> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds::testing;
+
+    #[test]
+    fn the_event_comes_out_as_it_went_in() {
+        let value = testing::read_example("schemas/examples/recommendation.v1/valid-marks.json");
+        let event = testing::event(&value);
+        let rendered: Value = serde_json::from_slice(&render(&event).unwrap().body).unwrap();
+        for name in
+            ["specversion", "id", "source", "type", "receiver", "correlationid", "datacontenttype", "data"]
+        {
+            assert_eq!(rendered[name], value[name], "{name}");
+        }
+        assert_eq!(rendered["time"], "2026-11-02T09:15:00Z");
+        assert_eq!(rendered.get("subject"), None);
+    }
+
+    #[test]
+    fn finished_bytes_that_say_something_else_are_refused() {
+        let mut event =
+            testing::event(&testing::read_example("schemas/examples/recommendation.v1/valid-course.json"));
+        event.envelope.agreement = Some("norddjurs-2024".to_owned());
+        let body = String::from_utf8(render(&event).unwrap().body.to_vec()).unwrap();
+        for (from, to, pointer) in [
+            ("745000", "745001", "/data"),
+            ("jobcenter:0101", "jobcenter:0707", "/receiver"),
+            ("T09:15:00Z", "T09:15:01Z", "/time"),
+            ("norddjurs-2024", "norddjurs-2025", "/agreement"),
+            ("recommendation.v1", "recommendation.v2", "/type"),
+        ] {
+            assert!(body.contains(from), "{from}");
+            let other = body.replacen(from, to, 1);
+            assert_eq!(compare(other.as_bytes(), &event).unwrap_err().pointer, pointer, "{from}");
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! A job order with JobAG's names and limits: JSON by `schemas/jobag.v1.json`.
+//! A job order with `JobAG`'s names and limits: JSON by `schemas/jobag.v1.json`.
 //!
 //! Publicly known of that interface (and unverified): `jobordreId`, `titel`, `conceptUriDa`,
 //! `jobordreBeskrivelse`, `internKommentar` and `startdato` with their lengths. The other names follow its
@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{
     DATA,
-    mapping::{self, Codes, Field, Path, Shape},
+    mapping::{self, Codes, Differs, Field, Path, Shape},
     object,
 };
 use crate::domain::{Event, Format, Parcel, Text, Violation};
@@ -107,11 +107,11 @@ const FIELDS: &[Field] = &[
 /// The job order, re-read and compared.
 ///
 /// # Errors
-/// Everything that does not fit JobAG, or what the finished bytes do not say.
+/// Everything that does not fit `JobAG`, or what the finished bytes do not say.
 pub fn render(event: &Event) -> Result<Parcel, Vec<Violation>> {
     let data = object(event)?;
     let body = order(event, data)?;
-    compare(&body, event, data).map_err(|violation| vec![violation])?;
+    compare(&body, event, data).map_err(|differs| vec![differs.into()])?;
     Ok(Parcel {
         format: Format::Jobag,
         format_version: VERSION,
@@ -130,7 +130,7 @@ pub fn order_id(event: &Event) -> Uuid {
     let digest = hash.finalize();
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&digest[..16]);
-    Uuid::new_v8(bytes)
+    uuid::Builder::from_custom_bytes(bytes).into_uuid()
 }
 
 /// The envelope under JobAG-like names, with the pointers of the event.
@@ -171,7 +171,13 @@ fn order(event: &Event, data: &Map<String, Value>) -> Result<Vec<u8>, Vec<Violat
 }
 
 /// The members of an object by the table, in its order.
-fn members(out: &mut Vec<u8>, fields: &[Field], map: &Map<String, Value>, path: &Path<'_>, faults: &mut Vec<Violation>) {
+fn members(
+    out: &mut Vec<u8>,
+    fields: &[Field],
+    map: &Map<String, Value>,
+    path: &Path<'_>,
+    faults: &mut Vec<Violation>,
+) {
     mapping::uncarried(fields, map, path, faults);
     for field in fields {
         let path = path.key(field.key);
@@ -215,7 +221,7 @@ fn value(out: &mut Vec<u8>, shape: Shape, value: &Value, path: &Path<'_>, faults
     match (mapping::encode(shape, value, path), shape) {
         (Ok(text), Shape::Integer { .. } | Shape::Boolean) => out.extend_from_slice(text.as_bytes()),
         (Ok(text), _) => string(out, &text),
-        (Err(violation), _) => faults.push(violation),
+        (Err(violation), _) => faults.push(*violation),
     }
 }
 
@@ -232,18 +238,18 @@ fn string(out: &mut Vec<u8>, text: &str) {
 }
 
 /// Reads the finished bytes and compares all of it with the event.
-fn compare(body: &[u8], event: &Event, data: &Map<String, Value>) -> Result<(), Violation> {
-    let read: Map<String, Value> = serde_json::from_slice(body).map_err(|_| mapping::differs(String::new()))?;
+fn compare(body: &[u8], event: &Event, data: &Map<String, Value>) -> Result<(), Differs> {
+    let read: Map<String, Value> = serde_json::from_slice(body).map_err(|_| mapping::differs(""))?;
     let mut matched = 0;
     for (name, pointer, value) in envelope(event) {
         let Some(value) = value else { continue };
         if read.get(name).and_then(Value::as_str) != Some(value.as_str()) {
-            return Err(mapping::differs(pointer.to_owned()));
+            return Err(mapping::differs(pointer));
         }
         matched += 1;
     }
     let matched = matched + same_members(&read, FIELDS, data, &DATA)?;
-    if matched == read.len() { Ok(()) } else { Err(mapping::differs("/data".to_owned())) }
+    if matched == read.len() { Ok(()) } else { Err(mapping::differs("/data")) }
 }
 
 /// How many members of `read` were compared; all of them must say what the canonical data says.
@@ -252,7 +258,7 @@ fn same_members(
     fields: &[Field],
     map: &Map<String, Value>,
     path: &Path<'_>,
-) -> Result<usize, Violation> {
+) -> Result<usize, Differs> {
     let mut matched = 0;
     for field in fields {
         let path = path.key(field.key);
@@ -260,7 +266,9 @@ fn same_members(
             Shape::CodeOr { default, .. } => Some(Value::from(default)),
             _ => None,
         };
-        let Some(canonical) = map.get(field.key).or(default.as_ref()) else { continue };
+        let Some(canonical) = map.get(field.key).or(default.as_ref()) else {
+            continue;
+        };
         let theirs = read.get(field.name).ok_or_else(|| mapping::differs(path.pointer()))?;
         same(theirs, field.shape, canonical, &path)?;
         matched += 1;
@@ -268,7 +276,7 @@ fn same_members(
     Ok(matched)
 }
 
-fn same(theirs: &Value, shape: Shape, canonical: &Value, path: &Path<'_>) -> Result<(), Violation> {
+fn same(theirs: &Value, shape: Shape, canonical: &Value, path: &Path<'_>) -> Result<(), Differs> {
     let differs = || mapping::differs(path.pointer());
     match (shape, theirs, canonical) {
         (Shape::Group(inner), Value::Object(read), Value::Object(map)) => {
@@ -281,9 +289,16 @@ fn same(theirs: &Value, shape: Shape, canonical: &Value, path: &Path<'_>) -> Res
             }
             Ok(())
         }
-        (Shape::Integer { .. } | Shape::Boolean, Value::Number(_) | Value::Bool(_), _) if theirs == canonical => Ok(()),
+        (Shape::Integer { .. } | Shape::Boolean, Value::Number(_) | Value::Bool(_), _)
+            if theirs == canonical =>
+        {
+            Ok(())
+        }
         (Shape::Group(_) | Shape::Groups(_) | Shape::Integer { .. } | Shape::Boolean, _, _) => Err(differs()),
         (_, Value::String(text), _) if mapping::says(shape, canonical, text) => Ok(()),
         _ => Err(differs()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{
     ADDRESS, CITIZEN, CONTACT, DATA, compare_envelope, compare_instant, local,
-    mapping::{self, Codes, Field, Shape},
+    mapping::{self, Codes, Differs, Field, Shape},
     object, write_envelope,
     xml::{Document, NotAsWritten, Reading},
 };
@@ -82,7 +82,7 @@ const FIELDS: &[Field] = &[
 pub fn render(event: &Event) -> Result<Parcel, Vec<Violation>> {
     let data = object(event)?;
     let body = document(event, data)?;
-    compare(&body, event, data).map_err(|violation| vec![violation])?;
+    compare(&body, event, data).map_err(|differs| vec![differs.into()])?;
     Ok(Parcel {
         format: Format::Klagesag,
         format_version: VERSION,
@@ -101,12 +101,70 @@ fn document(event: &Event, data: &Map<String, Value>) -> Result<Vec<u8>, Vec<Vio
     if faults.is_empty() { Ok(document.finish()) } else { Err(faults) }
 }
 
-fn compare(body: &[u8], event: &Event, data: &Map<String, Value>) -> Result<(), Violation> {
-    let whole = |_: NotAsWritten| mapping::differs(String::new());
+fn compare(body: &[u8], event: &Event, data: &Map<String, Value>) -> Result<(), Differs> {
+    let whole = |_: NotAsWritten| mapping::differs("");
     let mut reading = Reading::new(body, KLAGESAG.0, KLAGESAG.1).map_err(whole)?;
     compare_envelope(&mut reading, event)?;
     compare_instant(&mut reading, "ModtagetIAkassenTidspunkt", event.envelope.time)?;
     compare_instant(&mut reading, "ModtagetIAkassenLokalTidspunkt", event.envelope.time)?;
     reading.fields(FIELDS, data, &DATA)?;
     reading.finish().map_err(whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::kinds::testing;
+
+    fn example() -> Event {
+        testing::event(&testing::read_example("schemas/examples/complaint.v1/valid-oral.json"))
+    }
+
+    #[test]
+    fn the_receipt_at_the_akasse_stands_in_utc_and_by_danish_clocks() {
+        // The night the clocks go back: 02:30 happens twice, and the offset says which.
+        let body = String::from_utf8(render(&example()).unwrap().body.to_vec()).unwrap();
+        assert!(
+            body.contains("<ModtagetIAkassenTidspunkt>2026-10-25T00:30:00Z</ModtagetIAkassenTidspunkt>"),
+            "{body}"
+        );
+        assert!(body.contains(">2026-10-25T02:30:00+02:00</ModtagetIAkassenLokalTidspunkt>"), "{body}");
+    }
+
+    #[test]
+    fn finished_bytes_that_say_something_else_are_refused() {
+        let event = example();
+        let data = object(&event).unwrap();
+        let body = String::from_utf8(render(&event).unwrap().body.to_vec()).unwrap();
+        for (from, to, pointer) in [
+            ("T00:30:00Z", "T01:30:00Z", "/time"),
+            ("T02:30:00+02:00", "T02:30:00+01:00", "/time"),
+            ("0103922852", "0707614285", "/data/citizen/cpr"),
+            ("MUNDTLIG", "SKRIFTLIG", "/data/form"),
+            ("varsel.&#13;\n", "varsel.\n", "/data/text"),
+            ("<Udleveret>false", "<Udleveret>true", "/data/guidance/handedOut"),
+            ("<Klagepunkt>Der", "<Klagepunkt>Her", "/data/points/1"),
+            ("urn:dk:jobcenter:0101", "urn:dk:jobcenter:0707", "/receiver"),
+        ] {
+            assert!(body.contains(from), "{from}");
+            let other = body.replacen(from, to, 1);
+            assert_eq!(
+                compare(other.as_bytes(), &event, data).unwrap_err().pointer,
+                pointer,
+                "{from} → {to}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_control_character_is_refused_although_admission_would_have_done_it() {
+        let mut event = example();
+        event.data["text"] = json!("a\u{8}b");
+        event.envelope.subject = Some("sag\u{1}".to_owned());
+        let faults = render(&event).unwrap_err();
+        let pointers: Vec<_> = faults.iter().map(|fault| fault.pointer.as_str()).collect();
+        assert_eq!(pointers, ["/subject", "/data/text"]);
+    }
 }

@@ -34,9 +34,13 @@ pub type Codes = &'static [(&'static str, &'static str)];
 #[derive(Debug, Clone, Copy)]
 pub enum Shape {
     /// 1 to `max` characters, as they are.
-    Text { max: usize },
+    Text {
+        max: usize,
+    },
     /// A whole number, 0 to `max`.
-    Integer { max: u64 },
+    Integer {
+        max: u64,
+    },
     Boolean,
     /// A calendar day, `YYYY-MM-DD`.
     Day,
@@ -45,12 +49,17 @@ pub enum Shape {
     Code(Codes),
     /// A code that the receiver is told even where the sender leaves it out: then it is `default`, a
     /// canonical code.
-    CodeOr { codes: Codes, default: &'static str },
+    CodeOr {
+        codes: Codes,
+        default: &'static str,
+    },
     Group(&'static [Field]),
     /// A list of groups: repeated elements in XML, an array in JSON.
     Groups(&'static [Field]),
     /// A list of texts.
-    Texts { max: usize },
+    Texts {
+        max: usize,
+    },
 }
 
 /// Where the walk stands in the canonical data; made into a JSON Pointer only when something is wrong.
@@ -92,7 +101,7 @@ impl<'p> Path<'p> {
 ///
 /// # Errors
 /// The value does not fit the receiver: too long, empty, an unknown code, a control character.
-pub fn encode<'v>(shape: Shape, value: &'v Value, path: &Path<'_>) -> Result<Cow<'v, str>, Violation> {
+pub fn encode<'v>(shape: Shape, value: &'v Value, path: &Path<'_>) -> Result<Cow<'v, str>, Box<Violation>> {
     match shape {
         Shape::Text { max } | Shape::Texts { max } => {
             let text = value.as_str().ok_or_else(|| wrong_type(path, "text"))?;
@@ -167,35 +176,40 @@ pub fn uncarried(fields: &[Field], map: &Map<String, Value>, path: &Path<'_>, fa
             faults.push(cannot(
                 path.key(key).pointer(),
                 "format.not-carried",
-                Text::new("Modtagerens format har ikke plads til feltet.", "The receiver's format has no place for this."),
+                Text::new(
+                    "Modtagerens format har ikke plads til feltet.",
+                    "The receiver's format has no place for this.",
+                ),
             ));
         }
     }
 }
 
 /// A text that the receiver can hold and XML can carry.
-fn fits(text: &str, max: usize, path: &Path<'_>) -> Result<(), Violation> {
+fn fits(text: &str, max: usize, path: &Path<'_>) -> Result<(), Box<Violation>> {
     // Bytes are never fewer than characters, so most texts are not counted.
     let too_long = text.len() > max && text.chars().count() > max;
     if text.is_empty() || too_long {
-        return Err(cannot(
+        let violation = cannot(
             path.pointer(),
             "format.length",
-            Text::new("Teksten passer ikke i modtagerens felt.", "The text does not fit the receiver's field."),
-        )
-        .expected(format!("1-{max} characters"))
-        .masked(text));
+            Text::new(
+                "Teksten passer ikke i modtagerens felt.",
+                "The text does not fit the receiver's field.",
+            ),
+        );
+        return Err(Box::new(violation.expected(format!("1-{max} characters")).masked(text)));
     }
     if carries_control(text) {
-        return Err(cannot(
+        let violation = cannot(
             path.pointer(),
             "format.control-character",
             Text::new(
                 "Teksten rummer et kontroltegn, som XML ikke kan bære.",
                 "The text holds a control character that XML cannot carry.",
             ),
-        )
-        .expected("no control characters but tabulator and line ends"));
+        );
+        return Err(Box::new(violation.expected("no control characters but tabulator and line ends")));
     }
     Ok(())
 }
@@ -207,25 +221,34 @@ pub fn carries_control(text: &str) -> bool {
         && text.chars().any(|c| matches!(c, '\0'..='\u{8}' | '\u{B}' | '\u{C}' | '\u{E}'..='\u{1F}' | '\u{FFFE}' | '\u{FFFF}'))
 }
 
-fn wrong_type(path: &Path<'_>, expected: &str) -> Violation {
-    cannot(
-        path.pointer(),
-        "format.value",
-        Text::new("Modtagerens felt kan ikke rumme værdien.", "The receiver's field cannot hold the value."),
-    )
-    .expected(expected)
+fn wrong_type(path: &Path<'_>, expected: &str) -> Box<Violation> {
+    let text =
+        Text::new("Modtagerens felt kan ikke rumme værdien.", "The receiver's field cannot hold the value.");
+    Box::new(cannot(path.pointer(), "format.value", text).expected(expected))
 }
 
 /// What was written does not say what the event says.
-pub fn differs(pointer: String) -> Violation {
-    cannot(
-        pointer,
-        "format.differs",
-        Text::new(
-            "Det færdige brev siger ikke det samme som beskeden.",
-            "The finished parcel does not say what the message says.",
-        ),
-    )
+#[derive(Debug, PartialEq, Eq)]
+pub struct Differs {
+    /// JSON Pointer to the value, as in [`Violation`].
+    pub pointer: String,
+}
+
+pub fn differs(pointer: impl Into<String>) -> Differs {
+    Differs { pointer: pointer.into() }
+}
+
+impl From<Differs> for Violation {
+    fn from(differs: Differs) -> Self {
+        cannot(
+            differs.pointer,
+            "format.differs",
+            Text::new(
+                "Det færdige brev siger ikke det samme som beskeden.",
+                "The finished parcel does not say what the message says.",
+            ),
+        )
+    }
 }
 
 /// A violation of what the receiver reads.

@@ -18,7 +18,7 @@ pub mod klagesag;
 pub mod mapping;
 pub mod xml;
 
-use mapping::Path;
+use mapping::{Differs, Path};
 use xml::{Document, Reading};
 
 /// Whether the format's pattern for CPR numbers leaves out replacement numbers (day + 60). OIO's
@@ -48,7 +48,7 @@ pub fn not_offered(format: Format) -> Vec<Violation> {
 
 /// The event's data as an object, which every kind's schema says it is.
 fn object(event: &Event) -> Result<&Map<String, Value>, Vec<Violation>> {
-    event.data.as_object().ok_or_else(|| vec![mapping::differs("/data".to_owned())])
+    event.data.as_object().ok_or_else(|| vec![mapping::differs("/data").into()])
 }
 
 /// The zone of Danish law and Danish readers, from the data compiled in, so that no disk is read.
@@ -90,34 +90,37 @@ fn write_envelope(document: &mut Document, event: &Event, faults: &mut Vec<Viola
             faults.push(mapping::cannot(
                 pointer.to_owned(),
                 "format.control-character",
-                Text::new("Feltet er tomt eller rummer et kontroltegn.", "It is empty or holds a control character."),
+                Text::new(
+                    "Feltet er tomt eller rummer et kontroltegn.",
+                    "It is empty or holds a control character.",
+                ),
             ));
         }
         document.leaf(name, &value);
     }
 }
 
-fn compare_envelope(reading: &mut Reading<'_>, event: &Event) -> Result<(), Violation> {
+fn compare_envelope(reading: &mut Reading<'_>, event: &Event) -> Result<(), Differs> {
     for ((name, value), pointer) in envelope_elements(event).into_iter().zip(ENVELOPE_POINTERS) {
         let Some(value) = value else { continue };
         if reading.leaf(name) != Ok(value) {
-            return Err(mapping::differs(pointer.to_owned()));
+            return Err(mapping::differs(pointer));
         }
     }
     Ok(())
 }
 
 /// The element holds that instant, in whatever offset.
-fn compare_instant(reading: &mut Reading<'_>, name: &str, instant: Timestamp) -> Result<(), Violation> {
+fn compare_instant(reading: &mut Reading<'_>, name: &str, instant: Timestamp) -> Result<(), Differs> {
     let read = reading.leaf(name).ok().and_then(|text| text.parse::<Timestamp>().ok());
-    if read == Some(instant) { Ok(()) } else { Err(mapping::differs("/time".to_owned())) }
+    if read == Some(instant) { Ok(()) } else { Err(mapping::differs("/time")) }
 }
 
 /// The element holds exactly that text.
-fn compare_leaf(reading: &mut Reading<'_>, name: &str, text: &str, pointer: &str) -> Result<(), Violation> {
+fn compare_leaf(reading: &mut Reading<'_>, name: &str, text: &str, pointer: &str) -> Result<(), Differs> {
     match reading.leaf(name) {
         Ok(read) if read == text => Ok(()),
-        _ => Err(mapping::differs(pointer.to_owned())),
+        _ => Err(mapping::differs(pointer)),
     }
 }
 

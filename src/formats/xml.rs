@@ -9,7 +9,7 @@ use quick_xml::{
 };
 use serde_json::{Map, Value};
 
-use super::mapping::{self, Field, Path, Shape};
+use super::mapping::{self, Differs, Field, Path, Shape};
 use crate::domain::Violation;
 
 /// A document being written. No indentation: white space would be content to whoever reads it.
@@ -41,12 +41,20 @@ impl Document {
     /// An element with text. A carriage return is written `&#13;`, or a reader would take it for a line end.
     pub fn leaf(&mut self, name: &'static str, text: &str) {
         self.open(name);
-        self.writer.write_event(Event::Text(BytesText::from_escaped(partial_escape(text)))).expect(NEVER_FAILS);
+        self.writer
+            .write_event(Event::Text(BytesText::from_escaped(partial_escape(text))))
+            .expect(NEVER_FAILS);
         self.close(name);
     }
 
     /// The elements of a table, in its order.
-    pub fn fields(&mut self, fields: &[Field], map: &Map<String, Value>, path: &Path<'_>, faults: &mut Vec<Violation>) {
+    pub fn fields(
+        &mut self,
+        fields: &[Field],
+        map: &Map<String, Value>,
+        path: &Path<'_>,
+        faults: &mut Vec<Violation>,
+    ) {
         mapping::uncarried(fields, map, path, faults);
         for field in fields {
             let path = path.key(field.key);
@@ -56,11 +64,15 @@ impl Document {
                     self.leaf(field.name, theirs.expect("a default is one of its codes").1);
                 }
                 (None, _) => {}
-                (Some(Value::Object(group)), Shape::Group(inner)) => self.group(field.name, inner, group, &path, faults),
+                (Some(Value::Object(group)), Shape::Group(inner)) => {
+                    self.group(field.name, inner, group, &path, faults);
+                }
                 (Some(Value::Array(items)), Shape::Groups(inner)) => {
                     for (index, item) in items.iter().enumerate() {
                         match item {
-                            Value::Object(group) => self.group(field.name, inner, group, &path.index(index), faults),
+                            Value::Object(group) => {
+                                self.group(field.name, inner, group, &path.index(index), faults);
+                            }
                             other => self.value(field, other, &path.index(index), faults),
                         }
                     }
@@ -91,7 +103,7 @@ impl Document {
     fn value(&mut self, field: &Field, value: &Value, path: &Path<'_>, faults: &mut Vec<Violation>) {
         match mapping::encode(field.shape, value, path) {
             Ok(text) => self.leaf(field.name, &text),
-            Err(violation) => faults.push(violation),
+            Err(violation) => faults.push(*violation),
         }
     }
 
@@ -119,8 +131,12 @@ impl<'b> Reading<'b> {
     pub fn new(xml: &'b [u8], root: &str, namespace: &str) -> Result<Self, NotAsWritten> {
         let xml = std::str::from_utf8(xml).map_err(|_| NotAsWritten)?;
         let mut reading = Self { reader: Reader::from_str(xml) };
-        let Event::Decl(_) = reading.next()? else { return Err(NotAsWritten) };
-        let Event::Start(start) = reading.next()? else { return Err(NotAsWritten) };
+        let Event::Decl(_) = reading.next()? else {
+            return Err(NotAsWritten);
+        };
+        let Event::Start(start) = reading.next()? else {
+            return Err(NotAsWritten);
+        };
         let declared = start.try_get_attribute("xmlns").ok().flatten().ok_or(NotAsWritten)?;
         if start.name().as_ref() != root || declared.value.as_ref() != namespace {
             return Err(NotAsWritten);
@@ -166,13 +182,20 @@ impl<'b> Reading<'b> {
     ///
     /// # Errors
     /// The first element that is missing, out of place or says something else.
-    pub fn fields(&mut self, fields: &[Field], map: &Map<String, Value>, path: &Path<'_>) -> Result<(), Violation> {
+    pub fn fields(
+        &mut self,
+        fields: &[Field],
+        map: &Map<String, Value>,
+        path: &Path<'_>,
+    ) -> Result<(), Differs> {
         for field in fields {
             let path = path.key(field.key);
             match (map.get(field.key), field.shape) {
                 (None, Shape::CodeOr { default, .. }) => self.value(field, &Value::from(default), &path)?,
                 (None, _) => {}
-                (Some(Value::Object(group)), Shape::Group(inner)) => self.group(field.name, inner, group, &path)?,
+                (Some(Value::Object(group)), Shape::Group(inner)) => {
+                    self.group(field.name, inner, group, &path)?;
+                }
                 (Some(Value::Array(items)), Shape::Groups(inner)) => {
                     for (index, item) in items.iter().enumerate() {
                         let path = path.index(index);
@@ -191,13 +214,19 @@ impl<'b> Reading<'b> {
         Ok(())
     }
 
-    fn group(&mut self, name: &str, fields: &[Field], map: &Map<String, Value>, path: &Path<'_>) -> Result<(), Violation> {
+    fn group(
+        &mut self,
+        name: &str,
+        fields: &[Field],
+        map: &Map<String, Value>,
+        path: &Path<'_>,
+    ) -> Result<(), Differs> {
         self.open(name).map_err(|_| mapping::differs(path.pointer()))?;
         self.fields(fields, map, path)?;
         self.close().map_err(|_| mapping::differs(path.pointer()))
     }
 
-    fn value(&mut self, field: &Field, value: &Value, path: &Path<'_>) -> Result<(), Violation> {
+    fn value(&mut self, field: &Field, value: &Value, path: &Path<'_>) -> Result<(), Differs> {
         match self.leaf(field.name) {
             Ok(text) if mapping::says(field.shape, value, &text) => Ok(()),
             _ => Err(mapping::differs(path.pointer())),
@@ -242,97 +271,4 @@ fn resolve(reference: &BytesRef<'_>) -> Result<Cow<'static, str>, NotAsWritten> 
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    const FIELDS: &[Field] = &[
-        Field::new("text", "Tekst", Shape::Text { max: 100 }),
-        Field::new("group", "Gruppe", Shape::Group(&[Field::new("number", "Tal", Shape::Integer { max: 9 })])),
-        Field::new("items", "Post", Shape::Groups(&[Field::new("name", "Navn", Shape::Text { max: 9 })])),
-        Field::new("points", "Punkt", Shape::Texts { max: 9 }),
-        Field::new("owner", "Ejer", Shape::CodeOr { codes: &[("a", "A"), ("b", "B")], default: "b" }),
-    ];
-
-    fn written(data: &Value) -> Result<Vec<u8>, Vec<Violation>> {
-        let mut document = Document::new("Prove", "urn:prove");
-        let mut faults = Vec::new();
-        document.fields(FIELDS, data.as_object().unwrap(), &Path::DATA, &mut faults);
-        if faults.is_empty() { Ok(document.finish()) } else { Err(faults) }
-    }
-
-    fn reread(xml: &[u8], data: &Value) -> Result<(), String> {
-        let mut reading = Reading::new(xml, "Prove", "urn:prove").map_err(|_| "root".to_owned())?;
-        reading.fields(FIELDS, data.as_object().unwrap(), &Path::DATA).map_err(|v| v.pointer)?;
-        reading.finish().map_err(|_| "end".to_owned())
-    }
-
-    fn sample() -> Value {
-        json!({
-            "text": " <b>\"Æ\" & 'ø'</b> ]]>\r\n\tå \u{1F600}",
-            "group": {"number": 9},
-            "items": [{"name": "x"}, {"name": "y"}],
-            "points": ["p", "q"],
-        })
-    }
-
-    #[test]
-    fn every_value_survives_the_writing_and_the_reading() {
-        let xml = written(&sample()).unwrap();
-        let text = String::from_utf8(xml.clone()).unwrap();
-        assert!(text.contains("]]&gt;&#13;\n"), "{text}");
-        assert!(text.ends_with("<Ejer>B</Ejer></Prove>"), "{text}");
-        assert_eq!(reread(&xml, &sample()), Ok(()));
-    }
-
-    #[test]
-    fn a_document_that_says_something_else_is_noticed_where_it_does() {
-        let xml = written(&sample()).unwrap();
-        for (change, to, pointer) in [
-            ("/text", json!("x"), "/data/text"),
-            ("/group/number", json!(8), "/data/group/number"),
-            ("/items/1/name", json!("z"), "/data/items/1/name"),
-            ("/items", json!([{"name": "x"}]), "/data/points/0"),
-            ("/points", json!(["p"]), "/data/owner"),
-            ("/points", json!(["p", "r"]), "/data/points/1"),
-        ] {
-            let mut other = sample();
-            *other.pointer_mut(change).unwrap() = to;
-            assert_eq!(reread(&xml, &other), Err(pointer.to_owned()), "{change}");
-        }
-        let mut other = sample();
-        other["owner"] = json!("a");
-        assert_eq!(reread(&xml, &other), Err("/data/owner".to_owned()));
-    }
-
-    #[test]
-    fn a_property_without_a_place_is_refused_rather_than_left_out() {
-        let mut data = sample();
-        data["group"]["extra"] = json!(1);
-        let faults = written(&data).unwrap_err();
-        assert_eq!((faults[0].pointer.as_str(), faults[0].rule.as_str()), ("/data/group/extra", "format.not-carried"));
-    }
-
-    #[test]
-    fn all_faults_are_told_at_once() {
-        let faults = written(&json!({"text": "\u{7}", "group": {"number": 10}, "points": ["0123456789"]})).unwrap_err();
-        let pointers: Vec<_> = faults.iter().map(|f| f.pointer.as_str()).collect();
-        assert_eq!(pointers, ["/data/text", "/data/group/number", "/data/points/0"]);
-    }
-
-    #[test]
-    fn another_root_namespace_or_tail_is_refused() {
-        for xml in [
-            "<?xml version=\"1.0\"?><Anden xmlns=\"urn:prove\"/>",
-            "<?xml version=\"1.0\"?><Prove xmlns=\"urn:anden\"></Prove>",
-            "<?xml version=\"1.0\"?><Prove></Prove>",
-            "<Prove xmlns=\"urn:prove\"></Prove>",
-            "",
-        ] {
-            assert!(Reading::new(xml.as_bytes(), "Prove", "urn:prove").is_err(), "{xml}");
-        }
-        let xml = b"<?xml version=\"1.0\"?><Prove xmlns=\"urn:prove\"><Ejer>B</Ejer></Prove> ";
-        assert_eq!(reread(xml, &json!({})), Err("end".to_owned()));
-    }
-}
+mod tests;

@@ -7,12 +7,14 @@ use super::rules::{CompiledKind, KindPromise, Rules, Sender};
 use crate::{
     codec::{self, Decoded, Raw, Transport},
     domain::{
-        Agreement, Cpr, Envelope, Event, Fault, FaultCode, Format, HoldReason, KindId, Party, Text, Violation,
+        Agreement, Cpr, Envelope, Event, Fault, FaultCode, Format, HoldReason, KindId, Party, Text,
+        Violation,
         agreement::{Found, OutsideValidity, find},
         answer::Subscription,
         route::{Receiver, route},
         sla::Clocked,
     },
+    formats,
     kinds::Facts,
     store::{Accepted, Admission, Arrived, Invalid, NewDelivery, Way},
 };
@@ -89,19 +91,23 @@ fn judge(
             violations.push(unknown_kind(&event.envelope.kind));
             None
         }
-        Some(compiled) => check_content(rules, compiled, &event, &arrived, agreement.as_ref(), &mut violations),
+        Some(compiled) => {
+            check_content(rules, compiled, &event, &arrived, agreement.as_ref(), &mut violations)
+        }
     };
     let envelope = event.envelope.clone();
     match owed {
-        Some(deliveries) if !violations.iter().any(Violation::is_error) => Admission::Accepted(Box::new(Accepted {
-            arrived,
-            hash: codec::canonical_hash(&event),
-            agreement: agreement.map(|a| a.id),
-            warnings: violations,
-            answers,
-            deliveries,
-            envelope,
-        })),
+        Some(deliveries) if !violations.iter().any(Violation::is_error) => {
+            Admission::Accepted(Box::new(Accepted {
+                arrived,
+                hash: codec::canonical_hash(&event),
+                agreement: agreement.map(|a| a.id),
+                warnings: violations,
+                answers,
+                deliveries,
+                envelope,
+            }))
+        }
         _ => Admission::Invalid(Box::new(Invalid {
             arrived,
             message_id: Some(envelope.id.to_string()),
@@ -167,7 +173,11 @@ fn check_time(rules: &Rules, envelope: &Envelope, arrived: &Arrived, violations:
 }
 
 /// The agreement in force at the business time decides. A complaint is carried without one, with a warning.
-fn check_agreement<'a>(rules: &'a Rules, envelope: &Envelope, violations: &mut Vec<Violation>) -> Option<&'a Agreement> {
+fn check_agreement<'a>(
+    rules: &'a Rules,
+    envelope: &Envelope,
+    violations: &mut Vec<Violation>,
+) -> Option<&'a Agreement> {
     let named = envelope.agreement.as_deref();
     let found = find(&rules.agreements, &envelope.source, &envelope.receiver, named, envelope.time);
     let (rule, expected, text) = match found {
@@ -183,7 +193,10 @@ fn check_agreement<'a>(rules: &'a Rules, envelope: &Envelope, violations: &mut V
         Found::NotTheirs => (
             "agreement.unknown",
             "an agreement between these two parties".to_owned(),
-            Text::new("Den nævnte aftale findes ikke mellem disse parter.", "The agreement named is not one between these parties."),
+            Text::new(
+                "Den nævnte aftale findes ikke mellem disse parter.",
+                "The agreement named is not one between these parties.",
+            ),
         ),
         Found::Several(ids) => (
             "agreement.ambiguous",
@@ -337,7 +350,7 @@ fn ordering_key(receiver: &Receiver, envelope: &Envelope, facts: &Facts) -> Opti
 /// A replacement number (day + 60) does not fit the pattern of STAR's interfaces: a person decides. Nothing is
 /// taken off the number, and the citizen is not turned away.
 fn hold(format: Format, facts: &Facts) -> Option<(HoldReason, Fault)> {
-    let excluded = matches!(format, Format::Beskedmodul | Format::Jobag);
+    let excluded = formats::refuses_replacement_cpr(format);
     let replacement = facts.citizen.as_ref().is_some_and(Cpr::is_replacement);
     (excluded && replacement).then(|| {
         let detail = "the receiver's format has no room for a replacement CPR number; deliver it another way, or retry";

@@ -134,7 +134,13 @@ fn chain(error: &dyn std::error::Error) -> String {
 }
 
 /// One connection's life. `Ok`: the stop came, and what was prefetched is committed and acknowledged.
-async fn session(intake: &Intake, broker: &Broker, queue: &Queue, largest: &mut usize, stop: &Stop) -> Result<(), Ended> {
+async fn session(
+    intake: &Intake,
+    broker: &Broker,
+    queue: &Queue,
+    largest: &mut usize,
+    stop: &Stop,
+) -> Result<(), Ended> {
     let connection = amqp_client::connect(broker, &format!("kassebro in {}", queue.name)).await?;
     let channel = bounded(connection.create_channel()).await?;
     let part = Part { part: queue.name.clone() };
@@ -313,7 +319,8 @@ async fn take_suspect(
 ) -> Result<(), StoreError> {
     let mark = InHand { key, now: arrived.received, way: Way::Amqp, party: queue.party.clone() };
     let crashes = intake.store.take_in_hand(mark).await?;
-    let admission = if crashes < CRASHES_MAX { judge(rules, queue, arrived, user) } else { set_aside(arrived, crashes) };
+    let admission =
+        if crashes < CRASHES_MAX { judge(rules, queue, arrived, user) } else { set_aside(arrived, crashes) };
     intake.accept(vec![admission]).await?;
     intake.store.put_down(key).await
 }
@@ -340,7 +347,6 @@ fn fingerprint(queue: &str, delivery: &Delivery) -> [u8; 32] {
     hash.update(&delivery.data);
     hash.finalize().into()
 }
-
 
 #[cfg(test)]
 mod tests {

@@ -97,7 +97,10 @@ impl Intake {
         let began = self.clock.monotonic();
         let verdicts = self.store.accept(admissions).await?;
         let waited = self.clock.monotonic().saturating_sub(began);
-        self.metrics.commit_duration.get_or_create(&Part { part: "intake".into() }).observe(waited.as_secs_f64());
+        self.metrics
+            .commit_duration
+            .get_or_create(&Part { part: "intake".into() })
+            .observe(waited.as_secs_f64());
         for ((party, kind), verdict) in labels.into_iter().zip(&verdicts) {
             let arrivals = Arrivals { party, kind, verdict: verdict.name() };
             self.metrics.messages_received.get_or_create(&arrivals).inc();
@@ -111,7 +114,10 @@ fn label(admission: &Admission) -> (String, String) {
     match admission {
         Admission::Accepted(m) => (m.arrived.party.clone(), m.envelope.kind.to_string()),
         Admission::Invalid(m) => {
-            let kind = m.kind.as_deref().filter(|k| crate::kinds::KINDS.iter().any(|known| known.id().to_string() == **k));
+            let kind = m
+                .kind
+                .as_deref()
+                .filter(|k| crate::kinds::KINDS.iter().any(|known| known.id().to_string() == **k));
             (m.arrived.party.clone(), kind.unwrap_or("unknown").to_owned())
         }
     }

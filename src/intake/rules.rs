@@ -7,7 +7,8 @@ use jiff::SignedDuration;
 use crate::{
     codec::{Limits, Schema},
     domain::{
-        Agreement, KindId, Party, agreement::OutsideValidity, answer::Subscription, route::Receiver, sla::Promise,
+        Agreement, KindId, Party, agreement::OutsideValidity, answer::Subscription, route::Receiver,
+        sla::Promise,
     },
     kinds::{self, MessageKind},
 };

@@ -48,7 +48,12 @@ impl Topology {
         for exchange in [&self.exchange_in, &self.exchange_answers] {
             let options = ExchangeDeclareOptions { durable: true, ..Default::default() };
             channel
-                .exchange_declare(exchange.as_str().into(), ExchangeKind::Topic, options, FieldTable::default())
+                .exchange_declare(
+                    exchange.as_str().into(),
+                    ExchangeKind::Topic,
+                    options,
+                    FieldTable::default(),
+                )
                 .await?;
         }
         for (party, queue_in, queue_out) in &self.queues {
@@ -87,8 +92,9 @@ impl Topology {
             let options = ExchangeDeclareOptions { durable: true, ..Default::default() };
             let passive = ExchangeDeclareOptions { passive: true, ..options };
             let name = exchange.as_str();
-            let declared =
-                channel.exchange_declare(name.into(), ExchangeKind::Topic, passive, FieldTable::default()).await;
+            let declared = channel
+                .exchange_declare(name.into(), ExchangeKind::Topic, passive, FieldTable::default())
+                .await;
             if let Err(error) = declared {
                 differences.push(Difference { what: format!("exchange {name}"), problem: error.to_string() });
             }

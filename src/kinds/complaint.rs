@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::{
     Facts, MessageKind,
-    recommendation::{Address, Citizen, Contact},
+    people::{Address, Citizen, Contact},
     rules::{self, Findings},
 };
 use crate::{
@@ -141,7 +141,7 @@ impl MessageKind for Complaint {
         let mut findings = Findings::new(event, now);
         match rules::read::<Data<'_>>(event) {
             Ok(data) => check(&data, event, &mut findings),
-            Err(violation) => findings.push(violation),
+            Err(violation) => findings.push(*violation),
         }
         findings.finish()
     }
@@ -165,10 +165,8 @@ fn check(data: &Data<'_>, event: &Event, findings: &mut Findings) {
     check_content(data, findings);
     check_guidance(data, findings);
     check_decision(data, event, findings);
-    if let Some(representative) = &data.representative {
-        if let Some(phone) = representative.phone {
-            findings.phone("/data/representative/phone", phone, Severity::Warning);
-        }
+    if let Some(phone) = data.representative.as_ref().and_then(|representative| representative.phone) {
+        findings.phone("/data/representative/phone", phone, Severity::Warning);
     }
     if let Some(caseworker) = &data.caseworker {
         findings.phone("/data/caseworker/phone", caseworker.phone, Severity::Warning);
@@ -189,7 +187,7 @@ fn check_content(data: &Data<'_>, findings: &mut Findings) {
                 "Klagen har hverken tekst, klagepunkter eller bilag.",
                 "The complaint has neither text, points nor attachments.",
             )
-            .expected = "a text, points or an attachment".to_owned();
+            .expected = "a text, points or an attachment".into();
     } else if data.form == Form::Oral && !written_down {
         findings.error(
             "/data/text",
@@ -277,7 +275,10 @@ mod tests {
                     &[("/data/guidance", json!({"handedOut": false}))],
                     &["/data/guidance/handedOut complaint.guidance-handed-out"],
                 ),
-                (&[("/data/guidance", json!({"handedOut": true}))], &["/data/guidance/date complaint.guidance-date"]),
+                (
+                    &[("/data/guidance", json!({"handedOut": true}))],
+                    &["/data/guidance/date complaint.guidance-date"],
+                ),
                 (
                     &[("/data/concerns/decisionDate", json!("2026-11-03"))],
                     &["/data/concerns/decisionDate complaint.decision-later"],
@@ -285,7 +286,10 @@ mod tests {
                 (&[("/data/text", json!("<b>Uret!</b>"))], &["/data/text text.html"]),
                 (&[("/data/points", json!(["ok", "<i>x</i>"]))], &["/data/points/1 text.html"]),
                 (
-                    &[("/data/attachments", json!([{"fileName": "a.pdf", "mediaType": "application/pdf", "content": "?"}]))],
+                    &[(
+                        "/data/attachments",
+                        json!([{"fileName": "a.pdf", "mediaType": "application/pdf", "content": "????"}]),
+                    )],
                     &["/data/attachments/0/content attachment.base64"],
                 ),
                 (

@@ -1,4 +1,4 @@
-//! Job order (jobordre): a company's vacancy that the a-kasse passes on to the jobcenter, by way of JobAG.
+//! Job order (jobordre): a company's vacancy that the a-kasse passes on to the jobcenter, by way of `JobAG`.
 //!
 //! Norddjurs agreement, "Jobformidling": job orders go through `JobAG` only, the jobcenter is the owner unless
 //! agreed otherwise, and whoever found a candidate has contacted them before they are passed on.
@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::{
     Facts, MessageKind,
-    recommendation::Address,
+    people::Address,
     rules::{self, Findings},
 };
 use crate::{
@@ -158,7 +158,7 @@ impl MessageKind for JobOrder {
         let mut findings = Findings::new(event, now);
         match rules::read::<Data<'_>>(event) {
             Ok(data) => check(&data, event, &mut findings),
-            Err(violation) => findings.push(violation),
+            Err(violation) => findings.push(*violation),
         }
         findings.finish()
     }
@@ -247,7 +247,7 @@ fn check_hours(working_time: &WorkingTime<'_>, findings: &mut Findings) {
                 "Jobbet har intet ugentligt timetal.",
                 "The job has no weekly hours.",
             )
-            .expected = "more than 0 minutes a week".to_owned();
+            .expected = "more than 0 minutes a week".into();
     }
 }
 
@@ -272,7 +272,7 @@ fn check_candidates(candidates: &[Candidate<'_>], findings: &mut Findings) {
                     "Kandidaten skal være kontaktet, før jobordren sendes videre.",
                     "The candidate must have been contacted before the job order is passed on.",
                 )
-                .expected = "true".to_owned();
+                .expected = "true".into();
         }
     }
 }
@@ -291,7 +291,10 @@ mod tests {
             &[
                 (&[], &[]),
                 (&[("/data/company/cvr", json!("99999999"))], &["/data/company/cvr cvr.check-digit"]),
-                (&[("/data/company/pNumber", json!("0707614285"))], &["/data/company/pNumber job_order.p-number"]),
+                (
+                    &[("/data/company/pNumber", json!("0707614285"))],
+                    &["/data/company/pNumber job_order.p-number"],
+                ),
                 (
                     &[("/data/company/contactPerson/phone", json!("112"))],
                     &["/data/company/contactPerson/phone phone.danish"],
@@ -318,7 +321,10 @@ mod tests {
                     &[("/data/candidates/1/cpr", json!("0707614285"))],
                     &["/data/candidates/1/cpr job_order.candidate-twice"],
                 ),
-                (&[("/data/candidates/0/cpr", json!("3002000000"))], &["/data/candidates/0/cpr cpr.not-a-date"]),
+                (
+                    &[("/data/candidates/0/cpr", json!("3002000000"))],
+                    &["/data/candidates/0/cpr cpr.not-a-date"],
+                ),
             ],
         );
     }
@@ -327,7 +333,9 @@ mod tests {
     fn the_jobcenter_is_the_owner_unless_the_sender_says_otherwise() {
         let mut value = testing::read_example("schemas/examples/job_order.v1/valid-candidates.json");
         value["data"].as_object_mut().unwrap().remove("owner");
-        for (owner, shown) in [(None, "JOBCENTER"), (Some("akasse"), "AKASSE"), (Some("jobcenter"), "JOBCENTER")] {
+        for (owner, shown) in
+            [(None, "JOBCENTER"), (Some("akasse"), "AKASSE"), (Some("jobcenter"), "JOBCENTER")]
+        {
             if let Some(owner) = owner {
                 value["data"]["owner"] = json!(owner);
             }

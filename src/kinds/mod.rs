@@ -8,6 +8,7 @@ use crate::domain::{Cpr, Event, Format, KindId, Parcel, Violation, party::PartyK
 
 pub mod complaint;
 pub mod job_order;
+pub mod people;
 pub mod recommendation;
 pub mod rules;
 #[cfg(test)]
@@ -57,4 +58,157 @@ pub const KINDS: &[&dyn MessageKind] = &[&recommendation::KIND, &complaint::KIND
 /// The kind of that name and version.
 pub fn find(id: &KindId) -> Option<&'static dyn MessageKind> {
     KINDS.iter().copied().find(|k| k.name() == id.name && k.version() == id.version)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use super::*;
+    use crate::tools::generate;
+
+    /// Every example of a kind: file name without its ending, and the structured `CloudEvent`.
+    fn examples(kind: &dyn MessageKind) -> Vec<(String, serde_json::Value)> {
+        let folder = format!("schemas/examples/{}", kind.id());
+        let files = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(&folder)).unwrap();
+        let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<_> =
+            names.filter_map(|name| name.strip_suffix(".json").map(str::to_owned)).collect();
+        names.sort();
+        names
+            .into_iter()
+            .map(|name| (name.clone(), testing::read_example(&format!("{folder}/{name}.json"))))
+            .collect()
+    }
+
+    #[test]
+    fn a_valid_example_passes_its_rules_and_every_format_of_its_kind() {
+        for kind in KINDS {
+            let examples = examples(*kind);
+            let valid: Vec<_> = examples.iter().filter(|(name, _)| name.starts_with("valid-")).collect();
+            assert!(valid.len() >= 3, "{} has too few valid examples", kind.id());
+            for (name, value) in valid {
+                assert_eq!(testing::schema_violations(value), [] as [String; 0], "{name}");
+                let event = testing::event(value);
+                let violations = kind.check(&event, testing::soon_after(&event));
+                assert!(!violations.iter().any(Violation::is_error), "{name}: {violations:?}");
+                for format in [kind.format(), Format::Cloudevents] {
+                    assert!(kind.render(&event, format).is_ok(), "{name}: {:?}", kind.render(&event, format));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_invalid_example_has_exactly_the_violations_beside_it() {
+        for kind in KINDS {
+            let examples = examples(*kind);
+            let invalid: Vec<_> = examples.iter().filter(|(name, _)| name.starts_with("invalid-")).collect();
+            assert!(invalid.len() >= 8, "{} has too few invalid examples", kind.id());
+            for (name, value) in invalid {
+                let mut found = testing::schema_violations(value);
+                if found.is_empty() {
+                    let event = testing::event(value);
+                    let violations = kind.check(&event, testing::soon_after(&event));
+                    assert!(violations.iter().any(Violation::is_error), "{name} has only warnings");
+                    found.extend(violations.into_iter().map(|v| format!("{} {}", v.pointer, v.rule)));
+                }
+                let found = testing::lines(found.into_iter().map(|line| line.replace(' ', "\t")));
+                let beside = Path::new(env!("CARGO_MANIFEST_DIR"))
+                    .join(format!("schemas/examples/{}/{name}.expected", kind.id()));
+                let expected = fs::read_to_string(beside).unwrap();
+                assert_eq!(found, expected.lines().collect::<Vec<_>>(), "{name}");
+            }
+        }
+    }
+
+    /// Messages of the three kinds together.
+    const GENERATED: u64 = 10_000;
+
+    #[test]
+    fn every_generated_message_renders_and_reads_back() {
+        let now = testing::NOW.parse().unwrap();
+        for seed in 0..GENERATED {
+            let name = generate::KINDS[usize::try_from(seed % 3).unwrap()];
+            let event = testing::event(&testing::generated(name, seed));
+            let kind = find(&event.envelope.kind).unwrap();
+            let errors: Vec<_> = kind.check(&event, now).into_iter().filter(Violation::is_error).collect();
+            assert_eq!(errors, [], "{name} {seed}");
+            let rendered = kind.render(&event, kind.format());
+            assert!(rendered.is_ok(), "{name} {seed}: {rendered:?}");
+        }
+    }
+
+    #[test]
+    fn generated_messages_pass_their_schemas() {
+        for seed in 0..600 {
+            for name in generate::KINDS {
+                assert_eq!(
+                    testing::schema_violations(&testing::generated(name, seed)),
+                    [] as [String; 0],
+                    "{name} {seed}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_event_becomes_the_same_bytes() {
+        for name in generate::KINDS {
+            let value = testing::generated(name, 11);
+            let (event, again) = (testing::event(&value), testing::event(&value));
+            let kind = find(&event.envelope.kind).unwrap();
+            for format in [kind.format(), Format::Cloudevents] {
+                assert_eq!(kind.render(&event, format), kind.render(&again, format));
+            }
+        }
+    }
+
+    #[test]
+    fn a_format_of_another_kind_is_not_offered() {
+        for name in generate::KINDS {
+            let event = testing::event(&testing::generated(name, 1));
+            let kind = find(&event.envelope.kind).unwrap();
+            for format in Format::ALL {
+                let offered = format == kind.format() || format == Format::Cloudevents;
+                assert_eq!(kind.render(&event, format).is_ok(), offered, "{name} {format}");
+            }
+        }
+    }
+
+    /// Every part of a schema that describes a value, with its place.
+    fn parts(place: &str, schema: &serde_json::Value, found: &mut Vec<(String, serde_json::Value)>) {
+        found.push((place.to_owned(), schema.clone()));
+        for group in ["properties", "$defs"] {
+            for (name, part) in schema[group].as_object().into_iter().flatten() {
+                parts(&format!("{place}/{group}/{name}"), part, found);
+            }
+        }
+        if let Some(items) = schema.get("items") {
+            parts(&format!("{place}/items"), items, found);
+        }
+    }
+
+    #[test]
+    fn every_value_in_a_schema_is_explained_and_bounded() {
+        for kind in KINDS {
+            let mut found = Vec::new();
+            parts(&kind.id().to_string(), &serde_json::from_str(kind.schema()).unwrap(), &mut found);
+            for (place, part) in found {
+                let has = |keyword: &str| part.get(keyword).is_some();
+                let bounded = match part["type"].as_str() {
+                    Some("object") => part["additionalProperties"] == false,
+                    Some("array") => has("maxItems") && has("items"),
+                    Some("string") => has("maxLength") || has("enum"),
+                    Some("integer") => has("minimum") && has("maximum"),
+                    Some("boolean") => true,
+                    None => has("$ref"),
+                    Some(other) => panic!("{place} is of the type {other}"),
+                };
+                assert!(bounded, "{place} has no bound");
+                let explained = has("title") && has("description");
+                assert!(explained || place.ends_with("/items"), "{place} is not explained");
+            }
+        }
+    }
 }

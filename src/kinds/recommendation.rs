@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::{
     Facts, MessageKind,
+    people::{Address, Citizen, Contact},
     rules::{self, Findings},
 };
 use crate::{
@@ -37,14 +38,6 @@ pub struct Data<'e> {
     pub motivation: Motivation<'e>,
     #[serde(borrow)]
     pub caseworker: Contact<'e>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Citizen<'e> {
-    pub cpr: &'e str,
-    #[serde(borrow)]
-    pub name: Option<&'e str>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -133,29 +126,10 @@ pub struct Provider<'e> {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Address<'e> {
-    pub street: &'e str,
-    pub house_number: &'e str,
-    #[serde(borrow)]
-    pub floor_and_door: Option<&'e str>,
-    pub post_code: &'e str,
-    pub city: &'e str,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Motivation<'e> {
     pub description: &'e str,
     #[serde(borrow)]
     pub change_of_line_of_business: Option<&'e str>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Contact<'e> {
-    pub name: &'e str,
-    pub email: &'e str,
-    pub phone: &'e str,
 }
 
 impl MessageKind for Recommendation {
@@ -187,7 +161,7 @@ impl MessageKind for Recommendation {
         let mut findings = Findings::new(event, now);
         match rules::read::<Data<'_>>(event) {
             Ok(data) => check(&data, event, &mut findings),
-            Err(violation) => findings.push(violation),
+            Err(violation) => findings.push(*violation),
         }
         findings.finish()
     }
@@ -253,7 +227,9 @@ fn check_preconditions(data: &Data<'_>, findings: &mut Findings) {
 }
 
 fn check_period(offer: &Offer<'_>, event: &Event, findings: &mut Findings) {
-    let (Some(start), Some(end)) = (rules::day(offer.start_date), rules::day(offer.end_date)) else { return };
+    let (Some(start), Some(end)) = (rules::day(offer.start_date), rules::day(offer.end_date)) else {
+        return;
+    };
     if start > end {
         let error = findings.error(
             "/data/offer/endDate",
@@ -292,7 +268,7 @@ fn check_hours(offer: &Offer<'_>, findings: &mut Findings) {
                 "Tilbuddet har intet ugentligt timetal.",
                 "The offer has no weekly hours.",
             )
-            .expected = "more than 0 minutes a week".to_owned();
+            .expected = "more than 0 minutes a week".into();
     } else if minutes > FULL_TIME_WEEK {
         findings
             .warning(
@@ -301,7 +277,7 @@ fn check_hours(offer: &Offer<'_>, findings: &mut Findings) {
                 "Det ugentlige timetal er over 37 timer.",
                 "The weekly hours are more than 37.",
             )
-            .expected = "at most 37 hours a week".to_owned();
+            .expected = "at most 37 hours a week".into();
     }
 }
 
@@ -334,8 +310,8 @@ fn check_course(offer: &Offer<'_>, findings: &mut Findings) {
                 "Prisen skal være over nul.",
                 "The price must be more than zero.",
             );
-            error.expected = "1 øre or more".to_owned();
-            error.actual = Some("0".to_owned());
+            error.expected = "1 øre or more".into();
+            error.actual = Some("0".into());
             error.star_code = Some(8112);
         }
         Some(_) if !education => {
@@ -351,66 +327,4 @@ fn check_course(offer: &Offer<'_>, findings: &mut Findings) {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::kinds::testing;
-
-    #[test]
-    fn every_rule_is_found_at_its_place() {
-        testing::check_table(
-            "schemas/examples/recommendation.v1/valid-course.json",
-            &[
-                (&[], &[]),
-                (&[("/data/offer/endDate", json!("2026-11-30"))], &["/data/offer/endDate recommendation.period"]),
-                (
-                    &[("/data/offer/startDate", json!("2026-11-01"))],
-                    &["/data/offer/startDate recommendation.start-passed"],
-                ),
-                (
-                    &[("/data/offer/weeklyHours", json!(0)), ("/data/offer/weeklyMinutes", json!(0))],
-                    &["/data/offer/weeklyHours recommendation.no-hours"],
-                ),
-                (
-                    &[("/data/offer/weeklyHours", json!(37)), ("/data/offer/weeklyMinutes", json!(1))],
-                    &["/data/offer/weeklyHours recommendation.over-full-time"],
-                ),
-                (&[("/data/offer/title", json!(null))], &["/data/offer/title recommendation.title-required"]),
-                (&[("/data/offer/priceOere", json!(null))], &["/data/offer/priceOere recommendation.price-required"]),
-                (&[("/data/offer/priceOere", json!(0))], &["/data/offer/priceOere recommendation.price-above-zero"]),
-                (&[("/data/offer/kind", json!("mentor"))], &["/data/offer/priceOere recommendation.price-unexpected"]),
-                (
-                    &[("/data/offer/kind", json!("internship")), ("/data/offer/priceOere", json!(null))],
-                    &["/data/offer/vitasCaseId recommendation.vitas-reference"],
-                ),
-                (
-                    &[("/data/preconditions", json!({"jobnetCvUpdated": false, "joblogUpdated": false}))],
-                    &[
-                        "/data/preconditions/joblogUpdated recommendation.joblog",
-                        "/data/preconditions/jobnetCvUpdated recommendation.jobnet-cv",
-                    ],
-                ),
-                (&[("/data/provider/phone", json!("12345678"))], &["/data/provider/phone phone.danish"]),
-                (&[("/data/fastestWayToJob", json!("<p>Hurtigt</p>"))], &["/data/fastestWayToJob text.html"]),
-                (&[("/data/citizen/cpr", json!("6707614285"))], &["/data/citizen/cpr cpr.replacement"]),
-                (&[("/data/citizen/cpr", json!("2110525629"))], &["/data/citizen/cpr cpr.future"]),
-            ],
-        );
-    }
-
-    #[test]
-    fn a_citizens_recommendations_keep_their_order() {
-        let event = testing::event(&testing::generated("recommendation", 3));
-        let facts = KIND.facts(&event);
-        assert_eq!(facts.ordering_domain, Some("recommendation"));
-        assert_eq!(facts.citizen.unwrap().digits(), event.data["citizen"]["cpr"].as_str().unwrap());
-    }
-
-    #[test]
-    fn a_recommendation_goes_to_the_message_module_only() {
-        let event = testing::event(&testing::generated("recommendation", 3));
-        assert_eq!(KIND.render(&event, Format::Jobag).unwrap_err()[0].rule, "format.not-offered");
-        assert!(KIND.render(&event, KIND.format()).is_ok());
-    }
-}
+mod tests;

@@ -7,11 +7,9 @@ use super::*;
 const GRACE: Duration = Duration::from_secs(20);
 
 /// A task that ends with the soft stop.
-fn obedient(stop: Stop) -> impl Future<Output = Result<(), Infallible>> {
-    async move {
-        stop.soft().await;
-        Ok(())
-    }
+async fn obedient(stop: Stop) -> Result<(), Infallible> {
+    stop.soft().await;
+    Ok(())
 }
 
 #[tokio::test]
@@ -20,13 +18,7 @@ async fn an_orderly_stop_ends_with_zero() {
     tasks.spawn("lane", obedient(tasks.stop().clone()));
     tasks.stop().request();
     let end = tasks.finish(GRACE).await;
-    assert_eq!(
-        end,
-        End {
-            crash: None,
-            left: vec![]
-        }
-    );
+    assert_eq!(end, End { crash: None, left: vec![] });
     assert_eq!(end.exit_code(), 0);
 }
 
@@ -39,17 +31,8 @@ async fn a_panic_stops_the_others_and_ends_with_seventy() {
         Ok::<(), Infallible>(())
     });
     let end = tasks.finish(GRACE).await;
-    let crash = Crash {
-        task: "intake",
-        reason: "panic: planted".into(),
-    };
-    assert_eq!(
-        end,
-        End {
-            crash: Some(crash),
-            left: vec![]
-        }
-    );
+    let crash = Crash { task: "intake", reason: "panic: planted".into() };
+    assert_eq!(end, End { crash: Some(crash), left: vec![] });
     assert_eq!(end.exit_code(), EXIT_CRASH);
 }
 
@@ -62,10 +45,7 @@ async fn an_error_ends_with_seventy_and_its_causes() {
     let tasks = Tasks::new(Stop::new());
     tasks.spawn("lane", async { Err(Leasing(std::io::Error::other("disk"))) });
     let end = tasks.finish(GRACE).await;
-    assert_eq!(
-        end.crash.map(|crash| crash.reason).as_deref(),
-        Some("leasing: disk")
-    );
+    assert_eq!(end.crash.map(|crash| crash.reason).as_deref(), Some("leasing: disk"));
 }
 
 #[tokio::test]
@@ -109,13 +89,7 @@ async fn a_task_that_overstays_is_told_to_drop_everything() {
     });
     tasks.stop().request();
     let end = tasks.finish(Duration::from_millis(50)).await;
-    assert_eq!(
-        end,
-        End {
-            crash: None,
-            left: vec![]
-        }
-    );
+    assert_eq!(end, End { crash: None, left: vec![] });
 }
 
 #[tokio::test]
@@ -133,11 +107,5 @@ async fn the_wait_for_a_second_signal_does_not_use_up_the_grace() {
     tasks.spawn("lane", obedient(tasks.stop().clone()));
     tasks.stop().request();
     let end = tokio::time::timeout(Duration::from_secs(10), tasks.finish(GRACE)).await;
-    assert_eq!(
-        end.expect("it ended before the grace"),
-        End {
-            crash: None,
-            left: vec![]
-        }
-    );
+    assert_eq!(end.expect("it ended before the grace"), End { crash: None, left: vec![] });
 }

@@ -347,7 +347,11 @@ pub trait Store: Views + Send + Sync {
     fn release(&self, leases: Vec<Lease>) -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// Records up to `most` steps whose instant has come, in due order, each once.
-    fn advance_deadlines(&self, now: Timestamp, most: u32) -> BoxFuture<'_, Result<Vec<StepPassed>, StoreError>>;
+    fn advance_deadlines(
+        &self,
+        now: Timestamp,
+        most: u32,
+    ) -> BoxFuture<'_, Result<Vec<StepPassed>, StoreError>>;
 
     /// Opens what `conditions` has and is not open, resolves what is open under `names` and is not in it.
     fn reconcile_alerts(
@@ -357,14 +361,30 @@ pub trait Store: Views + Send + Sync {
         now: Timestamp,
     ) -> BoxFuture<'_, Result<Vec<(Change, Condition)>, StoreError>>;
 
-    fn acknowledge_alert(&self, key: String, by: String, now: Timestamp) -> BoxFuture<'_, Result<Commanded, StoreError>>;
+    fn acknowledge_alert(
+        &self,
+        key: String,
+        by: String,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Commanded, StoreError>>;
 
-    fn command(&self, command: Command, by: String, now: Timestamp) -> BoxFuture<'_, Result<Commanded, StoreError>>;
+    fn command(
+        &self,
+        command: Command,
+        by: String,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Commanded, StoreError>>;
 
     fn save_lane(&self, lane: LaneState, now: Timestamp) -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// Pauses (`Some(reason)`) or resumes a receiver.
-    fn pause(&self, receiver: String, reason: Option<String>, by: String, now: Timestamp) -> BoxFuture<'_, Result<(), StoreError>>;
+    fn pause(
+        &self,
+        receiver: String,
+        reason: Option<String>,
+        by: String,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// Moves a named reader of a log forward. Never back.
     fn set_cursor(&self, name: String, seq: i64) -> BoxFuture<'_, Result<(), StoreError>>;

@@ -125,6 +125,8 @@ pub struct Endangered {
     pub count: i64,
     /// The earliest due time among them.
     pub earliest: Timestamp,
+    /// When the first of them passed the step.
+    pub reached: Timestamp,
     /// The message of that promise.
     pub example: ReceiptId,
 }
@@ -157,14 +159,29 @@ pub trait Views {
     fn messages(&self, filter: MessageFilter) -> BoxFuture<'_, Result<Vec<MessageLine>, StoreError>>;
 
     /// By receipt id, by a delivery's id, or by a sender's message id (the latest arrival with it).
-    fn message(&self, id: String, party: Option<String>, now: Timestamp) -> BoxFuture<'_, Result<Option<MessageView>, StoreError>>;
+    fn message(
+        &self,
+        id: String,
+        party: Option<String>,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Option<MessageView>, StoreError>>;
 
     fn raw(&self, receipt: ReceiptId) -> BoxFuture<'_, Result<Option<RawMessage>, StoreError>>;
 
-    fn deliveries(&self, state: Option<String>, receiver: Option<String>, most: u32) -> BoxFuture<'_, Result<Vec<DeliveryView>, StoreError>>;
+    fn deliveries(
+        &self,
+        state: Option<String>,
+        receiver: Option<String>,
+        most: u32,
+    ) -> BoxFuture<'_, Result<Vec<DeliveryView>, StoreError>>;
 
     /// Open promises by deadline, or all with `open = false`.
-    fn promises(&self, open: bool, most: u32, now: Timestamp) -> BoxFuture<'_, Result<Vec<PromiseView>, StoreError>>;
+    fn promises(
+        &self,
+        open: bool,
+        most: u32,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Vec<PromiseView>, StoreError>>;
 
     /// Promises past 75 % that are not met, grouped.
     fn endangered(&self) -> BoxFuture<'_, Result<Vec<Endangered>, StoreError>>;
@@ -176,15 +193,28 @@ pub trait Views {
     fn open_alerts(&self) -> BoxFuture<'_, Result<Vec<Alert>, StoreError>>;
 
     /// Changes of alerts after a cursor, in order.
-    fn alert_changes(&self, after: i64, most: u32) -> BoxFuture<'_, Result<Vec<(i64, Timestamp, Change, Condition)>, StoreError>>;
+    fn alert_changes(
+        &self,
+        after: i64,
+        most: u32,
+    ) -> BoxFuture<'_, Result<Vec<(i64, Timestamp, Change, Condition)>, StoreError>>;
 
     /// The party's answers after a cursor, in order.
-    fn answers(&self, party: String, after: i64, most: u32) -> BoxFuture<'_, Result<Vec<LoggedAnswer>, StoreError>>;
+    fn answers(
+        &self,
+        party: String,
+        after: i64,
+        most: u32,
+    ) -> BoxFuture<'_, Result<Vec<LoggedAnswer>, StoreError>>;
 
     fn cursor(&self, name: String) -> BoxFuture<'_, Result<i64, StoreError>>;
 
     /// What lies in the mailboxes of these receivers, nearest deadline first.
-    fn mailbox(&self, receivers: Vec<String>, most: u32) -> BoxFuture<'_, Result<Vec<MailboxItem>, StoreError>>;
+    fn mailbox(
+        &self,
+        receivers: Vec<String>,
+        most: u32,
+    ) -> BoxFuture<'_, Result<Vec<MailboxItem>, StoreError>>;
 
     /// The receiver a delivery goes to.
     fn delivery_receiver(&self, delivery: DeliveryId) -> BoxFuture<'_, Result<Option<String>, StoreError>>;

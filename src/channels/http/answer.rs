@@ -11,7 +11,10 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use super::ANSWER_BYTES_MAX;
-use crate::domain::{Fault, FaultCode, attempt::Proof};
+use crate::{
+    domain::{Fault, FaultCode, attempt::Proof},
+    units,
+};
 
 /// A receiver's wish to wait is believed up to this. Its lane is probed before, when it is asked for.
 const RETRY_AFTER_MAX: SignedDuration = SignedDuration::from_hours(24);
@@ -25,11 +28,7 @@ pub(super) enum Verdict {
     /// The receiver has it; perhaps it had it already.
     Has { already: bool },
     /// It does not have it, or not surely.
-    Not {
-        code: FaultCode,
-        says: String,
-        retry_after: Option<SignedDuration>,
-    },
+    Not { code: FaultCode, says: String, retry_after: Option<SignedDuration> },
 }
 
 /// Judges an answer by its status, `Retry-After` and `webhook-delivery`.
@@ -44,36 +43,21 @@ pub(super) fn verdict(status: u16, headers: &HeaderMap, already_have: &[u16], no
         return Verdict::Has { already: true };
     }
     let asked = retry_after(headers, now);
-    let aborts = headers.get("webhook-delivery").is_some_and(|value| {
-        value
-            .as_bytes()
-            .trim_ascii()
-            .eq_ignore_ascii_case(b"abort-message")
-    });
+    let aborts = headers
+        .get("webhook-delivery")
+        .is_some_and(|value| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"abort-message"));
     let (code, says, retry_after) = match status {
         _ if aborts => (FaultCode::ReceiverRefused, "asks for no further attempt", None),
         400 | 410 | 413 | 415 | 422 => (FaultCode::ReceiverRefused, "refused the message", None),
         401 | 403 | 407 => (FaultCode::ReceiverUnauthorised, "does not let us in", None),
         404 | 405 | 421 | 426 => (FaultCode::ReceiverMisplaced, "has no inbox at this address", None),
-        300..=399 => (
-            FaultCode::ReceiverMisplaced,
-            "redirects, which is not followed",
-            None,
-        ),
+        300..=399 => (FaultCode::ReceiverMisplaced, "redirects, which is not followed", None),
         429 => (FaultCode::Throttled, "asks us to wait", asked),
         503 if asked.is_some() => (FaultCode::Throttled, "asks us to wait", asked),
         400..=599 => (FaultCode::ReceiverError, "could not take the message", asked),
-        _ => (
-            FaultCode::AnswerUnreadable,
-            "answered with a status that does not end a request",
-            None,
-        ),
+        _ => (FaultCode::AnswerUnreadable, "answered with a status that does not end a request", None),
     };
-    Verdict::Not {
-        code,
-        says: format!("{says} (status {status})"),
-        retry_after,
-    }
+    Verdict::Not { code, says: format!("{says} (status {status})"), retry_after }
 }
 
 /// What a `HEAD` says: any answer shows that somebody is there, some that it is not who we want.
@@ -84,10 +68,7 @@ pub(super) fn probe(status: u16, origin: &str) -> Result<(), Fault> {
         500..=599 => FaultCode::ReceiverError,
         _ => return Ok(()),
     };
-    Err(Fault::new(
-        code,
-        format!("{origin} answered a probe with status {status}"),
-    ))
+    Err(Fault::new(code, format!("{origin} answered a probe with status {status}")))
 }
 
 /// `Retry-After` in seconds or as a date (RFC 9110, 10.2.3), not before now and not over a day. A text that
@@ -120,15 +101,11 @@ pub(super) fn proof(status: u16, already_had_it: bool, body: Option<&[u8]>) -> P
     Proof {
         status: Some(status),
         receipt: body.and_then(receipt_id),
-        body_sha256: body.map(|body| hex(&Sha256::digest(body))),
+        body_sha256: body.map(|body| units::hex(&Sha256::digest(body))),
         already_had_it,
         receipt_follows: status == 202,
         in_transit: false,
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[derive(Deserialize)]
@@ -142,20 +119,21 @@ struct Named<'a> {
 
 /// The receiver's receipt id: `receiptId`, else `id`, of a JSON object; a text or a whole number.
 fn receipt_id(body: &[u8]) -> Option<String> {
+    // serde would take an array for the object too, field by field.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return None;
+    }
     let named: Named<'_> = serde_json::from_slice(body).ok()?;
-    [named.receipt_id, named.id]
-        .into_iter()
-        .flatten()
-        .find_map(|value| {
-            let text = match serde_json::from_str::<String>(value.get()) {
-                Ok(text) => text,
-                Err(_) => serde_json::from_str::<u64>(value.get()).ok()?.to_string(),
-            };
-            let fits = !text.trim().is_empty()
-                && text.chars().count() <= RECEIPT_CHARS_MAX
-                && !text.chars().any(char::is_control);
-            fits.then_some(text)
-        })
+    [named.receipt_id, named.id].into_iter().flatten().find_map(|value| {
+        let text = match serde_json::from_str::<String>(value.get()) {
+            Ok(text) => text,
+            Err(_) => serde_json::from_str::<u64>(value.get()).ok()?.to_string(),
+        };
+        let fits = !text.trim().is_empty()
+            && text.chars().count() <= RECEIPT_CHARS_MAX
+            && !text.chars().any(char::is_control);
+        fits.then_some(text)
+    })
 }
 
 #[cfg(test)]
@@ -167,10 +145,8 @@ mod tests {
     }
 
     fn code(status: u16, headers: &[(&'static str, &str)]) -> Option<FaultCode> {
-        let headers = headers
-            .iter()
-            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
-            .collect();
+        let headers =
+            headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
         match verdict(status, &headers, &[409, 412], now()) {
             Verdict::Has { .. } => None,
             Verdict::Not { code, .. } => Some(code),
@@ -185,15 +161,9 @@ mod tests {
             (&[409, 412], None),
             (&[400, 410, 413, 415, 422], Some(F::ReceiverRefused)),
             (&[401, 403, 407], Some(F::ReceiverUnauthorised)),
-            (
-                &[404, 405, 421, 426, 300, 301, 302, 303, 304, 307, 308],
-                Some(F::ReceiverMisplaced),
-            ),
+            (&[404, 405, 421, 426, 300, 301, 302, 303, 304, 307, 308], Some(F::ReceiverMisplaced)),
             (&[429], Some(F::Throttled)),
-            (
-                &[408, 425, 500, 501, 502, 503, 504, 511, 599],
-                Some(F::ReceiverError),
-            ),
+            (&[408, 425, 500, 501, 502, 503, 504, 511, 599], Some(F::ReceiverError)),
             (&[402, 406, 411, 414, 418, 423, 431, 451], Some(F::ReceiverError)),
             (&[101, 199, 600, 999], Some(F::AnswerUnreadable)),
         ] {
@@ -206,43 +176,23 @@ mod tests {
     #[test]
     fn a_conflict_is_a_delivery_only_where_the_receiver_is_known_to_mean_it_so() {
         let verdict = verdict(409, &HeaderMap::new(), &[], now());
-        assert!(matches!(
-            verdict,
-            Verdict::Not {
-                code: FaultCode::ReceiverError,
-                ..
-            }
-        ));
+        assert!(matches!(verdict, Verdict::Not { code: FaultCode::ReceiverError, .. }));
     }
 
     #[test]
     fn a_receiver_may_abort_with_any_failure_but_not_with_a_success() {
         for status in [404, 409, 429, 500, 503] {
-            let expected = if status == 409 {
-                None
-            } else {
-                Some(FaultCode::ReceiverRefused)
-            };
-            assert_eq!(
-                code(status, &[("webhook-delivery", "abort-message")]),
-                expected,
-                "{status}"
-            );
+            let expected = if status == 409 { None } else { Some(FaultCode::ReceiverRefused) };
+            assert_eq!(code(status, &[("webhook-delivery", "abort-message")]), expected, "{status}");
         }
-        assert_eq!(
-            code(500, &[("webhook-delivery", "something-else")]),
-            Some(FaultCode::ReceiverError)
-        );
+        assert_eq!(code(500, &[("webhook-delivery", "something-else")]), Some(FaultCode::ReceiverError));
         assert_eq!(code(200, &[("webhook-delivery", "abort-message")]), None);
     }
 
     #[test]
     fn only_503_with_a_wish_to_wait_is_throttling() {
         assert_eq!(code(503, &[("retry-after", "7")]), Some(FaultCode::Throttled));
-        assert_eq!(
-            code(503, &[("retry-after", "soon")]),
-            Some(FaultCode::ReceiverError)
-        );
+        assert_eq!(code(503, &[("retry-after", "soon")]), Some(FaultCode::ReceiverError));
         assert_eq!(code(500, &[("retry-after", "7")]), Some(FaultCode::ReceiverError));
     }
 
@@ -263,11 +213,7 @@ mod tests {
             ("", None),
         ] {
             let headers = HeaderMap::from_iter([(RETRY_AFTER, text.parse().unwrap())]);
-            assert_eq!(
-                retry_after(&headers, now()),
-                seconds.map(SignedDuration::from_secs),
-                "{text:?}"
-            );
+            assert_eq!(retry_after(&headers, now()), seconds.map(SignedDuration::from_secs), "{text:?}");
         }
     }
 

@@ -34,13 +34,7 @@ impl WatchedBody {
         // An empty body is whole as soon as the head is sent, and no byte of it is ever asked for.
         let begun = Arc::new(AtomicBool::new(bytes.is_empty()));
         let bytes = Some(bytes).filter(|bytes| !bytes.is_empty());
-        (
-            Self {
-                bytes,
-                begun: Arc::clone(&begun),
-            },
-            Sent(begun),
-        )
+        (Self { bytes, begun: Arc::clone(&begun) }, Sent(begun))
     }
 }
 

@@ -12,24 +12,17 @@ use crate::{
 /// Judges a failed request. `begun`: some of the body was handed to the connection.
 pub(super) fn fault(error: reqwest::Error, origin: &str, begun: bool) -> Fault {
     let code = code(&error, begun);
-    Fault::new(
-        code,
-        format!("{origin} {}: {}", says(code), http_client::describe(error)),
-    )
+    Fault::new(code, format!("{origin} {}: {}", says(code), http_client::describe(error)))
 }
 
 /// Judges a request whose answer did not begin in time.
 pub(super) fn too_late(origin: &str, begun: bool) -> Fault {
-    let code = if begun {
-        FaultCode::NoAnswer
-    } else {
-        FaultCode::ConnectFailed
-    };
+    let code = if begun { FaultCode::NoAnswer } else { FaultCode::ConnectFailed };
     Fault::new(code, format!("{origin} {}: the time was up", says(code)))
 }
 
 fn code(error: &reqwest::Error, begun: bool) -> FaultCode {
-    if http_client::causes(error).any(|cause| cause.is::<ForbiddenAddress>()) {
+    if http_client::causes(error).any(<dyn Error>::is::<ForbiddenAddress>) {
         return FaultCode::ReceiverMisplaced;
     }
     if http_client::tls_complaint(error).is_some_and(|complaint| error.is_connect() || refuses_us(complaint))
@@ -39,11 +32,7 @@ fn code(error: &reqwest::Error, begun: bool) -> FaultCode {
     if error.is_connect() || !begun {
         return FaultCode::ConnectFailed;
     }
-    if unreadable(error) {
-        FaultCode::AnswerUnreadable
-    } else {
-        FaultCode::NoAnswer
-    }
+    if unreadable(error) { FaultCode::AnswerUnreadable } else { FaultCode::NoAnswer }
 }
 
 /// With TLS 1.3 a server judges our certificate only after our handshake is done and the request on its way;
@@ -68,7 +57,7 @@ fn refuses_us(complaint: &rustls::Error) -> bool {
 /// Something came back, and it is not HTTP.
 fn unreadable(error: &(dyn Error + 'static)) -> bool {
     let mut hyper = http_client::causes(error).filter_map(|cause| cause.downcast_ref::<hyper::Error>());
-    hyper.any(|cause| cause.is_parse())
+    hyper.any(hyper::Error::is_parse)
 }
 
 fn says(code: FaultCode) -> &'static str {

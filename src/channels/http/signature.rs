@@ -20,9 +20,7 @@ impl WebhookSecret {
     /// # Errors
     /// A sentence without the text.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let bytes = text
-            .strip_prefix("whsec_")
-            .and_then(|encoded| STANDARD.decode(encoded).ok());
+        let bytes = text.strip_prefix("whsec_").and_then(|encoded| STANDARD.decode(encoded).ok());
         bytes
             .filter(|bytes| (24..=64).contains(&bytes.len()))
             .map(Self)
@@ -42,30 +40,19 @@ impl WebhookSecret {
         if (1..=SECRETS_MAX).contains(&secrets.len()) {
             Ok(secrets)
         } else {
-            Err(format!(
-                "{} holds {} secrets; 1 to {SECRETS_MAX} are wanted",
-                file.display(),
-                secrets.len()
-            ))
+            Err(format!("{} holds {} secrets; 1 to {SECRETS_MAX} are wanted", file.display(), secrets.len()))
         }
     }
 
     /// `v1,` and the signature in base64.
     pub fn sign(&self, id: &str, at: i64, body: &[u8]) -> String {
-        format!(
-            "v1,{}",
-            STANDARD.encode(self.over(id, at, body).finalize().into_bytes())
-        )
+        format!("v1,{}", STANDARD.encode(self.over(id, at, body).finalize().into_bytes()))
     }
 
     /// Is one of the signatures in the header ours? Compared in constant time.
     pub fn verify(&self, header: &str, id: &str, at: i64, body: &[u8]) -> bool {
-        let signatures = header
-            .split(' ')
-            .filter_map(|one| STANDARD.decode(one.strip_prefix("v1,")?).ok());
-        signatures
-            .into_iter()
-            .any(|signature| self.over(id, at, body).verify_slice(&signature).is_ok())
+        let signatures = header.split(' ').filter_map(|one| STANDARD.decode(one.strip_prefix("v1,")?).ok());
+        signatures.into_iter().any(|signature| self.over(id, at, body).verify_slice(&signature).is_ok())
     }
 
     fn over(&self, id: &str, at: i64, body: &[u8]) -> Hmac<Sha256> {
@@ -99,11 +86,8 @@ mod tests {
     #[test]
     fn the_standards_own_example_comes_out() {
         let secret = WebhookSecret::parse(SECRET).unwrap();
-        let signature = secret.sign(
-            "msg_p5jXN8AQM9LWM0D4loKWxJek",
-            1_614_265_330,
-            br#"{"test": 2432232314}"#,
-        );
+        let signature =
+            secret.sign("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, br#"{"test": 2432232314}"#);
         assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
     }
 
@@ -121,20 +105,11 @@ mod tests {
 
     #[test]
     fn a_secret_has_its_form_and_does_not_show_itself() {
-        for text in [
-            "",
-            "whsec_",
-            "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
-            "whsec_c2hvcnQ=",
-            "whsec_%%%",
-        ] {
+        for text in ["", "whsec_", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_c2hvcnQ=", "whsec_%%%"] {
             let error = WebhookSecret::parse(text).unwrap_err();
             assert!(text.is_empty() || text == "whsec_" || !error.contains(text));
         }
-        assert_eq!(
-            format!("{:?}", WebhookSecret::parse(SECRET).unwrap()),
-            "WebhookSecret(…)"
-        );
+        assert_eq!(format!("{:?}", WebhookSecret::parse(SECRET).unwrap()), "WebhookSecret(…)");
     }
 
     #[test]
@@ -147,11 +122,7 @@ mod tests {
             (String::new(), None),
         ] {
             std::fs::write(&file, &text).unwrap();
-            assert_eq!(
-                WebhookSecret::read_file(&file).ok().map(|secrets| secrets.len()),
-                count,
-                "{text:?}"
-            );
+            assert_eq!(WebhookSecret::read_file(&file).ok().map(|secrets| secrets.len()), count, "{text:?}");
         }
     }
 }

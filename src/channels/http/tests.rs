@@ -23,44 +23,20 @@ fn the_least_configuration_is_an_address() {
 fn a_slip_in_the_configuration_is_named() {
     for (toml, names) in [
         (r#"url = "ftp://jobcenter.example""#, "https"),
-        (
-            r#"url = "https://user:word@jobcenter.example""#,
-            "user or password",
-        ),
+        (r#"url = "https://user:word@jobcenter.example""#, "user or password"),
         (r#"url = "https://jobcenter.example/#a""#, "fragment"),
         (r#"url = "http://jobcenter.example""#, "TLS"),
         ("url = \"https://a.example\"\nurls = 1", "unknown field"),
         ("url = \"https://a.example\"\ntotal_timeout = 30", "string"),
-        (
-            "url = \"https://a.example\"\ntotal_timeout = \"5s\"",
-            "grow in that order",
-        ),
+        ("url = \"https://a.example\"\ntotal_timeout = \"5s\"", "grow in that order"),
         ("url = \"https://a.example\"\nconnect_timeout = \"0s\"", "over 0"),
         ("url = \"https://a.example\"\nalready_have = [500]", "500"),
-        (
-            "url = \"https://a.example\"\nheaders = { \"Idempotency-Key\" = \"x\" }",
-            "gateway's own",
-        ),
-        (
-            "url = \"https://a.example\"\nheaders = { \"a b\" = \"x\" }",
-            "not the name",
-        ),
-        (
-            "url = \"https://a.example\"\nheaders = { a = \"x\\ny\" }",
-            "no header may",
-        ),
-        (
-            "url = \"https://a.example\"\nheader_files = { Authorization = \"/nowhere/x\" }",
-            "/nowhere/x",
-        ),
-        (
-            "url = \"https://a.example\"\nwebhook_secret_file = \"/nowhere/y\"",
-            "/nowhere/y",
-        ),
-        (
-            "url = \"https://a.example\"\nca_file = \"/nowhere/z\"",
-            "/nowhere/z",
-        ),
+        ("url = \"https://a.example\"\nheaders = { \"Idempotency-Key\" = \"x\" }", "gateway's own"),
+        ("url = \"https://a.example\"\nheaders = { \"a b\" = \"x\" }", "not the name"),
+        ("url = \"https://a.example\"\nheaders = { a = \"x\\ny\" }", "no header may"),
+        ("url = \"https://a.example\"\nheader_files = { Authorization = \"/nowhere/x\" }", "/nowhere/x"),
+        ("url = \"https://a.example\"\nwebhook_secret_file = \"/nowhere/y\"", "/nowhere/y"),
+        ("url = \"https://a.example\"\nca_file = \"/nowhere/z\"", "/nowhere/z"),
     ] {
         let error = new(toml).err().unwrap_or_default();
         assert!(error.contains(names), "{toml}: {error:?} does not say {names:?}");

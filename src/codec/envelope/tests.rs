@@ -1,3 +1,5 @@
+//! Attributes that make an envelope, and each way they do not.
+
 use serde_json::json;
 
 use super::*;
@@ -12,7 +14,10 @@ fn sound() -> Map<String, Value> {
     attributes
 }
 
-fn read_with(name: &str, value: Value) -> Result<(Envelope, Vec<String>), Vec<(String, String)>> {
+/// Pointer and rule of each violation.
+type Faults = Vec<(String, String)>;
+
+fn read_with(name: &str, value: Value) -> Result<(Envelope, Vec<String>), Faults> {
     let mut attributes = sound();
     attributes.insert(name.to_owned(), value);
     let mut violations = Vec::new();
@@ -88,8 +93,17 @@ fn extensions_are_listed_and_others_refused() {
     assert_eq!(read_with("flag", json!(true)).unwrap().1, ["flag"]);
     assert_eq!(read_with("dataschema", json!("urn:x")).unwrap().1, [""; 0]);
     assert_eq!(read_with("Anything", Value::Null).unwrap().1, [""; 0]);
-    for (name, value) in [("MyExt", json!("x")), ("my_ext", json!("x")), ("", json!("x")), ("obj", json!({})), ("list", json!([]))] {
-        assert_eq!(read_with(name, value).unwrap_err(), [(format!("/{name}"), "envelope.extension".to_owned())]);
+    for (name, value) in [
+        ("MyExt", json!("x")),
+        ("my_ext", json!("x")),
+        ("", json!("x")),
+        ("obj", json!({})),
+        ("list", json!([])),
+    ] {
+        assert_eq!(
+            read_with(name, value).unwrap_err(),
+            [(format!("/{name}"), "envelope.extension".to_owned())]
+        );
     }
     assert_eq!(read_with(&"x".repeat(21), json!("x")).unwrap_err()[0].1, "envelope.extension");
 }
@@ -128,7 +142,9 @@ fn a_cpr_number_is_seen_in_a_text() {
     for text in ["0707614285", "070761-4285", "sag 070761 4285 x", "x0707614285y", "6707614285"] {
         assert!(holds_cpr(text), "{text}");
     }
-    for text in ["", "1234567890", "00707614285", "07076142", "0707-614285", "070761--4285", "2026-03-02", "æ070761"] {
+    for text in
+        ["", "1234567890", "00707614285", "07076142", "0707-614285", "070761--4285", "2026-03-02", "æ070761"]
+    {
         assert!(!holds_cpr(text), "{text}");
     }
 }

@@ -1,9 +1,12 @@
+//! JSON that is read, JSON that is refused, and JSON that serde writes.
+
 use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::domain::FaultCode;
 
-fn read(text: &str) -> Result<Value, Violation> {
+fn read(text: &str) -> Result<Value, Box<Violation>> {
     parse(text.as_bytes(), &Limits::default())
 }
 
@@ -14,7 +17,8 @@ fn refused(bytes: &[u8]) -> (FaultCode, String) {
 
 #[test]
 fn what_is_json_is_read_as_it_stands() {
-    let text = r#" { "a" : [ 1 , -2.5 , true , false , null , "x\ny\u00e6\ud83d\ude00\/\"" ] , "" : {} , "b":[] } "#;
+    let text =
+        r#" { "a" : [ 1 , -2.5 , true , false , null , "x\ny\u00e6\ud83d\ude00\/\"" ] , "" : {} , "b":[] } "#;
     assert_eq!(read(text), Ok(json!({"a": [1, -2.5, true, false, null, "x\nyæ😀/\""], "": {}, "b": []})));
     assert_eq!(read("7"), Ok(json!(7)));
 }
@@ -94,7 +98,8 @@ fn the_number_of_values_and_bytes_is_bounded() {
 
 #[test]
 fn what_was_read_before_the_fault_is_kept() {
-    let broken = parse_or_partial(br#"{"id":"a-1","source":"s","data":{"x":[1,"#, &Limits::default()).unwrap_err();
+    let broken =
+        parse_or_partial(br#"{"id":"a-1","source":"s","data":{"x":[1,"#, &Limits::default()).unwrap_err();
     assert_eq!(Value::Object(broken.read), json!({"id": "a-1", "source": "s"}));
 }
 
@@ -116,7 +121,8 @@ fn any_json() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(5, 40, 6, |inner| {
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
-            proptest::collection::btree_map("[ -~æ\n]{0,6}", inner, 0..6).prop_map(|map| Value::Object(map.into_iter().collect())),
+            proptest::collection::btree_map("[ -~æ\n]{0,6}", inner, 0..6)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
         ]
     })
 }

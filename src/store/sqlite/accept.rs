@@ -36,7 +36,15 @@ fn accept_one(tx: &mut Tx<'_>, message: &Accepted) -> rusqlite::Result<Verdict> 
         owe(tx, message, delivery_seq(seq, ordinal), delivery)?;
     }
     if message.answers.wants(AnswerOutcome::Accepted) {
-        log_answer(tx, &message.arrived.party, seq, None, AnswerOutcome::Accepted, us(message.arrived.received), None)?;
+        log_answer(
+            tx,
+            &message.arrived.party,
+            seq,
+            None,
+            AnswerOutcome::Accepted,
+            us(message.arrived.received),
+            None,
+        )?;
     }
     let deadline = message.deliveries.iter().map(|d| d.promise.due).min();
     Ok(Verdict::Accepted(first_answer(message, deadline)))
@@ -44,7 +52,8 @@ fn accept_one(tx: &mut Tx<'_>, message: &Accepted) -> rusqlite::Result<Verdict> 
 
 fn first_answer(message: &Accepted, deadline: Option<jiff::Timestamp>) -> Answer {
     let id = Some(message.envelope.id.to_string());
-    let mut answer = Answer::new(message.arrived.receipt, id, AnswerOutcome::Accepted, message.warnings.clone());
+    let mut answer =
+        Answer::new(message.arrived.receipt, id, AnswerOutcome::Accepted, message.warnings.clone());
     answer.deadline = deadline;
     answer
 }
@@ -184,7 +193,14 @@ fn same_identity(tx: &mut Tx<'_>, message: &Accepted) -> rusqlite::Result<Verdic
         .optional()?;
     let Some((seq, hash, answer)) = first else { return Err(rusqlite::Error::QueryReturnedNoRows) };
     if hash == message.hash {
-        log_event(tx, seq, None, us(message.arrived.received), "duplicate", Some(json(&message.arrived.way.name())))?;
+        log_event(
+            tx,
+            seq,
+            None,
+            us(message.arrived.received),
+            "duplicate",
+            Some(json(&message.arrived.way.name())),
+        )?;
         return Ok(Verdict::Duplicate(answer));
     }
     let invalid = Invalid {
@@ -242,7 +258,12 @@ fn reject(tx: &mut Tx<'_>, message: &Invalid) -> rusqlite::Result<Answer> {
     if message.answers.wants(AnswerOutcome::Rejected) {
         log_answer(tx, &arrived.party, seq, None, AnswerOutcome::Rejected, us(arrived.received), None)?;
     }
-    Ok(Answer::new(arrived.receipt, message.message_id.clone(), AnswerOutcome::Rejected, message.violations.clone()))
+    Ok(Answer::new(
+        arrived.receipt,
+        message.message_id.clone(),
+        AnswerOutcome::Rejected,
+        message.violations.clone(),
+    ))
 }
 
 /// Appends to a party's answers, if it wants to be told.

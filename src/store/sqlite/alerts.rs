@@ -23,7 +23,10 @@ pub(super) fn reconcile(
 ) -> rusqlite::Result<Vec<(Change, Condition)>> {
     let mut open = open_under(tx, names)?;
     let mut changes = Vec::new();
-    for condition in conditions {
+    for mut condition in conditions {
+        if let Some((_, known)) = open.get(&condition.key) {
+            condition.since = condition.since.min(known.since);
+        }
         match open.remove(&condition.key) {
             None => {
                 let alert = insert(tx, &condition, now)?;
@@ -56,7 +59,12 @@ fn open_under(tx: &Tx<'_>, names: &[&'static str]) -> rusqlite::Result<BTreeMap<
         let condition: Option<Condition> = read_json(row, "condition")?;
         let condition =
             condition.ok_or_else(|| unreadable("condition", rusqlite::types::Type::Null, "it is missing"))?;
-        Ok((row.get::<_, String>("name")?, row.get::<_, String>("key")?, row.get::<_, i64>("seq")?, condition))
+        Ok((
+            row.get::<_, String>("name")?,
+            row.get::<_, String>("key")?,
+            row.get::<_, i64>("seq")?,
+            condition,
+        ))
     })?;
     let mut open = BTreeMap::new();
     for row in rows {
@@ -86,7 +94,13 @@ fn update(tx: &Tx<'_>, alert: i64, condition: &Condition) -> rusqlite::Result<()
     Ok(())
 }
 
-fn log(tx: &Tx<'_>, alert: i64, change: Change, condition: &Condition, now: Timestamp) -> rusqlite::Result<()> {
+fn log(
+    tx: &Tx<'_>,
+    alert: i64,
+    change: Change,
+    condition: &Condition,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
     tx.execute(
         "-- store::alert_change
          INSERT INTO alert_change (alert, at, what, condition) VALUES (?1, ?2, ?3, ?4)",
@@ -95,7 +109,12 @@ fn log(tx: &Tx<'_>, alert: i64, change: Change, condition: &Condition, now: Time
     Ok(())
 }
 
-pub(super) fn acknowledge(tx: &mut Tx<'_>, key: &str, by: &str, now: Timestamp) -> rusqlite::Result<Commanded> {
+pub(super) fn acknowledge(
+    tx: &mut Tx<'_>,
+    key: &str,
+    by: &str,
+    now: Timestamp,
+) -> rusqlite::Result<Commanded> {
     let found: Vec<(i64, bool, Option<Condition>)> = tx
         .prepare(
             "-- store::acknowledge_alert

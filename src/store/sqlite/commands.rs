@@ -28,7 +28,12 @@ struct Target {
     ordering_key: Option<i64>,
 }
 
-pub(super) fn command(tx: &mut Tx<'_>, command: &Command, by: &str, now: Timestamp) -> rusqlite::Result<Commanded> {
+pub(super) fn command(
+    tx: &mut Tx<'_>,
+    command: &Command,
+    by: &str,
+    now: Timestamp,
+) -> rusqlite::Result<Commanded> {
     let (Command::Retry(delivery)
     | Command::Cancel(delivery)
     | Command::Confirm { delivery, .. }
@@ -86,7 +91,13 @@ fn cancel(tx: &mut Tx<'_>, target: &Target, by: &str, now: Timestamp) -> rusqlit
 }
 
 /// The receiver has it, by its own word. A receipt that comes after the end is kept and changes nothing.
-fn confirm(tx: &mut Tx<'_>, target: &Target, receipt: Option<&str>, by: &str, now: Timestamp) -> rusqlite::Result<Commanded> {
+fn confirm(
+    tx: &mut Tx<'_>,
+    target: &Target,
+    receipt: Option<&str>,
+    by: &str,
+    now: Timestamp,
+) -> rusqlite::Result<Commanded> {
     let message = message_of(target.seq);
     let (party, answers) = whom(tx, message)?;
     let data = json!({ "receipt": receipt, "by": by });
@@ -112,7 +123,13 @@ fn confirm(tx: &mut Tx<'_>, target: &Target, receipt: Option<&str>, by: &str, no
     Ok(if fresh || met.is_some() { Commanded::Done } else { Commanded::Already })
 }
 
-fn refuse(tx: &mut Tx<'_>, target: &Target, fault: &Fault, by: &str, now: Timestamp) -> rusqlite::Result<Commanded> {
+fn refuse(
+    tx: &mut Tx<'_>,
+    target: &Target,
+    fault: &Fault,
+    by: &str,
+    now: Timestamp,
+) -> rusqlite::Result<Commanded> {
     let message = message_of(target.seq);
     let told = json!({ "refused": fault, "by": by }).to_string();
     log_event(tx, message, Some(target.seq), us(now), "receipt", Some(told))?;
@@ -130,7 +147,13 @@ fn refuse(tx: &mut Tx<'_>, target: &Target, fault: &Fault, by: &str, now: Timest
     Ok(Commanded::Done)
 }
 
-fn end_delivery(tx: &Tx<'_>, target: &Target, state: i64, fault: Option<&Fault>, now: Timestamp) -> rusqlite::Result<()> {
+fn end_delivery(
+    tx: &Tx<'_>,
+    target: &Target,
+    state: i64,
+    fault: Option<&Fault>,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
     tx.execute(
         "-- store::command end
          UPDATE delivery SET state = ?2, phase = NULL, hold = NULL, settled_at = ?3, fault = coalesce(?4, fault)

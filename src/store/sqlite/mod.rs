@@ -17,8 +17,8 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{
-    Admission, Command, Commanded, Hints, InHand, LaneState, Lease, LeaseAsk, Leased, Settled, Settlement, StepPassed, Store,
-    StoreError, Verdict, hints,
+    Admission, Command, Commanded, Hints, InHand, LaneState, Lease, LeaseAsk, Leased, Settled, Settlement,
+    StepPassed, Store, StoreError, Verdict, hints,
 };
 use crate::domain::alert::{Change, Condition};
 
@@ -72,7 +72,9 @@ impl Sqlite {
         }
         let lock = match mode {
             Mode::Daemon => Some(Arc::new(lock(path)?)),
-            Mode::Tool if !path.exists() => return Err(unusable(format!("there is no store at {}", path.display()))),
+            Mode::Tool if !path.exists() => {
+                return Err(unusable(format!("there is no store at {}", path.display())));
+            }
             Mode::Tool => None,
         };
         let mut connection = Connection::open(path).map_err(|e| opening(path, &e))?;
@@ -135,13 +137,19 @@ fn settings(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "secure_delete", "ON")?;
     let journal: String = connection.pragma_query_value(None, "journal_mode", |r| r.get(0))?;
     let synchronous: i64 = connection.pragma_query_value(None, "synchronous", |r| r.get(0))?;
-    assert!(journal == "wal" && synchronous == 2, "SQLite did not take WAL and FULL: {journal}, {synchronous}");
+    assert!(
+        journal == "wal" && synchronous == 2,
+        "SQLite did not take WAL and FULL: {journal}, {synchronous}"
+    );
     Ok(())
 }
 
 /// A connection that only reads.
 fn read_only(path: &Path) -> rusqlite::Result<Connection> {
-    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    let connection = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
     connection.busy_timeout(Duration::from_secs(10))?;
     connection.set_prepared_statement_cache_capacity(64);
     connection.pragma_update(None, "cache_size", -4_096)?;
@@ -168,8 +176,10 @@ impl Store for Sqlite {
     fn settle(&self, settlements: Arc<Vec<Settlement>>) -> BoxFuture<'_, Result<Vec<Settled>, StoreError>> {
         let parties: BTreeSet<String> = settlements.iter().map(|s| s.lease.party.clone()).collect();
         Box::pin(async move {
-            let settled =
-                self.writer.run(move |tx| settlements.iter().map(|s| settle::settle(tx, s)).collect()).await?;
+            let settled = self
+                .writer
+                .run(move |tx| settlements.iter().map(|s| settle::settle(tx, s)).collect())
+                .await?;
             for party in parties {
                 self.hints.ring(&hints::answers(&party));
             }
@@ -184,7 +194,11 @@ impl Store for Sqlite {
         })
     }
 
-    fn advance_deadlines(&self, now: Timestamp, most: u32) -> BoxFuture<'_, Result<Vec<StepPassed>, StoreError>> {
+    fn advance_deadlines(
+        &self,
+        now: Timestamp,
+        most: u32,
+    ) -> BoxFuture<'_, Result<Vec<StepPassed>, StoreError>> {
         self.write(move |tx| deadlines::advance(tx, now, most))
     }
 
@@ -197,11 +211,21 @@ impl Store for Sqlite {
         self.write(move |tx| alerts::reconcile(tx, &names, conditions, now))
     }
 
-    fn acknowledge_alert(&self, key: String, by: String, now: Timestamp) -> BoxFuture<'_, Result<Commanded, StoreError>> {
+    fn acknowledge_alert(
+        &self,
+        key: String,
+        by: String,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Commanded, StoreError>> {
         self.write(move |tx| alerts::acknowledge(tx, &key, &by, now))
     }
 
-    fn command(&self, command: Command, by: String, now: Timestamp) -> BoxFuture<'_, Result<Commanded, StoreError>> {
+    fn command(
+        &self,
+        command: Command,
+        by: String,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Commanded, StoreError>> {
         self.write(move |tx| commands::command(tx, &command, &by, now))
     }
 
@@ -209,7 +233,13 @@ impl Store for Sqlite {
         self.write(move |tx| commands::save_lane(tx, &lane, now))
     }
 
-    fn pause(&self, receiver: String, reason: Option<String>, by: String, now: Timestamp) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn pause(
+        &self,
+        receiver: String,
+        reason: Option<String>,
+        by: String,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<(), StoreError>> {
         self.write(move |tx| commands::pause(tx, &receiver, reason.as_deref(), &by, now))
     }
 

@@ -38,7 +38,8 @@ impl Readers {
         query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> BoxFuture<'a, Result<T, StoreError>> {
         Box::pin(async move {
-            let permit = Arc::clone(&self.permits).acquire_owned().await.expect("the semaphore is never closed");
+            let permit =
+                Arc::clone(&self.permits).acquire_owned().await.expect("the semaphore is never closed");
             let (path, idle) = (Arc::clone(&self.path), Arc::clone(&self.idle));
             let read = tokio::task::spawn_blocking(move || {
                 let kept = idle.lock().expect("no reader panics while it holds the list").pop();

@@ -45,12 +45,15 @@ impl Read for Row<'_> {
 
     fn instant_or_none(&self, column: &str) -> rusqlite::Result<Option<Timestamp>> {
         let Some(microseconds) = self.get::<_, Option<i64>>(column)? else { return Ok(None) };
-        Timestamp::from_microsecond(microseconds).map(Some).map_err(|e| unreadable(column, Type::Integer, &e.to_string()))
+        Timestamp::from_microsecond(microseconds)
+            .map(Some)
+            .map_err(|e| unreadable(column, Type::Integer, &e.to_string()))
     }
 
     fn receipt(&self, column: &str) -> rusqlite::Result<ReceiptId> {
         let bytes: [u8; 16] = self.get(column)?;
-        ReceiptId::from_stored(Uuid::from_bytes(bytes)).ok_or_else(|| unreadable(column, Type::Blob, "not a receipt id"))
+        ReceiptId::from_stored(Uuid::from_bytes(bytes))
+            .ok_or_else(|| unreadable(column, Type::Blob, "not a receipt id"))
     }
 
     fn fault(&self, column: &str) -> rusqlite::Result<Option<Fault>> {
@@ -63,7 +66,10 @@ impl Read for Row<'_> {
 }
 
 /// Reads a column of JSON.
-pub(super) fn json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<T>> {
+pub(super) fn json<T: serde::de::DeserializeOwned>(
+    row: &Row<'_>,
+    column: &str,
+) -> rusqlite::Result<Option<T>> {
     let Some(text) = row.get::<_, Option<String>>(column)? else { return Ok(None) };
     serde_json::from_str(&text).map(Some).map_err(|e| unreadable(column, Type::Text, &e.to_string()))
 }

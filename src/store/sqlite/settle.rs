@@ -37,9 +37,7 @@ pub(super) fn settle(tx: &mut Tx<'_>, settlement: &Settlement) -> rusqlite::Resu
         return Ok(Settled::LeaseLost);
     }
     let promise = match (&settlement.next, &settlement.record.outcome) {
-        (Next::Delivered, Outcome::Delivered(proof)) => {
-            delivered(tx, seq, lease, proof, settlement)?
-        }
+        (Next::Delivered, Outcome::Delivered(proof)) => delivered(tx, seq, lease, proof, settlement)?,
         (Next::Dead(fault), _) => {
             let how = deadlines::end(tx, seq, &End::Ended, settlement.now, lease.answers, &lease.party)?;
             answer(tx, seq, lease, AnswerOutcome::Failed, settlement, &json!({ "fault": fault }))?;
@@ -47,7 +45,14 @@ pub(super) fn settle(tx: &mut Tx<'_>, settlement: &Settlement) -> rusqlite::Resu
         }
         _ => None,
     };
-    log_event(tx, message_of(seq), Some(seq), us(settlement.now), "attempt", Some(attempt(settlement, promise)))?;
+    log_event(
+        tx,
+        message_of(seq),
+        Some(seq),
+        us(settlement.now),
+        "attempt",
+        Some(attempt(settlement, promise)),
+    )?;
     if matches!(settlement.next, Next::Delivered | Next::Dead(_)) {
         release_next(tx, lease.ordering_key)?;
     }
@@ -117,7 +122,15 @@ fn answer(
     if !lease.answers.wants(outcome) {
         return Ok(());
     }
-    log_answer(tx, &lease.party, message_of(seq), Some(seq), outcome, us(settlement.now), Some(data.to_string()))
+    log_answer(
+        tx,
+        &lease.party,
+        message_of(seq),
+        Some(seq),
+        outcome,
+        us(settlement.now),
+        Some(data.to_string()),
+    )
 }
 
 /// The attempt as the history tells it.

@@ -21,8 +21,8 @@ use crate::{
     store::{
         Conservation, LaneState, LoggedAnswer, MailboxItem, StoreError, parse_json,
         views::{
-            Backlog, DeliveryView, Endangered, EventView, MessageFilter, MessageLine, MessageView, PromiseView,
-            RawMessage, Views,
+            Backlog, DeliveryView, Endangered, EventView, MessageFilter, MessageLine, MessageView,
+            PromiseView, RawMessage, Views,
         },
     },
 };
@@ -73,10 +73,9 @@ fn messages(connection: &Connection, filter: &MessageFilter) -> rusqlite::Result
     }
     if let Some(id) = &filter.id {
         match id.parse::<uuid::Uuid>() {
-            Ok(uuid) => narrow(
-                "m.receipt = ?",
-                ReceiptId::from_fresh(uuid).uuid().as_bytes().to_vec().into(),
-            ),
+            Ok(uuid) => {
+                narrow("m.receipt = ?", ReceiptId::from_fresh(uuid).uuid().as_bytes().to_vec().into())
+            }
             Err(_) => narrow("(m.id = ? OR m.correlation = ? OR m.subject = ?)", id.clone().into()),
         }
     }
@@ -100,7 +99,12 @@ fn messages(connection: &Connection, filter: &MessageFilter) -> rusqlite::Result
     connection.prepare(&sql)?.query_map(params_from_iter(values), line)?.collect()
 }
 
-fn message(connection: &Connection, id: &str, party: Option<&str>, now: Timestamp) -> rusqlite::Result<Option<MessageView>> {
+fn message(
+    connection: &Connection,
+    id: &str,
+    party: Option<&str>,
+    now: Timestamp,
+) -> rusqlite::Result<Option<MessageView>> {
     let receipt = id.parse::<uuid::Uuid>().ok().map(|u| ReceiptId::from_fresh(u).uuid().into_bytes());
     let sql = format!(
         "-- store::message
@@ -136,7 +140,8 @@ fn message(connection: &Connection, id: &str, party: Option<&str>, now: Timestam
     let span = params![seq * 256, seq * 256 + 255];
     view.deliveries = select_deliveries(connection, "WHERE d.seq BETWEEN ?1 AND ?2 ORDER BY d.seq", span)?;
     let span = params![seq * 4096, seq * 4096 + 4095, us(now)];
-    view.promises = select_promises(connection, "WHERE p.seq BETWEEN ?1 AND ?2 AND ?3 > 0 ORDER BY p.due_at", span, now)?;
+    view.promises =
+        select_promises(connection, "WHERE p.seq BETWEEN ?1 AND ?2 AND ?3 > 0 ORDER BY p.due_at", span, now)?;
     view.history = history(connection, seq, view.line.receipt_id)?;
     Ok(Some(view))
 }
@@ -160,7 +165,11 @@ fn history(connection: &Connection, message: i64, receipt: ReceiptId) -> rusqlit
         .collect()
 }
 
-fn select_deliveries(connection: &Connection, rest: &str, params: impl rusqlite::Params) -> rusqlite::Result<Vec<DeliveryView>> {
+fn select_deliveries(
+    connection: &Connection,
+    rest: &str,
+    params: impl rusqlite::Params,
+) -> rusqlite::Result<Vec<DeliveryView>> {
     let sql = format!(
         "-- store::deliveries
          SELECT d.*, m.receipt, m.id, m.kind FROM delivery d JOIN message m ON m.seq = d.seq / 256 {rest}"
@@ -175,7 +184,8 @@ fn select_deliveries(connection: &Connection, rest: &str, params: impl rusqlite:
                 kind: row.get("kind")?,
                 receiver: row.get("receiver")?,
                 format: row.get("format")?,
-                state: (*STATES.get(state).ok_or_else(|| unreadable("state", Type::Integer, "unknown"))?).to_owned(),
+                state: (*STATES.get(state).ok_or_else(|| unreadable("state", Type::Integer, "unknown"))?)
+                    .to_owned(),
                 hold: row.get("hold")?,
                 attempts: row.get("attempts")?,
                 due: row.instant("due_at")?,
@@ -202,7 +212,8 @@ fn select_promises(
     connection
         .prepare_cached(&sql)?
         .query_map(params, |row| {
-            let (starts, due, met) = (row.instant("starts_at")?, row.instant("due_at")?, row.instant_or_none("met_at")?);
+            let (starts, due, met) =
+                (row.instant("starts_at")?, row.instant("due_at")?, row.instant_or_none("met_at")?);
             let ended = row.instant_or_none("ended_at")?.is_some();
             let state = usize::from(row.get::<_, u8>("state")?);
             Ok(PromiseView {
@@ -218,7 +229,8 @@ fn select_promises(
                 standing: Standing::of(starts, due, met, ended, now).name().to_owned(),
                 attempts: row.get("attempts")?,
                 next_attempt: if state == 0 { row.instant_or_none("next_attempt_at")? } else { None },
-                state: (*STATES.get(state).ok_or_else(|| unreadable("state", Type::Integer, "unknown"))?).to_owned(),
+                state: (*STATES.get(state).ok_or_else(|| unreadable("state", Type::Integer, "unknown"))?)
+                    .to_owned(),
             })
         })?
         .collect()
@@ -228,7 +240,8 @@ fn endangered(connection: &Connection) -> rusqlite::Result<Vec<Endangered>> {
     connection
         .prepare_cached(
             "-- store::endangered
-             SELECT d.receiver, m.kind, p.promise, p.step, count(*) AS count, min(p.due_at) AS earliest, m.receipt
+             SELECT d.receiver, m.kind, p.promise, p.step, count(*) AS count, min(p.due_at) AS earliest,
+                 (SELECT min(q.starts_at + (q.due_at - q.starts_at) * q.step / 100) FROM deadline q WHERE q.seq = p.seq) AS reached, m.receipt
              FROM deadline p JOIN delivery d ON d.seq = p.seq / 16 JOIN message m ON m.seq = d.seq / 256
              WHERE p.step >= 75 AND p.met_at IS NULL AND p.ended_at IS NULL
              GROUP BY d.receiver, m.kind, p.promise, p.step ORDER BY earliest",
@@ -241,6 +254,7 @@ fn endangered(connection: &Connection) -> rusqlite::Result<Vec<Endangered>> {
                 step: row.get("step")?,
                 count: row.get("count")?,
                 earliest: row.instant("earliest")?,
+                reached: row.instant("reached")?,
                 // SQLite takes bare columns from the row that gave the minimum.
                 example: row.receipt("receipt")?,
             })
@@ -290,7 +304,12 @@ fn condition(row: &Row<'_>) -> rusqlite::Result<Condition> {
     json(row, "condition")?.ok_or_else(|| unreadable("condition", Type::Null, "it is missing"))
 }
 
-fn answers(connection: &Connection, party: &str, after: i64, most: u32) -> rusqlite::Result<Vec<LoggedAnswer>> {
+fn answers(
+    connection: &Connection,
+    party: &str,
+    after: i64,
+    most: u32,
+) -> rusqlite::Result<Vec<LoggedAnswer>> {
     connection
         .prepare_cached(
             "-- store::answers
@@ -395,7 +414,12 @@ impl Views for Sqlite {
         self.readers.read(move |c| messages(c, &filter))
     }
 
-    fn message(&self, id: String, party: Option<String>, now: Timestamp) -> BoxFuture<'_, Result<Option<MessageView>, StoreError>> {
+    fn message(
+        &self,
+        id: String,
+        party: Option<String>,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Option<MessageView>, StoreError>> {
         self.readers.read(move |c| message(c, &id, party.as_deref(), now))
     }
 
@@ -419,8 +443,14 @@ impl Views for Sqlite {
         })
     }
 
-    fn deliveries(&self, state: Option<String>, receiver: Option<String>, most: u32) -> BoxFuture<'_, Result<Vec<DeliveryView>, StoreError>> {
-        let state = state.and_then(|word| (0u8..).zip(STATES).find(|(_, s)| *s == word)).map(|(place, _)| place);
+    fn deliveries(
+        &self,
+        state: Option<String>,
+        receiver: Option<String>,
+        most: u32,
+    ) -> BoxFuture<'_, Result<Vec<DeliveryView>, StoreError>> {
+        let state =
+            state.and_then(|word| (0u8..).zip(STATES).find(|(_, s)| *s == word)).map(|(place, _)| place);
         self.readers.read(move |c| {
             select_deliveries(
                 c,
@@ -430,7 +460,12 @@ impl Views for Sqlite {
         })
     }
 
-    fn promises(&self, open: bool, most: u32, now: Timestamp) -> BoxFuture<'_, Result<Vec<PromiseView>, StoreError>> {
+    fn promises(
+        &self,
+        open: bool,
+        most: u32,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Vec<PromiseView>, StoreError>> {
         let rest = if open {
             "WHERE d.state = 0 AND p.met_at IS NULL AND p.ended_at IS NULL ORDER BY p.due_at LIMIT ?1"
         } else {
@@ -449,15 +484,17 @@ impl Views for Sqlite {
 
     fn lanes(&self) -> BoxFuture<'_, Result<Vec<LaneState>, StoreError>> {
         self.readers.read(|c| {
-            c.prepare_cached("-- store::lanes\n SELECT receiver, circuit, paused FROM lane ORDER BY receiver")?
-                .query_map([], |row| {
-                    Ok(LaneState {
-                        receiver: row.get("receiver")?,
-                        circuit: json(row, "circuit")?.unwrap_or_default(),
-                        paused: row.get("paused")?,
-                    })
-                })?
-                .collect()
+            c.prepare_cached(
+                "-- store::lanes\n SELECT receiver, circuit, paused FROM lane ORDER BY receiver",
+            )?
+            .query_map([], |row| {
+                Ok(LaneState {
+                    receiver: row.get("receiver")?,
+                    circuit: json(row, "circuit")?.unwrap_or_default(),
+                    paused: row.get("paused")?,
+                })
+            })?
+            .collect()
         })
     }
 
@@ -479,7 +516,11 @@ impl Views for Sqlite {
         })
     }
 
-    fn alert_changes(&self, after: i64, most: u32) -> BoxFuture<'_, Result<Vec<(i64, Timestamp, Change, Condition)>, StoreError>> {
+    fn alert_changes(
+        &self,
+        after: i64,
+        most: u32,
+    ) -> BoxFuture<'_, Result<Vec<(i64, Timestamp, Change, Condition)>, StoreError>> {
         self.readers.read(move |c| {
             c.prepare_cached(
                 "-- store::alert_changes
@@ -498,7 +539,12 @@ impl Views for Sqlite {
         })
     }
 
-    fn answers(&self, party: String, after: i64, most: u32) -> BoxFuture<'_, Result<Vec<LoggedAnswer>, StoreError>> {
+    fn answers(
+        &self,
+        party: String,
+        after: i64,
+        most: u32,
+    ) -> BoxFuture<'_, Result<Vec<LoggedAnswer>, StoreError>> {
         self.readers.read(move |c| answers(c, &party, after, most))
     }
 
@@ -511,7 +557,11 @@ impl Views for Sqlite {
         })
     }
 
-    fn mailbox(&self, receivers: Vec<String>, most: u32) -> BoxFuture<'_, Result<Vec<MailboxItem>, StoreError>> {
+    fn mailbox(
+        &self,
+        receivers: Vec<String>,
+        most: u32,
+    ) -> BoxFuture<'_, Result<Vec<MailboxItem>, StoreError>> {
         self.readers.read(move |c| mailbox(c, &receivers, most))
     }
 

@@ -241,7 +241,11 @@ impl Reserve {
 
     fn set_aside(&self) {
         let written = std::fs::metadata(&self.path).is_ok_and(|m| m.len() == RESERVE_BYTES)
-            || std::fs::write(&self.path, vec![0; usize::try_from(RESERVE_BYTES).expect("8 MiB fit a usize")]).is_ok();
+            || std::fs::write(
+                &self.path,
+                vec![0; usize::try_from(RESERVE_BYTES).expect("8 MiB fit a usize")],
+            )
+            .is_ok();
         if !written {
             warn!(path = %self.path.display(), "There is no room to set aside for a full disk");
             self.give_up();

@@ -1,0 +1,163 @@
+//! `POST /v1/receipts`: what a jobcenter says of a delivery afterwards, in KOMBIT's words.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Request, State},
+    http::{HeaderName, HeaderValue, StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Api, body,
+    mailbox::own,
+    problem::{Kind, Problem},
+};
+use crate::{
+    codec::{envelope::holds_cpr, text},
+    domain::{DeliveryId, Fault, FaultCode, Text},
+    store::{Command, Commanded},
+};
+
+/// Bytes of a receipt.
+const RECEIPT_BYTES_MAX: usize = 16 * 1024;
+/// Characters of the receiver's own receipt id.
+pub(super) const ID_CHARACTERS_MAX: usize = 100;
+/// Characters of the reason.
+pub(super) const TEXT_CHARACTERS_MAX: usize = 500;
+
+/// KOMBIT's business receipt (ForretningsValideringsKode).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub(super) enum Business {
+    Modtaget,
+    Afleveret,
+    Accepteret,
+    Afvist,
+    Fejlet,
+}
+
+impl Business {
+    pub(super) const ALL: [Self; 5] =
+        [Self::Modtaget, Self::Afleveret, Self::Accepteret, Self::Afvist, Self::Fejlet];
+
+    /// Whether the receiver has the message and takes it.
+    fn takes(self) -> bool {
+        match self {
+            Self::Modtaget | Self::Afleveret | Self::Accepteret => true,
+            Self::Afvist | Self::Fejlet => false,
+        }
+    }
+}
+
+/// What the receiver says.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Receipt {
+    delivery_id: String,
+    business: Business,
+    receipt_id: Option<String>,
+    text: Option<String>,
+}
+
+/// The receipt came after the end, or says what was said: it is in the history, and that is all.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Kept {
+    delivery_id: DeliveryId,
+    kept: bool,
+    changed: bool,
+    /// The state that the delivery has and keeps.
+    state: String,
+}
+
+pub(super) async fn post(State(api): State<Arc<Api>>, request: Request) -> Result<Response, Problem> {
+    let taken = body::take(&api, request, RECEIPT_BYTES_MAX).await?;
+    let content_type =
+        taken.parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    if !essence.eq_ignore_ascii_case("application/json") {
+        let text = Text::new("Send application/json.", "Send application/json.");
+        return Err(Problem::new(Kind::UnsupportedType, text)
+            .header(HeaderName::from_static("accept-post"), HeaderValue::from_static("application/json")));
+    }
+    let receipt = read(&taken.body)?;
+    let (delivery, receiver) = own(&api, &taken.caller, &receipt.delivery_id).await?;
+    let by = taken.caller.access.party.to_string();
+    let command = if receipt.business.takes() {
+        Command::Confirm { delivery, receipt: receipt.receipt_id, by: by.clone() }
+    } else {
+        Command::Refuse { delivery, fault: refusal(&receipt, &receiver), by: by.clone() }
+    };
+    match api.bounded(api.desk.store.command(command, by, api.desk.clock.now())).await? {
+        Commanded::Done => Ok(StatusCode::NO_CONTENT.into_response()),
+        Commanded::Already | Commanded::NotNow => Ok(kept(delivery, &state(&api, delivery).await?)),
+        Commanded::NotFound => Err(Problem::not_found()),
+    }
+}
+
+fn read(body: &[u8]) -> Result<Receipt, Problem> {
+    let receipt: Receipt = serde_json::from_slice(body).map_err(|error| {
+        // The position only: the parser's sentence may repeat what it read.
+        let (line, column) = (error.line(), error.column());
+        invalid(
+            format!("Kvitteringen kan ikke læses (linje {line}, tegn {column}); se skemaet Receipt i /openapi.json."),
+            format!("The receipt cannot be read (line {line}, column {column}); see the schema Receipt in /openapi.json."),
+        )
+    })?;
+    for (name, value, most) in
+        [("receiptId", &receipt.receipt_id, ID_CHARACTERS_MAX), ("text", &receipt.text, TEXT_CHARACTERS_MAX)]
+    {
+        let Some(value) = value else { continue };
+        if value.is_empty() || value.chars().count() > most || value.chars().any(text::is_forbidden) {
+            return Err(invalid(
+                format!("{name} skal være 1-{most} tegn uden styretegn."),
+                format!("{name} must be 1-{most} characters without control characters."),
+            ));
+        }
+        if holds_cpr(value) {
+            return Err(invalid(
+                format!("{name} indeholder et CPR-nummer; skriv det ikke her."),
+                format!("{name} holds a CPR number; do not write it here."),
+            ));
+        }
+    }
+    Ok(receipt)
+}
+
+fn invalid(da: String, en: String) -> Problem {
+    Problem::new(Kind::Invalid, Text::new(da, en))
+}
+
+/// The refusal as the sender will read it.
+fn refusal(receipt: &Receipt, receiver: &str) -> Fault {
+    let word = match receipt.business {
+        Business::Fejlet => "FEJLET",
+        _ => "AFVIST",
+    };
+    let mut detail = format!("{receiver} answered {word}");
+    if let Some(text) = &receipt.text {
+        detail.push_str(": ");
+        detail.push_str(text);
+    }
+    if let Some(id) = &receipt.receipt_id {
+        detail.push_str(&format!(" (receipt {id})"));
+    }
+    Fault::new(FaultCode::ReceiverRefused, detail)
+}
+
+/// The state that a delivery is in.
+pub(super) async fn state(api: &Api, delivery: DeliveryId) -> Result<String, Problem> {
+    let message =
+        api.bounded(api.desk.store.message(delivery.to_string(), None, api.desk.clock.now())).await?;
+    let of = |message: crate::store::views::MessageView| {
+        message.deliveries.into_iter().find(|d| d.delivery_id == delivery)
+    };
+    message.and_then(of).map(|found| found.state).ok_or_else(Problem::not_found)
+}
+
+pub(super) fn kept(delivery: DeliveryId, state: &str) -> Response {
+    Json(Kept { delivery_id: delivery, kept: true, changed: false, state: state.to_owned() }).into_response()
+}

@@ -1,0 +1,244 @@
+//! Operations in a terminal: nouns first, `--json` everywhere, exit codes that scripts can trust.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::config::{self, Invalid, Settings};
+
+mod agreements;
+mod alerts;
+mod bench;
+mod check;
+mod deliveries;
+mod demo;
+mod doctor;
+mod explain;
+mod inbox;
+mod key;
+mod messages;
+mod output;
+mod receivers;
+mod route;
+mod run;
+mod schemas;
+mod send;
+mod sla;
+mod topology;
+mod validate;
+
+use output::Output;
+
+/// How a command ended; documented in `kassebro --help`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    Done = 0,
+    Failed = 1,
+    Usage = 2,
+    ConfigInvalid = 3,
+    NotFound = 4,
+    Conflict = 5,
+    MessageInvalid = 6,
+    Breached = 7,
+    Crash = 70,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        ExitCode::from(exit as u8)
+    }
+}
+
+/// A command that did not do what it was asked: its exit code, and the chain of causes.
+#[derive(Debug)]
+pub struct Failure {
+    pub exit: Exit,
+    pub error: anyhow::Error,
+}
+
+impl Failure {
+    pub fn new(exit: Exit, error: impl Into<anyhow::Error>) -> Self {
+        Self { exit, error: error.into() }
+    }
+
+    /// Nothing has that name.
+    pub fn not_found(what: impl std::fmt::Display) -> Self {
+        Self::new(Exit::NotFound, anyhow::anyhow!("{what}"))
+    }
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let error = error.into();
+        let exit = if error.is::<Invalid>() { Exit::ConfigInvalid } else { Exit::Failed };
+        Self { exit, error }
+    }
+}
+
+type Outcome = Result<Exit, Failure>;
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "kassebro",
+    version,
+    about = "The bridge to the a-kasse: messages between unemployment funds and job centres, delivered in time",
+    after_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 configuration invalid, 4 not found, 5 conflict, \
+                  6 message invalid, 7 a breached promise was found, 70 a crash.\n\n\
+                  Examples:\n  kassebro demo\n  kassebro check --config kassebro.toml\n  \
+                  kassebro validate message.json\n  kassebro sla list --config kassebro.toml"
+)]
+struct Cli {
+    /// Configuration file; conf.d/*.toml beside it is read too.
+    #[arg(long, global = true, env = "KASSEBRO_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print JSON instead of tables.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve: the daemon.
+    Run,
+    /// Show the main job with no server at all: an embedded store, generated messages, a reference inbox.
+    Demo(demo::Args),
+    /// Send a message file to a gateway over HTTP and print its answer.
+    Send(send::Args),
+    /// Check message files: every error with its pointer. Exit code 6 if one is invalid.
+    Validate(validate::Args),
+    /// Show what a receiver would get for a message file.
+    Transform(validate::TransformArgs),
+    /// Explain every configuration error with file, line and a suggestion.
+    Check,
+    /// Declare or compare what must exist on the broker.
+    #[command(subcommand)]
+    Topology(topology::Command),
+    /// Find, show and replay messages.
+    #[command(subcommand)]
+    Messages(messages::Command),
+    /// List, retry and cancel deliveries.
+    #[command(subcommand)]
+    Deliveries(deliveries::Command),
+    /// Promises and their clocks.
+    #[command(subcommand)]
+    Sla(sla::Command),
+    /// What people are told.
+    #[command(subcommand)]
+    Alerts(alerts::Command),
+    /// Cooperation agreements.
+    #[command(subcommand)]
+    Agreements(agreements::Command),
+    /// Who receives, and how it stands with them.
+    #[command(subcommand)]
+    Receivers(receivers::Command),
+    /// Why a message goes where it goes.
+    #[command(subcommand)]
+    Route(route::Command),
+    /// The contract: kinds and their schemas.
+    #[command(subcommand)]
+    Schemas(schemas::Command),
+    /// Explain a fault code, e.g. `kassebro explain GW1101`.
+    Explain(explain::Args),
+    /// Examine broker, store, disk, clock and receivers.
+    Doctor,
+    /// Serve a small reference inbox that can be told to be slow, to refuse or to break.
+    Inbox(inbox::Args),
+    /// Measure messages through the whole path on this machine.
+    Bench(bench::Args),
+    /// Make an API key and the hash that configuration keeps.
+    Key,
+    /// Print completions for a shell.
+    Completions {
+        /// bash, elvish, fish, powershell or zsh.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// What every command has.
+struct Context {
+    config: Option<PathBuf>,
+    output: Output,
+}
+
+impl Context {
+    fn settings(&self) -> Result<Settings, Failure> {
+        Ok(config::load(self.config.as_deref(), &config::environment())?)
+    }
+}
+
+/// Parses, calls, prints the chain of causes.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            // Printing fails only where nobody reads any more.
+            let _ = error.print();
+            return code.into();
+        }
+    };
+    let context = Context { config: cli.config, output: Output::new(cli.json) };
+    match dispatch(&context, cli.command) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            context.output.failure(&failure);
+            failure.exit.into()
+        }
+    }
+}
+
+fn dispatch(context: &Context, command: Command) -> Outcome {
+    match command {
+        Command::Run => run::run(context),
+        Command::Demo(args) => demo::run(context, &args),
+        Command::Send(args) => send::run(context, &args),
+        Command::Validate(args) => validate::run(context, &args),
+        Command::Transform(args) => validate::transform(context, &args),
+        Command::Check => check::run(context),
+        Command::Topology(command) => topology::run(context, &command),
+        Command::Messages(command) => messages::run(context, command),
+        Command::Deliveries(command) => deliveries::run(context, command),
+        Command::Sla(command) => sla::run(context, command),
+        Command::Alerts(command) => alerts::run(context, command),
+        Command::Agreements(command) => agreements::run(context, command),
+        Command::Receivers(command) => receivers::run(context, command),
+        Command::Route(command) => route::run(context, command),
+        Command::Schemas(command) => schemas::run(context, command),
+        Command::Explain(args) => explain::run(context, &args),
+        Command::Doctor => doctor::run(context),
+        Command::Inbox(args) => inbox::run(context, &args),
+        Command::Bench(args) => bench::run(context, &args),
+        Command::Key => key::run(context),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "kassebro", &mut std::io::stdout());
+            Ok(Exit::Done)
+        }
+    }
+}
+
+/// Runs a command that waits for things.
+fn block_on<T>(future: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let value = runtime.block_on(future);
+    runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    Ok(value)
+}
+
+/// Who a command acts for, as the audit names them.
+fn who() -> String {
+    #[expect(clippy::disallowed_methods, reason = "the login name is no setting")]
+    let login = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER"));
+    format!("cli:{}", login.unwrap_or_else(|_| "unknown".into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_tree_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,248 @@
+//! From settings to the parts of the program.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use jiff::SignedDuration;
+
+use super::{
+    Settings,
+    settings::{Promise as PromiseSettings, RetryWindow},
+};
+use crate::{
+    amqp_client::Broker,
+    amqp_uri::AmqpUri,
+    api::Access,
+    channels::Channel,
+    codec::Limits,
+    dispatch::LaneConfig,
+    domain::{
+        Agreement, Party, answer::Subscription, circuit::CircuitPolicy, retry::RetryPolicy, route::Receiver,
+        sla::Promise,
+    },
+    intake::{KindPromise, Rules, Sender, broker::Queue, spool::Folder, topology::Topology},
+    units,
+};
+
+/// What a configuration comes to.
+pub struct Built {
+    pub rules: Arc<Rules>,
+    pub lanes: Vec<(LaneConfig, Arc<dyn Channel>)>,
+    /// `None`: no queues are served.
+    pub broker: Option<Broker>,
+    pub queues: Vec<Queue>,
+    pub topology: Topology,
+    pub folders: Vec<Folder>,
+    /// Who may call over HTTP.
+    pub access: Vec<Access>,
+}
+
+/// Builds everything the settings name. Reads the files they name; connects to nobody.
+///
+/// # Errors
+/// A sentence that names the setting.
+pub fn build(settings: &Settings, generation: u64) -> Result<Built, String> {
+    let rules = rules(settings, generation)?.shared();
+    Ok(Built {
+        rules,
+        access: access(settings)?,
+        lanes: lanes(settings)?,
+        broker: broker(settings)?,
+        queues: queues(settings),
+        topology: topology(settings),
+        folders: settings
+            .spool
+            .iter()
+            .map(|s| Folder { path: s.folder.clone(), party: s.party.clone() })
+            .collect(),
+    })
+}
+
+/// Each party with its keys and its own receivers. A jobcenter that only fetches is a party too.
+fn access(settings: &Settings) -> Result<Vec<Access>, String> {
+    settings
+        .party
+        .iter()
+        .map(|p| {
+            let own = settings.receiver.iter().filter(|r| r.common.party == p.code);
+            Ok(Access {
+                party: party(&p.code)?,
+                api_key_sha256: p.api_key_sha256.clone(),
+                receivers: own.map(|r| r.common.name().to_owned()).collect(),
+            })
+        })
+        .collect()
+}
+
+fn signed(duration: Duration) -> SignedDuration {
+    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
+}
+
+fn party(code: &str) -> Result<Party, String> {
+    Party::from_code(code).map_err(|e| format!("{code}: {e}"))
+}
+
+fn rules(settings: &Settings, generation: u64) -> Result<Rules, String> {
+    let mut promises: BTreeMap<String, KindPromise> =
+        settings.promise.iter().map(|(kind, p)| (kind.clone(), promise(p))).collect();
+    let fallback = promises.remove("default").ok_or("promise.default: it is missing")?;
+    Ok(Rules {
+        generation,
+        limits: Limits {
+            body_bytes: settings.intake.body_bytes_max,
+            depth: settings.intake.depth_max,
+            nodes: settings.intake.nodes_max,
+            ..Limits::default()
+        },
+        kinds: Rules::compile_kinds(),
+        senders: senders(settings)?,
+        agreements: settings.agreement.iter().map(agreement).collect::<Result<_, _>>()?,
+        outside_validity: settings.intake.outside_validity,
+        receivers: settings.receiver.iter().map(|r| receiver(&r.common)).collect::<Result<_, _>>()?,
+        promises,
+        promise: fallback,
+        ahead_max: signed(settings.intake.ahead_max),
+        age_max: signed(settings.intake.age_max),
+    })
+}
+
+fn promise(settings: &PromiseSettings) -> KindPromise {
+    KindPromise {
+        promise: Promise { name: "delivered".to_owned(), within: signed(settings.within) },
+        retry_window: match settings.retry_window {
+            RetryWindow::Never => None,
+            RetryWindow::After(window) => Some(signed(window)),
+        },
+    }
+}
+
+fn senders(settings: &Settings) -> Result<BTreeMap<String, Sender>, String> {
+    settings
+        .party
+        .iter()
+        .map(|p| {
+            let sender = Sender {
+                party: party(&p.code)?,
+                amqp_user: p.amqp_user.clone(),
+                answers: p.answers.as_deref().map_or_else(Subscription::default, Subscription::of),
+                headers: p.headers.iter().map(|(header, a)| (header.to_lowercase(), a.clone())).collect(),
+                defaults: p.defaults.clone(),
+            };
+            Ok((p.code.clone(), sender))
+        })
+        .collect()
+}
+
+fn agreement(settings: &super::settings::Agreement) -> Result<Agreement, String> {
+    Ok(Agreement {
+        id: settings.id.clone(),
+        akasse: party(&settings.akasse)?,
+        jobcenter: party(&settings.jobcenter)?,
+        valid_from: settings.valid_from,
+        valid_to: settings.valid_to,
+        kinds: settings.kinds.clone(),
+        promises: settings
+            .promises
+            .iter()
+            .map(|(kind, within)| Ok((kind.clone(), signed(units::parse_duration(within)?))))
+            .collect::<Result<_, String>>()?,
+    })
+}
+
+fn receiver(settings: &super::settings::ReceiverCommon) -> Result<Receiver, String> {
+    Ok(Receiver {
+        name: settings.name().to_owned(),
+        party: party(&settings.party)?,
+        kinds: settings.kinds.clone(),
+        format: settings.format,
+    })
+}
+
+fn lanes(settings: &Settings) -> Result<Vec<(LaneConfig, Arc<dyn Channel>)>, String> {
+    let share = f64::from(settings.retry.share_percent) / 100.0;
+    let retry = RetryPolicy {
+        first: signed(settings.retry.first),
+        longest: signed(settings.retry.longest),
+        share,
+        last_before: signed(settings.retry.last_before),
+        after_breach: signed(settings.retry.after_breach),
+        ..RetryPolicy::default()
+    };
+    let circuit = CircuitPolicy {
+        failures: settings.circuit.failures,
+        probe_first: signed(settings.circuit.probe_first),
+        probe_longest: signed(settings.circuit.probe_longest),
+        share,
+    };
+    settings
+        .receiver
+        .iter()
+        .map(|r| {
+            let name = r.common.name().to_owned();
+            let channel = r.channel.build(&name).map_err(|e| format!("receiver {name}: {e}"))?;
+            let lane = LaneConfig {
+                receiver: name,
+                permits: r.common.permits,
+                attempt_timeout: r.common.attempt_timeout,
+                retry,
+                circuit,
+                give_way: signed(settings.circuit.give_way),
+                ambiguous: r.common.ambiguous,
+                stop_grace: settings.stop.grace,
+            };
+            Ok((lane, channel))
+        })
+        .collect()
+}
+
+fn broker(settings: &Settings) -> Result<Option<Broker>, String> {
+    let amqp = &settings.amqp;
+    if amqp.url.is_empty() {
+        return Ok(None);
+    }
+    let mut uri = AmqpUri::parse(&amqp.url).map_err(|e| format!("amqp.url: {e}"))?;
+    if let Some(file) = &amqp.password_file {
+        uri = uri.with_password_file(file).map_err(|e| format!("amqp.password_file: {e}"))?;
+    }
+    let ca_pem = match &amqp.ca_file {
+        None => None,
+        Some(file) => Some(
+            std::fs::read_to_string(file).map_err(|e| format!("amqp.ca_file: {}: {e}", file.display()))?,
+        ),
+    };
+    Ok(Some(Broker { uri, ca_pem, connect_timeout: amqp.connect_timeout }))
+}
+
+fn queues(settings: &Settings) -> Vec<Queue> {
+    let amqp = &settings.amqp;
+    settings
+        .party
+        .iter()
+        .filter_map(|p| {
+            let user = p.amqp_user.clone()?;
+            Some(Queue {
+                name: format!("{}.{}", amqp.queue_in_prefix, p.code),
+                party: p.code.clone(),
+                user: amqp.require_user_id.then_some(user),
+                batch_max: amqp.batch_max,
+            })
+        })
+        .collect()
+}
+
+fn topology(settings: &Settings) -> Topology {
+    let amqp = &settings.amqp;
+    Topology {
+        exchange_in: amqp.exchange_in.clone(),
+        exchange_answers: amqp.exchange_answers.clone(),
+        queue_type: amqp.queue_type,
+        queues: settings
+            .party
+            .iter()
+            .filter(|p| p.amqp_user.is_some())
+            .map(|p| {
+                let (inward, outward) = (&amqp.queue_in_prefix, &amqp.queue_out_prefix);
+                (p.code.clone(), format!("{inward}.{}", p.code), format!("{outward}.{}", p.code))
+            })
+            .collect(),
+    }
+}

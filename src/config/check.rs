@@ -1,0 +1,201 @@
+//! What no single setting can see: settings that contradict each other or name what is not there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Problem, Settings, layers::Layers, settings::Receiver};
+use crate::{
+    domain::{Party, party::PartyKind},
+    kinds, units,
+};
+
+/// The largest body that may be configured.
+const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+struct Check<'a> {
+    layers: &'a Layers,
+    problems: Vec<Problem>,
+}
+
+impl Check<'_> {
+    fn problem(&mut self, key: impl AsRef<str>, problem: impl Into<String>) {
+        self.problems.push(Problem { problem: problem.into(), ..self.layers.at(key.as_ref()) });
+    }
+
+    fn party(&mut self, key: &str, code: &str) -> Option<Party> {
+        let party = Party::from_code(code).ok();
+        if party.is_none() {
+            self.problem(key, format!("{code:?} is neither an a-kasse's code nor a jobcenter's four digits"));
+        }
+        party
+    }
+
+    fn kind(&mut self, key: &str, name: &str) {
+        if !kinds::KINDS.iter().any(|k| k.name() == name) {
+            let known: Vec<&str> = kinds::KINDS.iter().map(|k| k.name()).collect();
+            self.problem(key, format!("no kind is called {name:?}; the kinds are {}", known.join(", ")));
+        }
+    }
+}
+
+/// Every contradiction that can be found.
+pub(super) fn check(settings: &Settings, layers: &Layers) -> Vec<Problem> {
+    let mut check = Check { layers, problems: Vec::new() };
+    simple(settings, &mut check);
+    promises(settings, &mut check);
+    let parties = parties(settings, &mut check);
+    receivers(settings, &mut check);
+    agreements(settings, &parties, &mut check);
+    for (place, spool) in settings.spool.iter().enumerate() {
+        if !parties.contains(&spool.party) {
+            check
+                .problem(format!("spool[{place}].party"), format!("no party has the code {:?}", spool.party));
+        }
+    }
+    check.problems
+}
+
+fn simple(settings: &Settings, check: &mut Check<'_>) {
+    if !settings.store.url.starts_with("sqlite:") {
+        check.problem("store.url", "the store's address begins with sqlite:");
+    }
+    if !settings.http.listen.is_empty() && settings.http.listen.parse::<std::net::SocketAddr>().is_err() {
+        check.problem("http.listen", "write an address and a port, such as 127.0.0.1:8080");
+    }
+    if !settings.amqp.url.is_empty()
+        && let Err(problem) = crate::amqp_uri::AmqpUri::parse(&settings.amqp.url)
+    {
+        check.problem("amqp.url", problem);
+    }
+    if !(1..=10_000).contains(&settings.amqp.batch_max) {
+        check.problem("amqp.batch_max", "a batch has 1 to 10000 messages");
+    }
+    if !(1024..=BODY_BYTES_MAX).contains(&settings.intake.body_bytes_max) {
+        check.problem("intake.body_bytes_max", "a body has 1024 to 8388608 bytes");
+    }
+    if !(1..=100).contains(&settings.retry.share_percent) {
+        check.problem("retry.share_percent", "a share is 1 to 100 percent");
+    }
+    if settings.retry.first > settings.retry.longest {
+        check.problem("retry.first", "the first gap is longer than retry.longest");
+    }
+    if settings.circuit.failures == 0 {
+        check.problem("circuit.failures", "at least one failure opens a circuit");
+    }
+    if settings.watch.period.is_zero() {
+        check.problem("watch.period", "a period is longer than nothing");
+    }
+    for (key, url) in
+        [("alerts.alertmanager", &settings.alerts.alertmanager), ("alerts.webhook", &settings.alerts.webhook)]
+    {
+        if !url.is_empty() && !url.starts_with("http://") && !url.starts_with("https://") {
+            check.problem(key, "write an address that begins with http:// or https://");
+        }
+    }
+}
+
+fn promises(settings: &Settings, check: &mut Check<'_>) {
+    for (kind, promise) in &settings.promise {
+        if kind != "default" {
+            check.kind(&format!("promise.{kind}"), kind);
+        }
+        if promise.within.is_zero() {
+            check.problem(format!("promise.{kind}.within"), "a promise is longer than nothing");
+        }
+    }
+}
+
+fn parties(settings: &Settings, check: &mut Check<'_>) -> BTreeSet<String> {
+    let (mut codes, mut users, mut keys) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
+    for (place, party) in settings.party.iter().enumerate() {
+        let at = |setting: &str| format!("party[{place}].{setting}");
+        check.party(&at("code"), &party.code);
+        if !codes.insert(party.code.clone()) {
+            check.problem(at("code"), format!("{:?} is configured twice", party.code));
+        }
+        if let Some(other) = party.amqp_user.as_ref().and_then(|user| users.insert(user.clone(), &party.code))
+        {
+            check.problem(at("amqp_user"), format!("the same AMQP user belongs to {other}"));
+        }
+        for (number, key) in party.api_key_sha256.iter().enumerate() {
+            let setting = at(&format!("api_key_sha256[{number}]"));
+            if key.len() != 64 || !key.bytes().all(|b| b.is_ascii_hexdigit()) {
+                check.problem(
+                    &setting,
+                    "write the SHA-256 of the key as 64 hexadecimal digits (`kassebro key` makes one)",
+                );
+            }
+            if let Some(other) = keys.insert(key.to_lowercase(), &party.code) {
+                check.problem(&setting, format!("the same key belongs to {other}"));
+            }
+        }
+    }
+    codes
+}
+
+fn receivers(settings: &Settings, check: &mut Check<'_>) {
+    let mut names = BTreeSet::new();
+    for (place, Receiver { common, channel }) in settings.receiver.iter().enumerate() {
+        let at = |setting: &str| format!("receiver[{place}].{setting}");
+        check.party(&at("party"), &common.party);
+        if !names.insert(common.name().to_owned()) {
+            check.problem(
+                at("name"),
+                format!("{:?} is configured twice; give each receiver a name", common.name()),
+            );
+        }
+        let fits = (1..=60).contains(&common.name().len())
+            && common
+                .name()
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b));
+        if !fits {
+            check.problem(at("name"), "a name is 1-60 of a-z, 0-9, dot, underscore and hyphen");
+        }
+        for (number, kind) in common.kinds.iter().enumerate() {
+            check.kind(&at(&format!("kinds[{number}]")), kind);
+        }
+        if !(1..=1024).contains(&common.permits) {
+            check.problem(at("permits"), "a receiver has 1 to 1024 permits");
+        }
+        if let crate::channels::ChannelConfig::Http(http) = channel
+            && http.total_timeout >= common.attempt_timeout
+        {
+            check.problem(at("attempt_timeout"), "an attempt lasts longer than the channel's total_timeout");
+        }
+    }
+}
+
+fn agreements(settings: &Settings, parties: &BTreeSet<String>, check: &mut Check<'_>) {
+    let mut ids = BTreeSet::new();
+    for (place, agreement) in settings.agreement.iter().enumerate() {
+        let at = |setting: &str| format!("agreement[{place}].{setting}");
+        if !ids.insert(&agreement.id) {
+            check.problem(at("id"), format!("{:?} is configured twice", agreement.id));
+        }
+        for (setting, code, side) in [
+            ("akasse", &agreement.akasse, PartyKind::Akasse),
+            ("jobcenter", &agreement.jobcenter, PartyKind::Jobcenter),
+        ] {
+            if let Some(party) = check.party(&at(setting), code)
+                && party.kind() != side
+            {
+                check.problem(at(setting), format!("{code:?} is no {setting}"));
+            }
+        }
+        if !parties.contains(&agreement.akasse) {
+            check.problem(at("akasse"), format!("no party has the code {:?}", agreement.akasse));
+        }
+        if agreement.valid_to.is_some_and(|last| last < agreement.valid_from) {
+            check.problem(at("valid_to"), "the last day lies before the first");
+        }
+        for (number, kind) in agreement.kinds.iter().enumerate() {
+            check.kind(&at(&format!("kinds[{number}]")), kind);
+        }
+        for (kind, within) in &agreement.promises {
+            check.kind(&at("promises"), kind);
+            if let Err(problem) = units::parse_duration(within) {
+                check.problem(at(&format!("promises.{kind}")), problem);
+            }
+        }
+    }
+}

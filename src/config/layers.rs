@@ -1,0 +1,268 @@
+//! The layers of configuration, merged, each value still knowing its file and line.
+
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+};
+
+use toml::{Spanned, Table, Value, de::DeTable, de::DeValue};
+
+use super::{DEFAULT, Invalid, Problem, Settings};
+
+/// What the environment's settings begin with.
+pub(super) const PREFIX: &str = "KASSEBRO__";
+/// Lists that every file adds to instead of replacing.
+const LISTS: [&str; 4] = ["party", "receiver", "agreement", "spool"];
+
+/// One file's text.
+struct Layer {
+    file: PathBuf,
+    text: String,
+    /// How many entries of each list came before this file's.
+    before: [usize; LISTS.len()],
+}
+
+/// All files, and what they come to together.
+pub(super) struct Layers {
+    layers: Vec<Layer>,
+    merged: Table,
+}
+
+impl Layers {
+    /// Reads the file, and `conf.d/*.toml` beside it in the order of their names.
+    pub(super) fn read(file: Option<&Path>, environment: &[(String, String)]) -> Result<Self, Invalid> {
+        let mut texts = Vec::new();
+        if let Some(file) = file {
+            for path in fragments(file).into_iter().chain([file.to_owned()]) {
+                let text = std::fs::read_to_string(&path)
+                    .map_err(|e| Invalid(vec![whole(&path, &e.to_string())]))?;
+                texts.push((path, text));
+            }
+        }
+        Self::of(texts, environment)
+    }
+
+    /// Merges texts in order of rising precedence, over the defaults and under the environment.
+    pub(super) fn of(
+        texts: Vec<(PathBuf, String)>,
+        environment: &[(String, String)],
+    ) -> Result<Self, Invalid> {
+        let mut merged: Table = DEFAULT.parse().expect("a test reads the defaults");
+        let mut layers = vec![Layer {
+            file: PathBuf::from("config/default.toml (built in)"),
+            text: DEFAULT.to_owned(),
+            before: [0; LISTS.len()],
+        }];
+        let mut problems = Vec::new();
+        for (file, text) in texts {
+            match text.parse::<Table>() {
+                Ok(table) => {
+                    let before =
+                        LISTS.map(|list| merged.get(list).and_then(Value::as_array).map_or(0, Vec::len));
+                    merge(&mut merged, table);
+                    layers.push(Layer { file, text, before });
+                }
+                Err(error) => problems.push(Problem {
+                    line: error.span().map(|span| line_of(&text, span.start)),
+                    ..whole(&file, error.message())
+                }),
+            }
+        }
+        for (name, value) in environment {
+            if let Err(problem) = overlay(&mut merged, name, value) {
+                problems.push(problem);
+            }
+        }
+        if problems.is_empty() { Ok(Self { layers, merged }) } else { Err(Invalid(problems)) }
+    }
+
+    /// The settings, if every value fits.
+    pub(super) fn settings(&self) -> Result<Settings, Invalid> {
+        serde_path_to_error::deserialize(Value::Table(self.merged.clone())).map_err(|error| {
+            let message = error.inner().message().to_owned();
+            let mut path = error.path().to_string();
+            if path == "." {
+                path.clear();
+            }
+            let unknown = quoted(&message, "unknown field `").map(str::to_owned);
+            if let Some(unknown) = &unknown {
+                let inside = path.rsplit('.').next().is_some_and(|last| last == unknown);
+                if !inside {
+                    let dot = if path.is_empty() { "" } else { "." };
+                    let _ = write!(path, "{dot}{unknown}");
+                }
+            }
+            let suggestion = unknown.as_deref().and_then(|u| nearest(u, &message));
+            let problem = message.lines().next().unwrap_or_default().to_owned();
+            Invalid(vec![Problem { problem, suggestion, ..self.at(&path) }])
+        })
+    }
+
+    /// Where a setting stands: the last file that sets it. The problem itself is the caller's to fill in.
+    pub(super) fn at(&self, key: &str) -> Problem {
+        let steps = steps(key);
+        for layer in self.layers.iter().rev() {
+            if let Some(line) = layer.line(&steps) {
+                return Problem {
+                    file: layer.file.display().to_string(),
+                    line: Some(line),
+                    key: key.to_owned(),
+                    problem: String::new(),
+                    suggestion: None,
+                };
+            }
+        }
+        let file = self.layers.last().map_or_else(String::new, |l| l.file.display().to_string());
+        Problem { file, line: None, key: key.to_owned(), problem: String::new(), suggestion: None }
+    }
+}
+
+impl Layer {
+    /// The line of a setting in this file; where only its beginning stands here, that line.
+    fn line(&self, steps: &[Step<'_>]) -> Option<usize> {
+        let table = DeTable::parse(&self.text).ok()?;
+        let mut found = None;
+        let mut here: Option<&Spanned<DeValue<'_>>> = None;
+        let mut table = Some(table.get_ref());
+        for (depth, step) in steps.iter().enumerate() {
+            match step {
+                Step::Name(name) => {
+                    let (key, value) = table?.iter().find(|(key, _)| key.get_ref() == name)?;
+                    found = Some(line_of(&self.text, key.span().start));
+                    here = Some(value);
+                    table = value.get_ref().as_table();
+                }
+                Step::Place(place) => {
+                    let list = steps.first().and_then(|s| {
+                        if let Step::Name(n) = s { LISTS.iter().position(|l| l == n) } else { None }
+                    });
+                    let before = if depth == 1 { list.map_or(0, |l| self.before[l]) } else { 0 };
+                    let value = here?.get_ref().as_array()?.get(place.checked_sub(before)?)?;
+                    found = Some(line_of(&self.text, value.span().start));
+                    here = Some(value);
+                    table = value.get_ref().as_table();
+                }
+            }
+            // A key that is missing has no line of its own; its table's is near enough.
+            if let (Some(Step::Name(next)), Some(t)) = (steps.get(depth + 1), table)
+                && depth > 0
+                && !t.iter().any(|(key, _)| key.get_ref() == next)
+            {
+                return found;
+            }
+        }
+        found
+    }
+}
+
+enum Step<'a> {
+    Name(&'a str),
+    Place(usize),
+}
+
+/// `receiver[1].url` in steps.
+fn steps(key: &str) -> Vec<Step<'_>> {
+    key.split('.')
+        .flat_map(|part| {
+            let mut pieces = part.split('[');
+            let name = pieces.next().map(Step::Name);
+            name.into_iter()
+                .chain(pieces.filter_map(|p| p.trim_end_matches(']').parse().ok().map(Step::Place)))
+        })
+        .collect()
+}
+
+fn fragments(file: &Path) -> Vec<PathBuf> {
+    let folder = file.parent().unwrap_or(Path::new(".")).join("conf.d");
+    let mut fragments: Vec<PathBuf> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|e| e == "toml"))
+        .collect();
+    fragments.sort();
+    fragments
+}
+
+fn whole(file: &Path, problem: &str) -> Problem {
+    Problem {
+        file: file.display().to_string(),
+        line: None,
+        key: String::new(),
+        problem: problem.to_owned(),
+        suggestion: None,
+    }
+}
+
+/// Tables are merged, the known lists are continued, everything else is replaced.
+fn merge(under: &mut Table, over: Table) {
+    for (key, value) in over {
+        match (under.get_mut(&key), value) {
+            (Some(Value::Table(under)), Value::Table(over)) => merge(under, over),
+            (Some(Value::Array(under)), Value::Array(over)) if LISTS.contains(&key.as_str()) => {
+                under.extend(over)
+            }
+            (_, value) => {
+                under.insert(key, value);
+            }
+        }
+    }
+}
+
+/// Lays one setting of the environment over the rest. Its value is TOML, or plain text where it is not.
+fn overlay(merged: &mut Table, name: &str, text: &str) -> Result<(), Problem> {
+    let path: Vec<String> = name[PREFIX.len()..].split("__").map(str::to_lowercase).collect();
+    let wrong = |problem: &str| Problem {
+        file: "environment".into(),
+        line: None,
+        key: name.to_owned(),
+        problem: problem.to_owned(),
+        suggestion: None,
+    };
+    let [sections @ .., key] = &path[..] else { return Err(wrong("no setting is named")) };
+    let mut table = merged;
+    for section in sections {
+        table = table
+            .entry(section.clone())
+            .or_insert_with(|| Value::Table(Table::new()))
+            .as_table_mut()
+            .ok_or_else(|| wrong("not a section of settings"))?;
+    }
+    let value = format!("v = {text}").parse::<Table>().ok().and_then(|mut t| t.remove("v"));
+    table.insert(key.clone(), value.unwrap_or_else(|| Value::String(text.to_owned())));
+    Ok(())
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    text[..offset.min(text.len())].matches('\n').count() + 1
+}
+
+/// What stands between the opening words and the next backtick.
+fn quoted<'a>(message: &'a str, opening: &str) -> Option<&'a str> {
+    let rest = &message[message.find(opening)? + opening.len()..];
+    rest.split('`').next()
+}
+
+/// The name among those in the message that is nearest to what was written.
+fn nearest(wrong: &str, message: &str) -> Option<String> {
+    let expected = message.split("expected").nth(1)?;
+    let names = expected.split('`').skip(1).step_by(2);
+    let best = names.map(|name| (distance(wrong, name), name)).min()?;
+    (best.0 <= 3).then(|| format!("did you mean `{}`?", best.1))
+}
+
+/// Levenshtein's distance.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, a) in one.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, b) in other.iter().enumerate() {
+            let substituted = diagonal + usize::from(a != *b);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[other.len()]
+}

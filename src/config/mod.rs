@@ -1,0 +1,87 @@
+//! Configuration: default → conf.d → file → environment, checked as a whole before anything starts.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+mod build;
+mod check;
+mod layers;
+pub mod settings;
+
+pub use build::{Built, build};
+pub use settings::Settings;
+
+/// Every setting's default, with its explanation.
+pub const DEFAULT: &str = include_str!("../../config/default.toml");
+
+/// One thing that is wrong, and where.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// The file, or `environment`.
+    pub file: String,
+    /// Counted from 1; `None` where no line can be named.
+    pub line: Option<usize>,
+    /// The setting, e.g. `receiver[1].url`.
+    pub key: String,
+    pub problem: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suggestion: Option<String>,
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.file)?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+        }
+        write!(f, ": ")?;
+        if !self.key.is_empty() {
+            write!(f, "{}: ", self.key)?;
+        }
+        write!(f, "{}", self.problem)?;
+        if let Some(suggestion) = &self.suggestion {
+            write!(f, " ({suggestion})")?;
+        }
+        Ok(())
+    }
+}
+
+/// The configuration cannot be used. Every problem that was found.
+#[derive(Debug, thiserror::Error)]
+#[error("the configuration is not valid")]
+pub struct Invalid(pub Vec<Problem>);
+
+/// Loads the settings: the file if one is named, and the environment's overlay.
+///
+/// # Errors
+/// Every problem found, with file and line.
+pub fn load(file: Option<&Path>, environment: &[(String, String)]) -> Result<Settings, Invalid> {
+    let layers = layers::Layers::read(file, environment)?;
+    let settings = layers.settings()?;
+    let problems = check::check(&settings, &layers);
+    if problems.is_empty() { Ok(settings) } else { Err(Invalid(problems)) }
+}
+
+/// Loads settings from text, as if it were a file of that name.
+///
+/// # Errors
+/// As [`load`].
+pub fn from_text(name: &str, text: &str) -> Result<Settings, Invalid> {
+    let layers = layers::Layers::of(vec![(PathBuf::from(name), text.to_owned())], &[])?;
+    let settings = layers.settings()?;
+    let problems = check::check(&settings, &layers);
+    if problems.is_empty() { Ok(settings) } else { Err(Invalid(problems)) }
+}
+
+/// The environment's own overlay: what begins with `KASSEBRO__`.
+#[expect(clippy::disallowed_methods, reason = "this is the place that reads the environment")]
+pub fn environment() -> Vec<(String, String)> {
+    let mut overlay: Vec<(String, String)> =
+        std::env::vars().filter(|(name, _)| name.starts_with(layers::PREFIX)).collect();
+    overlay.sort();
+    overlay
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,257 @@
+//! The settings as people write them.
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+use jiff::civil::Date;
+use serde::Deserialize;
+
+use crate::{
+    api,
+    channels::ChannelConfig,
+    dispatch::Ambiguous,
+    domain::{AnswerOutcome, Format, agreement::OutsideValidity},
+    intake::topology::QueueType,
+    telemetry::LogFormat,
+    units,
+};
+
+/// All of them. What has no default in `config/default.toml` is optional here.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    pub store: Store,
+    pub http: api::Config,
+    pub amqp: Amqp,
+    pub intake: Intake,
+    pub retry: Retry,
+    pub circuit: Circuit,
+    pub watch: Watch,
+    pub alerts: Alerts,
+    pub log: Log,
+    pub stop: Stop,
+    pub promise: BTreeMap<String, Promise>,
+    #[serde(default)]
+    pub party: Vec<Party>,
+    #[serde(default)]
+    pub receiver: Vec<Receiver>,
+    #[serde(default)]
+    pub agreement: Vec<Agreement>,
+    #[serde(default)]
+    pub spool: Vec<Spool>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Store {
+    pub url: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Amqp {
+    pub url: String,
+    pub password_file: Option<PathBuf>,
+    pub ca_file: Option<PathBuf>,
+    #[serde(with = "units::duration")]
+    pub connect_timeout: Duration,
+    #[serde(with = "units::duration")]
+    pub confirm_timeout: Duration,
+    pub batch_max: usize,
+    pub require_user_id: bool,
+    pub exchange_in: String,
+    pub exchange_answers: String,
+    pub queue_in_prefix: String,
+    pub queue_out_prefix: String,
+    pub queue_type: QueueType,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Intake {
+    pub body_bytes_max: usize,
+    pub depth_max: usize,
+    pub nodes_max: usize,
+    #[serde(with = "units::duration")]
+    pub ahead_max: Duration,
+    #[serde(with = "units::duration")]
+    pub age_max: Duration,
+    pub outside_validity: OutsideValidity,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retry {
+    #[serde(with = "units::duration")]
+    pub first: Duration,
+    #[serde(with = "units::duration")]
+    pub longest: Duration,
+    pub share_percent: u8,
+    #[serde(with = "units::duration")]
+    pub last_before: Duration,
+    #[serde(with = "units::duration")]
+    pub after_breach: Duration,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Circuit {
+    pub failures: u32,
+    #[serde(with = "units::duration")]
+    pub probe_first: Duration,
+    #[serde(with = "units::duration")]
+    pub probe_longest: Duration,
+    #[serde(with = "units::duration")]
+    pub give_way: Duration,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Watch {
+    #[serde(with = "units::duration")]
+    pub period: Duration,
+    #[serde(with = "units::duration")]
+    pub backlog_age: Duration,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Alerts {
+    pub alertmanager: String,
+    #[serde(with = "units::duration")]
+    pub repeat: Duration,
+    pub webhook: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    pub level: String,
+    pub format: LogFormat,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stop {
+    #[serde(with = "units::duration")]
+    pub grace: Duration,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Promise {
+    #[serde(with = "units::duration")]
+    pub within: Duration,
+    pub retry_window: RetryWindow,
+}
+
+/// How long after the deadline attempts go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum RetryWindow {
+    Never,
+    After(Duration),
+}
+
+impl TryFrom<String> for RetryWindow {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if text == "never" { Ok(Self::Never) } else { units::parse_duration(&text).map(Self::After) }
+    }
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Party {
+    pub code: String,
+    #[serde(default)]
+    pub name: String,
+    pub amqp_user: Option<String>,
+    #[serde(default)]
+    pub api_key_sha256: Vec<String>,
+    pub answers: Option<Vec<AnswerOutcome>>,
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    #[serde(default)]
+    pub defaults: BTreeMap<String, String>,
+}
+
+/// A receiver's own settings, and its channel's beside them.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "toml::Table")]
+pub struct Receiver {
+    pub common: ReceiverCommon,
+    pub channel: ChannelConfig,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReceiverCommon {
+    pub name: Option<String>,
+    pub party: String,
+    #[serde(default)]
+    pub kinds: Vec<String>,
+    pub format: Option<Format>,
+    #[serde(default = "permits")]
+    pub permits: u32,
+    #[serde(default = "attempt_timeout", with = "units::duration")]
+    pub attempt_timeout: Duration,
+    #[serde(default)]
+    pub ambiguous: Ambiguous,
+}
+
+fn permits() -> u32 {
+    16
+}
+
+fn attempt_timeout() -> Duration {
+    Duration::from_secs(45)
+}
+
+impl ReceiverCommon {
+    /// What is the receiver's own; every other key is its channel's.
+    const KEYS: [&str; 7] = ["name", "party", "kinds", "format", "permits", "attempt_timeout", "ambiguous"];
+
+    pub fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.party)
+    }
+}
+
+impl TryFrom<toml::Table> for Receiver {
+    type Error = String;
+
+    fn try_from(mut channel: toml::Table) -> Result<Self, String> {
+        let mut common = toml::Table::new();
+        for key in ReceiverCommon::KEYS {
+            if let Some(value) = channel.remove(key) {
+                common.insert(key.to_owned(), value);
+            }
+        }
+        let common =
+            toml::Value::Table(common).try_into().map_err(|e: toml::de::Error| e.message().to_owned())?;
+        let channel =
+            toml::Value::Table(channel).try_into().map_err(|e: toml::de::Error| e.message().to_owned())?;
+        Ok(Self { common, channel })
+    }
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Agreement {
+    pub id: String,
+    pub akasse: String,
+    pub jobcenter: String,
+    pub valid_from: Date,
+    pub valid_to: Option<Date>,
+    #[serde(default)]
+    pub kinds: Vec<String>,
+    #[serde(default)]
+    pub promises: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spool {
+    pub folder: PathBuf,
+    pub party: String,
+}

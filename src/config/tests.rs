@@ -1,0 +1,106 @@
+//! What `kassebro check` finds, and what it says.
+
+use super::{DEFAULT, Invalid, Problem, Settings, from_text, load};
+
+const SMALL: &str = r#"
+[[party]]
+code = "3f"
+amqp_user = "3f"
+
+[[receiver]]
+name = "kbh"
+party = "0101"
+channel = "mailbox"
+
+[[agreement]]
+id = "kbh-3f"
+akasse = "3f"
+jobcenter = "0101"
+valid_from = "2024-01-01"
+"#;
+
+fn problems(text: &str) -> Vec<Problem> {
+    match from_text("site.toml", text) {
+        Ok(_) => vec![],
+        Err(Invalid(problems)) => problems,
+    }
+}
+
+fn first(text: &str) -> String {
+    problems(text).first().map(ToString::to_string).unwrap_or_default()
+}
+
+#[test]
+fn the_defaults_and_a_small_deployment_are_valid() {
+    let settings: Settings = from_text("site.toml", SMALL).unwrap();
+    assert_eq!(settings.receiver[0].common.name(), "kbh");
+    assert!(super::build(&settings, 1).is_ok());
+}
+
+#[test]
+fn every_default_is_explained() {
+    let mut explained = false;
+    for line in DEFAULT.lines().take_while(|line| !line.starts_with("# Parties, receivers")) {
+        if line.contains(" = ") && !line.starts_with('#') && line.starts_with("url") {
+            assert!(explained, "{line} has no comment above it");
+        }
+        explained = line.starts_with('#');
+    }
+}
+
+#[test]
+fn an_unknown_setting_is_named_with_its_line_and_a_suggestion() {
+    assert_eq!(
+        first("[http]\nlisten = \"127.0.0.1:1\"\nlisen = \"x\"\n"),
+        "site.toml:3: http.lisen: unknown field `lisen`, expected `listen` (did you mean `listen`?)"
+    );
+}
+
+#[test]
+fn a_wrong_channel_setting_is_found_in_its_receiver() {
+    let text = SMALL.replace("channel = \"mailbox\"", "channel = \"http\"\nurll = \"https://a.example\"");
+    let told = first(&text);
+    assert!(told.starts_with("site.toml:"), "{told}");
+    assert!(told.contains("receiver[0]") && told.contains("urll"), "{told}");
+}
+
+#[test]
+fn text_that_is_not_toml_is_named_with_its_line() {
+    assert!(first("[http]\nlisten = \n").starts_with("site.toml:2: "), "{}", first("[http]\nlisten = \n"));
+}
+
+#[test]
+fn contradictions_are_all_found_at_once() {
+    let text = format!(
+        "{SMALL}\n[[party]]\ncode = \"3f\"\napi_key_sha256 = [\"abc\"]\n\n[[receiver]]\nname = \"kbh\"\nparty = \"9999\"\nchannel = \"mailbox\"\nkinds = [\"klage\"]\n"
+    );
+    let keys: Vec<String> = problems(&text).into_iter().map(|p| p.key).collect();
+    assert_eq!(
+        keys,
+        [
+            "party[1].code",
+            "party[1].api_key_sha256[0]",
+            "receiver[1].party",
+            "receiver[1].name",
+            "receiver[1].kinds[0]"
+        ]
+    );
+    let lines: Vec<Option<usize>> = problems(&text).into_iter().map(|p| p.line).collect();
+    assert_eq!(lines, [Some(18), Some(19), Some(23), Some(22), Some(25)]);
+}
+
+#[test]
+fn the_environment_overrides_and_is_blamed_by_name() {
+    let overlay = |name: &str, value: &str| load(None, &[(name.to_owned(), value.to_owned())]);
+    assert_eq!(overlay("KASSEBRO__STORE__URL", "sqlite:/tmp/x.db").unwrap().store.url, "sqlite:/tmp/x.db");
+    assert_eq!(overlay("KASSEBRO__AMQP__BATCH_MAX", "7").unwrap().amqp.batch_max, 7);
+    assert!(overlay("KASSEBRO__STORE__URRL", "x").is_err());
+}
+
+#[test]
+fn a_missing_file_is_an_error_that_names_it() {
+    let Err(Invalid(problems)) = load(Some("no-such-folder/kassebro.toml".as_ref()), &[]) else {
+        unreachable!()
+    };
+    assert!(problems[0].to_string().starts_with("no-such-folder/kassebro.toml: "));
+}

@@ -1,0 +1,176 @@
+//! The whole, put together: store, ways in, lanes, watch and answers, as one configuration says.
+
+use std::{path::PathBuf, sync::Arc};
+
+use tokio::sync::watch;
+
+use crate::{
+    amqp_client::Broker,
+    api,
+    channels::amqp_publisher::{self, Publisher},
+    clock::Clock,
+    config::{self, Built, Settings},
+    dispatch::{self, answers},
+    domain::Party,
+    http_client,
+    intake::{self, Intake, Rules},
+    lifecycle::Tasks,
+    store::{
+        Store, StoreError,
+        sqlite::{Mode, Sqlite},
+    },
+    telemetry::Metrics,
+    watch as watchers,
+};
+
+/// Why the gateway does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// What `kassebro check` would have said.
+    #[error("{0}")]
+    Configuration(String),
+    #[error("opening the store")]
+    Store(#[from] StoreError),
+    #[error("serving HTTP")]
+    Http(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// A gateway that runs, as its neighbours in the process see it.
+pub struct Gateway {
+    pub store: Arc<dyn Store>,
+    pub intake: Intake,
+    pub metrics: Arc<Metrics>,
+    /// Where HTTP is served, if it is.
+    pub address: Option<std::net::SocketAddr>,
+    /// Kept: the day a reload comes, its rules go out here.
+    _rules: watch::Sender<Arc<Rules>>,
+}
+
+/// The path of the store's file.
+///
+/// # Errors
+/// An address that does not begin with `sqlite:`.
+pub fn store_path(settings: &Settings) -> Result<PathBuf, StartError> {
+    let url = &settings.store.url;
+    let path = url.strip_prefix("sqlite:").filter(|path| !path.is_empty());
+    path.map(PathBuf::from)
+        .ok_or_else(|| StartError::Configuration(format!("store.url: {url:?} is not sqlite:<path>")))
+}
+
+/// Opens the store beside a gateway that may be running: for commands.
+///
+/// # Errors
+/// There is none, or it cannot be read.
+pub fn open_store(settings: &Settings) -> Result<Sqlite, StartError> {
+    Ok(Sqlite::open(&store_path(settings)?, Mode::Tool)?)
+}
+
+/// Starts everything the settings name. The tasks end with `tasks`' stop.
+///
+/// # Errors
+/// See [`StartError`]. What was started before the error ends with the stop.
+pub async fn start(settings: &Settings, clock: Arc<dyn Clock>, tasks: &Tasks) -> Result<Gateway, StartError> {
+    let built = config::build(settings, 1).map_err(StartError::Configuration)?;
+    let store: Arc<dyn Store> = Arc::new(Sqlite::open(&store_path(settings)?, Mode::Daemon)?);
+    let metrics = Metrics::new();
+    let (keep, rules) = watch::channel(Arc::clone(&built.rules));
+    let intake = Intake::new(Arc::clone(&store), Arc::clone(&clock), Arc::clone(&metrics), rules);
+    let address = serve_http(settings, &built, &intake, tasks).await?;
+    let desk = dispatch::Desk { store: Arc::clone(&store), clock, metrics: Arc::clone(&metrics) };
+    start_broker(settings, &built, &intake, &desk, tasks);
+    for folder in &built.folders {
+        tasks.spawn("spool", intake::spool::run(intake.clone(), folder.clone(), tasks.stop().clone()));
+    }
+    dispatch::start(&desk, built.lanes, tasks).await?;
+    start_watch(settings, &desk, tasks)?;
+    Ok(Gateway { store, intake, metrics, address, _rules: keep })
+}
+
+/// Binds and serves HTTP, unless the settings name no address.
+async fn serve_http(
+    settings: &Settings,
+    built: &Built,
+    intake: &Intake,
+    tasks: &Tasks,
+) -> Result<Option<std::net::SocketAddr>, StartError> {
+    if settings.http.listen.is_empty() {
+        return Ok(None);
+    }
+    let parties = api::Credentials::new(built.access.clone()).map_err(StartError::Configuration)?;
+    let desk = api::Desk {
+        intake: intake.clone(),
+        store: Arc::clone(&intake.store),
+        clock: Arc::clone(&intake.clock),
+        metrics: Arc::clone(&intake.metrics),
+        parties: Arc::new(parties),
+        health: Arc::default(),
+    };
+    let server =
+        api::Server::bind(desk, settings.http.clone()).await.map_err(|e| StartError::Http(e.into()))?;
+    let (address, stop) = (server.address(), tasks.stop().clone());
+    tasks.spawn("http", async move {
+        server.run(stop).await;
+        Ok::<(), std::convert::Infallible>(())
+    });
+    Ok(address)
+}
+
+/// A consumer for each queue, and a publisher of answers for each party that has one.
+fn start_broker(settings: &Settings, built: &Built, intake: &Intake, desk: &dispatch::Desk, tasks: &Tasks) {
+    let Some(broker) = &built.broker else { return };
+    let publisher = Arc::new(Publisher::new("kassebro answers", &publishing(settings, broker)));
+    for queue in &built.queues {
+        let (intake, broker, queue, stop) =
+            (intake.clone(), broker.clone(), queue.clone(), tasks.stop().clone());
+        if let Ok(party) = Party::from_code(&queue.party) {
+            let outbox = answers::Outbox { party, exchange: settings.amqp.exchange_answers.clone() };
+            tasks.spawn("answers", answers::run(desk.clone(), Arc::clone(&publisher), outbox, stop.clone()));
+        }
+        tasks.spawn("queue", intake::broker::run(intake, broker, queue, stop));
+    }
+}
+
+fn publishing(settings: &Settings, broker: &Broker) -> amqp_publisher::Settings {
+    amqp_publisher::Settings {
+        uri: broker.uri.clone(),
+        ca_pem: broker.ca_pem.clone(),
+        connect_timeout: settings.amqp.connect_timeout,
+        confirm_timeout: settings.amqp.confirm_timeout,
+    }
+}
+
+fn start_watch(settings: &Settings, desk: &dispatch::Desk, tasks: &Tasks) -> Result<(), StartError> {
+    let desk = watchers::Desk {
+        store: Arc::clone(&desk.store),
+        clock: Arc::clone(&desk.clock),
+        metrics: Arc::clone(&desk.metrics),
+        period: settings.watch.period,
+        backlog_age: settings.watch.backlog_age,
+    };
+    tasks.spawn("watch", watchers::run(desk.clone(), tasks.stop().clone()));
+    let alerts = &settings.alerts;
+    if !alerts.alertmanager.is_empty() {
+        let url = alerts.alertmanager.trim_end_matches('/').to_owned();
+        let target = watchers::notify::Alertmanager { client: client()?, url, repeat: alerts.repeat };
+        tasks.spawn(
+            "alertmanager",
+            watchers::notify::alertmanager(desk.clone(), target, tasks.stop().clone()),
+        );
+    }
+    if !alerts.webhook.is_empty() {
+        let target = watchers::notify::Webhook { client: client()?, url: alerts.webhook.clone() };
+        tasks.spawn("webhook", watchers::notify::webhook(desk, target, tasks.stop().clone()));
+    }
+    Ok(())
+}
+
+/// A client for the operator's own addresses, which may well be private.
+fn client() -> Result<reqwest::Client, StartError> {
+    let settings = http_client::Settings {
+        connect_timeout: std::time::Duration::from_secs(5),
+        ca_file: None,
+        client_identity_file: None,
+        allow_private_addresses: true,
+    };
+    http_client::build(&settings).map_err(|e| StartError::Configuration(format!("alerts: {e}")))
+}

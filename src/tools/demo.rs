@@ -1,0 +1,259 @@
+//! The main job with no server at all: an embedded store, generated messages by HTTP and by folder, the
+//! reference inbox, and a count of what went where.
+
+use std::{collections::BTreeMap, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::{generate, inbox};
+use crate::{
+    clock::Clock,
+    config::{self, Settings},
+    gateway::{self, Gateway},
+    http_client,
+    lifecycle::Tasks,
+    store::Conservation,
+};
+
+/// The demonstration's a-kasser: code, and the API key it uses. Everything is on loopback and thrown away.
+pub const FUNDS: [(&str, &str); 2] = [("3f", "demo-key-3f"), ("krifa", "demo-key-krifa")];
+/// The demonstration's jobcentres: code, name.
+pub const JOBCENTRES: [(&str, &str); 2] = [("0101", "koebenhavn"), ("0707", "norddjurs")];
+
+/// What was asked for.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub messages: u32,
+    /// The same seed makes the same messages.
+    pub seed: u64,
+    /// Where HTTP is served; port 0 takes a free one.
+    pub listen: SocketAddr,
+}
+
+/// What went where, counted in messages.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    pub sent: u32,
+    pub accepted: i64,
+    pub rejected: i64,
+    pub delivered: i64,
+    pub duplicates: i64,
+    pub pending: i64,
+    pub dead: i64,
+    pub sla: SlaSummary,
+}
+
+/// How promises stand.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SlaSummary {
+    pub met: i64,
+    pub met_late: i64,
+    pub breached: i64,
+    pub open: i64,
+}
+
+/// A demonstration that runs.
+pub struct Demo {
+    pub gateway: Gateway,
+    pub inbox: inbox::Handle,
+    pub inbox_url: String,
+    pub address: SocketAddr,
+    clock: Arc<dyn Clock>,
+    client: reqwest::Client,
+    duplicates: i64,
+}
+
+/// The demonstration's configuration, as a person would write it.
+pub fn configuration(folder: &Path, listen: SocketAddr, inbox: &str) -> String {
+    let mut text = format!(
+        "[store]\nurl = \"sqlite:{}\"\n\n[http]\nlisten = \"{listen}\"\n\n[log]\nlevel = \"warn\"\n",
+        folder.join("kassebro.db").display()
+    );
+    for (code, key) in FUNDS {
+        let hash = hex(&Sha256::digest(key.as_bytes()));
+        let spool = folder.join("spool").join(code);
+        text.push_str(&format!(
+            "\n[[party]]\ncode = \"{code}\"\napi_key_sha256 = [\"{hash}\"]\n\n[[spool]]\nparty = \"{code}\"\nfolder = \"{}\"\n",
+            spool.display()
+        ));
+        for (jobcenter, name) in JOBCENTRES {
+            text.push_str(&format!(
+                "\n[[agreement]]\nid = \"{name}-{code}\"\nakasse = \"{code}\"\njobcenter = \"{jobcenter}\"\nvalid_from = \"2024-01-01\"\n"
+            ));
+        }
+    }
+    for (jobcenter, name) in JOBCENTRES {
+        for kind in ["recommendation", "complaint", "job_order"] {
+            let at = kind.replace('_', "-");
+            text.push_str(&format!(
+                "\n[[receiver]]\nname = \"{name}-{at}\"\nparty = \"{jobcenter}\"\nkinds = [\"{kind}\"]\nchannel = \"http\"\nurl = \"{inbox}/{name}/{at}\"\n"
+            ));
+        }
+    }
+    text
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Starts the inbox and the gateway in `folder`.
+///
+/// # Errors
+/// Something does not start; said in words.
+pub async fn start(folder: &Path, plan: &Plan, clock: Arc<dyn Clock>, tasks: &Tasks) -> anyhow::Result<Demo> {
+    let inbox = inbox::Inbox::bind(SocketAddr::from(([127, 0, 0, 1], 0)), vec![]).await?;
+    let (inbox_url, handle) = (inbox.url(), inbox.handle());
+    let stop = tasks.stop().clone();
+    tasks.spawn("inbox", async move { inbox.serve(async move { stop.soft().await }).await });
+    for (code, _) in FUNDS {
+        std::fs::create_dir_all(folder.join("spool").join(code))?;
+    }
+    let settings = settings(folder, plan.listen, inbox_url.trim_end_matches('/'))?;
+    let gateway = gateway::start(&settings, Arc::clone(&clock), tasks).await?;
+    let address = gateway.address.ok_or_else(|| anyhow::anyhow!("HTTP is not served"))?;
+    let client = http_client::build(&http_client::Settings {
+        connect_timeout: Duration::from_secs(5),
+        ca_file: None,
+        client_identity_file: None,
+        allow_private_addresses: true,
+    })?;
+    Ok(Demo { gateway, inbox: handle, inbox_url, address, clock, client, duplicates: 0 })
+}
+
+fn settings(folder: &Path, listen: SocketAddr, inbox: &str) -> anyhow::Result<Settings> {
+    Ok(config::from_text("demo.toml", &configuration(folder, listen, inbox))?)
+}
+
+impl Demo {
+    /// Sends the plan's messages. Every tenth comes by folder; every twentieth is wrong; every fiftieth is sent
+    /// twice; every fifteenth has waited at the a-kasse already. `told` is called after each with how many are
+    /// through.
+    ///
+    /// # Errors
+    /// The gateway cannot be reached.
+    pub async fn send(&mut self, folder: &Path, plan: &Plan, told: impl Fn(u32)) -> anyhow::Result<()> {
+        for number in 0..plan.messages {
+            let (code, key) = FUNDS[number as usize % FUNDS.len()];
+            let event = self.event(plan, number, code);
+            if number % 10 == 9 {
+                drop_file(&folder.join("spool").join(code), number, &event)?;
+            } else {
+                self.post(&event, key).await?;
+                if number % 50 == 25 {
+                    let again = self.post(&event, key).await?;
+                    self.duplicates += i64::from(again == 200);
+                }
+            }
+            told(number + 1);
+        }
+        Ok(())
+    }
+
+    fn event(&self, plan: &Plan, number: u32, code: &str) -> Value {
+        let kind = generate::KINDS[number as usize % generate::KINDS.len()];
+        let (jobcenter, _) = JOBCENTRES[number as usize / 2 % JOBCENTRES.len()];
+        let waited =
+            if number % 15 == 4 { SignedDuration::from_hours(5) } else { SignedDuration::from_secs(2) };
+        let time: Timestamp = self.clock.now() - waited;
+        let id = format!("demo-{}-{number}", plan.seed);
+        let (source, receiver) = (format!("urn:dk:akasse:{code}"), format!("urn:dk:jobcenter:{jobcenter}"));
+        let mut event = generate::event(kind, plan.seed + u64::from(number), &id, &source, &receiver, time);
+        if number % 20 == 13 {
+            // Wrong in three ways, so that the answer has something to say.
+            event["data"]["surprise"] = json!(true);
+            event["data"]["citizen"]["cpr"] = json!("3002000000");
+            event["time"] = json!(time + SignedDuration::from_hours(48));
+        }
+        event
+    }
+
+    async fn post(&self, event: &Value, key: &str) -> anyhow::Result<u16> {
+        let sent = self
+            .client
+            .post(format!("http://{}/v1/messages", self.address))
+            .bearer_auth(key)
+            .header("content-type", "application/cloudevents+json")
+            .body(event.to_string())
+            .send()
+            .await?;
+        Ok(sent.status().as_u16())
+    }
+
+    /// What went where so far.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn summary(&self, sent: u32) -> anyhow::Result<Summary> {
+        let Conservation { taken, delivered, dead, pending, invalid, .. } =
+            self.gateway.store.conservation().await?;
+        let sla: BTreeMap<String, i64> = self.gateway.store.sla_totals(self.clock.now()).await?;
+        let count = |name: &str| sla.get(name).copied().unwrap_or(0);
+        Ok(Summary {
+            sent,
+            accepted: taken - invalid,
+            rejected: invalid,
+            delivered,
+            duplicates: self.duplicates,
+            pending,
+            dead,
+            sla: SlaSummary {
+                met: count("met"),
+                met_late: count("met_late"),
+                breached: count("breached"),
+                open: count("open"),
+            },
+        })
+    }
+
+    /// Waits until every message is where it ends, and every one that was delivered is answered.
+    ///
+    /// # Errors
+    /// The store cannot be read, or `within` passes first: what was missing is said.
+    pub async fn settled(&self, sent: u32, within: Duration) -> anyhow::Result<Summary> {
+        let until = self.clock.monotonic() + within;
+        loop {
+            let summary = self.summary(sent).await?;
+            let arrived = summary.accepted + summary.rejected == i64::from(sent);
+            if arrived
+                && summary.pending == 0
+                && self.answered().await? == summary.delivered + summary.rejected
+            {
+                return Ok(summary);
+            }
+            anyhow::ensure!(
+                self.clock.monotonic() < until,
+                "not everything was settled in time: {summary:?}"
+            );
+            self.clock.sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Answers that say delivered or rejected, over all parties.
+    async fn answered(&self) -> anyhow::Result<i64> {
+        let mut answered = 0;
+        for (code, _) in FUNDS {
+            let mut after = 0;
+            loop {
+                let page = self.gateway.store.answers(code.to_owned(), after, 500).await?;
+                let Some(last) = page.last() else { break };
+                after = last.seq;
+                let ends =
+                    page.iter().filter(|a| matches!(a.answer.outcome.name(), "delivered" | "rejected"));
+                answered += i64::try_from(ends.count())?;
+            }
+        }
+        Ok(answered)
+    }
+}
+
+/// Drops a file as a spool sender must: under another name first.
+fn drop_file(folder: &Path, number: u32, event: &Value) -> std::io::Result<()> {
+    let (temporary, name) = (folder.join(format!("{number}.tmp")), folder.join(format!("{number}.json")));
+    std::fs::write(&temporary, event.to_string())?;
+    std::fs::rename(temporary, name)
+}

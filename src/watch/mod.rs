@@ -1,0 +1,152 @@
+//! What should be alerted, by the clock: each watcher says what is so now, and the store opens and resolves.
+//!
+//! Input-free and without memory: after a downtime the first look finds what should have been found, with the
+//! instants at which it was truly due. An alert never causes an alert (invariant I8).
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+use tracing::{info, warn};
+
+use crate::{
+    clock::Clock,
+    domain::alert::{Change, Condition},
+    lifecycle::Stop,
+    store::{Store, StoreError},
+    telemetry::{ForReceiver, InState, Metrics, Steps},
+};
+
+mod backlog;
+mod dead;
+mod lanes;
+pub mod notify;
+mod sla;
+mod watchdog;
+
+/// Steps recorded in one transaction.
+const STEPS_MAX: u32 = 1_000;
+/// How often watchers look, at the most: deadlines are looked at every period.
+const CONDITIONS_EVERY: Duration = Duration::from_secs(1);
+
+/// What watchers work with.
+#[derive(Clone)]
+pub struct Desk {
+    pub store: Arc<dyn Store>,
+    pub clock: Arc<dyn Clock>,
+    pub metrics: Arc<Metrics>,
+    /// How often deadlines are compared with the clock.
+    pub period: Duration,
+    /// A receiver whose oldest pending message is older is alerted.
+    pub backlog_age: Duration,
+}
+
+/// One question asked again and again: what should be alerted now?
+pub trait Watcher: Send + Sync {
+    /// The alerts this watcher opens and resolves.
+    fn names(&self) -> &'static [&'static str];
+
+    fn conditions<'a>(
+        &'a self,
+        desk: &'a Desk,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Vec<Condition>, StoreError>>;
+}
+
+/// Every watcher.
+const WATCHERS: &[&dyn Watcher] =
+    &[&sla::Sla, &lanes::Lanes, &backlog::Backlogs, &dead::Dead, &watchdog::Watchdog];
+
+/// Watches until the stop.
+///
+/// # Errors
+/// The store cannot be used any more.
+pub async fn run(desk: Desk, stop: Stop) -> Result<(), StoreError> {
+    let mut looked: Option<Duration> = None;
+    while !stop.is_soft() {
+        match advance(&desk).await {
+            Ok(()) => {}
+            Err(error @ StoreError::Unusable(_)) => return Err(error),
+            Err(error) => warn!(error = %error, "Comparing deadlines with the clock failed; trying again"),
+        }
+        let now = desk.clock.monotonic();
+        if looked.is_none_or(|at| now.saturating_sub(at) >= CONDITIONS_EVERY) {
+            looked = Some(now);
+            match look(&desk).await {
+                Ok(()) => {}
+                Err(error @ StoreError::Unusable(_)) => return Err(error),
+                Err(error) => warn!(error = %error, "Watching failed; trying again"),
+            }
+        }
+        stop.unless_soft(desk.clock.sleep(desk.period)).await;
+    }
+    Ok(())
+}
+
+/// Records every step that has come.
+async fn advance(desk: &Desk) -> Result<(), StoreError> {
+    loop {
+        let passed = desk.store.advance_deadlines(desk.clock.now(), STEPS_MAX).await?;
+        for step in &passed {
+            let word = match step.step {
+                50 => "50",
+                75 => "75",
+                90 => "90",
+                _ => "100",
+            };
+            let labels = Steps { kind: step.kind.clone(), receiver: step.receiver.clone(), step: word };
+            desk.metrics.sla_steps.get_or_create(&labels).inc();
+            if step.step >= 100 {
+                warn!(receipt = %step.receipt, receiver = %step.receiver, due = %step.due_at,
+                    "The promise {} of message {} to {} was due at {} and is breached",
+                    step.promise, step.receipt, step.receiver, step.due_at);
+            }
+        }
+        if passed.len() < STEPS_MAX as usize {
+            return Ok(());
+        }
+    }
+}
+
+/// Asks every watcher, opens and resolves, and counts what waits.
+async fn look(desk: &Desk) -> Result<(), StoreError> {
+    let now = desk.clock.now();
+    let (mut names, mut conditions) = (Vec::new(), Vec::new());
+    for watcher in WATCHERS {
+        names.extend_from_slice(watcher.names());
+        conditions.extend(watcher.conditions(desk, now).await?);
+    }
+    desk.metrics.alerts_open.set(i64::try_from(conditions.len()).unwrap_or(i64::MAX));
+    for (change, condition) in desk.store.reconcile_alerts(names, conditions, now).await? {
+        let (what, name) = (change.name(), &condition.name);
+        match change {
+            Change::Opened if condition.urgency >= crate::domain::alert::Urgency::Warning => {
+                warn!(alert = %condition.key, since = %condition.since, "Alert {name} {what}: {}", condition.summary);
+            }
+            _ => info!(alert = %condition.key, "Alert {name} {what}: {}", condition.summary),
+        }
+    }
+    gauge(desk).await
+}
+
+async fn gauge(desk: &Desk) -> Result<(), StoreError> {
+    let metrics = &desk.metrics;
+    for backlog in desk.store.backlogs().await? {
+        let receiver = backlog.receiver;
+        let counts = [("pending", backlog.pending), ("held", backlog.held), ("dead", backlog.dead)];
+        for (state, count) in counts {
+            metrics.deliveries.get_or_create(&InState { receiver: receiver.clone(), state }).set(count);
+        }
+        let label = ForReceiver { receiver };
+        let seconds = |at: Option<Timestamp>| at.map_or(0, Timestamp::as_second);
+        metrics.nearest_deadline.get_or_create(&label).set(seconds(backlog.nearest_deadline));
+        metrics.oldest_undelivered.get_or_create(&label).set(seconds(backlog.oldest));
+    }
+    for lane in desk.store.lanes().await? {
+        for state in ["closed", "open", "recovering"] {
+            let label = InState { receiver: lane.receiver.clone(), state };
+            metrics.circuit.get_or_create(&label).set(i64::from(lane.circuit.name() == state));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,13 @@
+//! The promises of the whole, kept against the real binary, a real RabbitMQ and a real Alertmanager: one test
+//! binary, so that there is one to link.
+
+mod channels;
+mod channels_amqp;
+mod channels_file;
+mod channels_silence;
+mod channels_tls;
+mod formats;
+mod inbox;
+mod supply_chain;
+mod support;
+mod tidy;
