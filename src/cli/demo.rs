@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// How long settling may take before the demonstration says that something is wrong.
-const SETTLE_MAX: Duration = Duration::from_secs(120);
+const SETTLE_MAX: Duration = Duration::from_mins(2);
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  kassebro demo\n  kassebro demo --messages 500 --exit --json")]

@@ -23,10 +23,13 @@ use crate::{
     units,
 };
 
+/// A receiver's lane and its channel.
+pub type Served = (LaneConfig, Arc<dyn Channel>);
+
 /// What a configuration comes to.
 pub struct Built {
     pub rules: Arc<Rules>,
-    pub lanes: Vec<(LaneConfig, Arc<dyn Channel>)>,
+    pub lanes: Vec<Served>,
     /// `None`: no queues are served.
     pub broker: Option<Broker>,
     pub queues: Vec<Queue>,
@@ -157,7 +160,7 @@ fn receiver(settings: &super::settings::ReceiverCommon) -> Result<Receiver, Stri
     })
 }
 
-fn lanes(settings: &Settings) -> Result<Vec<(LaneConfig, Arc<dyn Channel>)>, String> {
+fn lanes(settings: &Settings) -> Result<Vec<Served>, String> {
     let share = f64::from(settings.retry.share_percent) / 100.0;
     let retry = RetryPolicy {
         first: signed(settings.retry.first),

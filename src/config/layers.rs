@@ -200,7 +200,7 @@ fn merge(under: &mut Table, over: Table) {
         match (under.get_mut(&key), value) {
             (Some(Value::Table(under)), Value::Table(over)) => merge(under, over),
             (Some(Value::Array(under)), Value::Array(over)) if LISTS.contains(&key.as_str()) => {
-                under.extend(over)
+                under.extend(over);
             }
             (_, value) => {
                 under.insert(key, value);

@@ -146,7 +146,7 @@ impl FromStr for Cvr {
         const WEIGHTS: [u32; 8] = [2, 7, 6, 5, 4, 3, 2, 1];
         let digits = digits::<8>(text).ok_or(NotACvr)?;
         let sum: u32 = digits.iter().zip(WEIGHTS).map(|(digit, weight)| digit * weight).sum();
-        if digits[0] != 0 && sum % 11 == 0 { Ok(Self(text.to_owned())) } else { Err(NotACvr) }
+        if digits[0] != 0 && sum.is_multiple_of(11) { Ok(Self(text.to_owned())) } else { Err(NotACvr) }
     }
 }
 

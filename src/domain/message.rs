@@ -10,7 +10,7 @@ use super::{EventId, Party};
 /// Which business message, with its version: `complaint.v1`. On the wire `dk.kassebro.complaint.v1`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct KindId {
-    /// Lower-case snake_case name, e.g. `job_order`; 1–40 characters.
+    /// Lower-case `snake_case` name, e.g. `job_order`; 1–40 characters.
     pub name: String,
     pub version: u16,
 }

@@ -194,14 +194,14 @@ async fn consume(
         let first = match leaving {
             // Cancelled by us: what was prefetched still comes, then the end.
             Some(_) => consumer.next().await,
-            None => match stop.unless_soft(consumer.next()).await {
-                Some(next) => next,
-                None => {
+            None => {
+                let Some(next) = stop.unless_soft(consumer.next()).await else {
                     leaving = Some(true);
                     cancel(channel, consumer).await?;
                     continue;
-                }
-            },
+                };
+                next
+            }
         };
         let Some(first) = first else { return leaving.ok_or(Ended::Cancelled) };
         let batch = gather(first?, consumer, queue.batch_max)?;

@@ -104,12 +104,11 @@ impl Topology {
             let channel = connection.create_channel().await?;
             let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::durable() };
             let found = channel.queue_declare(queue.as_str().into(), passive, FieldTable::default()).await;
-            let same = match found {
-                Err(error) => Err(error),
-                Ok(_) => {
-                    let (name, options) = (queue.as_str().into(), QueueDeclareOptions::durable());
-                    channel.queue_declare(name, options, self.arguments()).await.map(|_| ())
-                }
+            let same = if let Err(error) = found {
+                Err(error)
+            } else {
+                let (name, options) = (queue.as_str().into(), QueueDeclareOptions::durable());
+                channel.queue_declare(name, options, self.arguments()).await.map(|_| ())
             };
             if let Err(error) = same {
                 differences.push(Difference { what: format!("queue {queue}"), problem: error.to_string() });

@@ -143,6 +143,9 @@ pub struct Backlog {
     pub nearest_deadline: Option<Timestamp>,
 }
 
+/// A change of an alert: its place in the log, when, what, and the condition.
+pub type AlertChange = (i64, Timestamp, Change, Condition);
+
 /// The raw bytes of a message, with what is needed to admit them again.
 #[derive(Debug, Clone)]
 pub struct RawMessage {
@@ -193,11 +196,7 @@ pub trait Views {
     fn open_alerts(&self) -> BoxFuture<'_, Result<Vec<Alert>, StoreError>>;
 
     /// Changes of alerts after a cursor, in order.
-    fn alert_changes(
-        &self,
-        after: i64,
-        most: u32,
-    ) -> BoxFuture<'_, Result<Vec<(i64, Timestamp, Change, Condition)>, StoreError>>;
+    fn alert_changes(&self, after: i64, most: u32) -> BoxFuture<'_, Result<Vec<AlertChange>, StoreError>>;
 
     /// The party's answers after a cursor, in order.
     fn answers(

@@ -114,7 +114,7 @@ async fn wait(demo: &Demo, messages: u32) -> anyhow::Result<demo::Summary> {
     let mut looks = 0;
     loop {
         if demo.inbox.stats().unique >= u64::from(messages) {
-            return demo.settled(messages, Duration::from_secs(60)).await;
+            return demo.settled(messages, Duration::from_mins(1)).await;
         }
         looks += 1;
         anyhow::ensure!(looks < 60_000, "not every message reached the inbox in ten minutes");

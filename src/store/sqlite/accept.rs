@@ -199,7 +199,7 @@ fn same_identity(tx: &mut Tx<'_>, message: &Accepted) -> rusqlite::Result<Verdic
             None,
             us(message.arrived.received),
             "duplicate",
-            Some(json(&message.arrived.way.name())),
+            Some(&json(&message.arrived.way.name())),
         )?;
         return Ok(Verdict::Duplicate(answer));
     }
@@ -274,7 +274,7 @@ pub(super) fn log_answer(
     delivery: Option<i64>,
     outcome: AnswerOutcome,
     at: i64,
-    data: Option<String>,
+    data: Option<&str>,
 ) -> rusqlite::Result<()> {
     tx.execute(
         "-- store::log_answer
@@ -291,7 +291,7 @@ pub(super) fn log_event(
     delivery: Option<i64>,
     at: i64,
     what: &str,
-    data: Option<String>,
+    data: Option<&str>,
 ) -> rusqlite::Result<()> {
     tx.execute(
         "-- store::log_event

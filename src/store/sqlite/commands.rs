@@ -107,7 +107,15 @@ fn confirm(
         release_next(tx, target.ordering_key)?;
         if answers.wants(AnswerOutcome::Delivered) {
             let told = json!({ "receipt": receipt }).to_string();
-            log_answer(tx, &party, message, Some(target.seq), AnswerOutcome::Delivered, us(now), Some(told))?;
+            log_answer(
+                tx,
+                &party,
+                message,
+                Some(target.seq),
+                AnswerOutcome::Delivered,
+                us(now),
+                Some(&told),
+            )?;
         }
     }
     let met = if matches!(target.state, PENDING | DELIVERED) {
@@ -119,7 +127,7 @@ fn confirm(
     if let Some(met) = met {
         told["promise"] = met.into();
     }
-    log_event(tx, message, Some(target.seq), us(now), "receipt", Some(told.to_string()))?;
+    log_event(tx, message, Some(target.seq), us(now), "receipt", Some(&told.to_string()))?;
     Ok(if fresh || met.is_some() { Commanded::Done } else { Commanded::Already })
 }
 
@@ -132,7 +140,7 @@ fn refuse(
 ) -> rusqlite::Result<Commanded> {
     let message = message_of(target.seq);
     let told = json!({ "refused": fault, "by": by }).to_string();
-    log_event(tx, message, Some(target.seq), us(now), "receipt", Some(told))?;
+    log_event(tx, message, Some(target.seq), us(now), "receipt", Some(&told))?;
     if target.state != PENDING {
         return Ok(Commanded::Already);
     }
@@ -141,7 +149,7 @@ fn refuse(
     deadlines::end(tx, target.seq, &End::Ended, now, answers, &party)?;
     if answers.wants(AnswerOutcome::Failed) {
         let data = json!({ "fault": fault }).to_string();
-        log_answer(tx, &party, message, Some(target.seq), AnswerOutcome::Failed, us(now), Some(data))?;
+        log_answer(tx, &party, message, Some(target.seq), AnswerOutcome::Failed, us(now), Some(&data))?;
     }
     release_next(tx, target.ordering_key)?;
     Ok(Commanded::Done)
@@ -165,7 +173,7 @@ fn end_delivery(
 
 fn told(tx: &Tx<'_>, target: &Target, by: &str, what: &str, now: Timestamp) -> rusqlite::Result<Commanded> {
     let data = json!({ "by": by }).to_string();
-    log_event(tx, message_of(target.seq), Some(target.seq), us(now), what, Some(data))?;
+    log_event(tx, message_of(target.seq), Some(target.seq), us(now), what, Some(&data))?;
     audit(tx, by, what, &target.seq.to_string(), now)?;
     Ok(Commanded::Done)
 }

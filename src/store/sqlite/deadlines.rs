@@ -100,7 +100,7 @@ pub(super) fn record(
     let message = message_of(delivery);
     for (step, due_at) in steps {
         let data = json!({ "promise": promise, "step": step, "dueAt": due_at }).to_string();
-        log_event(tx, message, Some(delivery), us(now), "sla_step", Some(data))?;
+        log_event(tx, message, Some(delivery), us(now), "sla_step", Some(&data))?;
     }
     let gravest = steps.last().map_or(0, |(step, _)| *step);
     let outcome = match gravest {

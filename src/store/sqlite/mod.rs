@@ -97,10 +97,10 @@ impl Sqlite {
         }
     }
 
-    fn write<'a, T: Send + 'static>(
-        &'a self,
+    fn write<T: Send + 'static>(
+        &self,
         operation: impl FnOnce(&mut Tx<'_>) -> rusqlite::Result<T> + Send + 'static,
-    ) -> BoxFuture<'a, Result<T, StoreError>> {
+    ) -> BoxFuture<'_, Result<T, StoreError>> {
         Box::pin(self.writer.run(operation))
     }
 }

@@ -33,10 +33,10 @@ impl Readers {
     }
 
     /// Runs one query on a thread that may block.
-    pub(super) fn read<'a, T: Send + 'static>(
-        &'a self,
+    pub(super) fn read<T: Send + 'static>(
+        &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> BoxFuture<'a, Result<T, StoreError>> {
+    ) -> BoxFuture<'_, Result<T, StoreError>> {
         Box::pin(async move {
             let permit =
                 Arc::clone(&self.permits).acquire_owned().await.expect("the semaphore is never closed");

@@ -51,7 +51,7 @@ pub(super) fn settle(tx: &mut Tx<'_>, settlement: &Settlement) -> rusqlite::Resu
         Some(seq),
         us(settlement.now),
         "attempt",
-        Some(attempt(settlement, promise)),
+        Some(&attempt(settlement, promise)),
     )?;
     if matches!(settlement.next, Next::Delivered | Next::Dead(_)) {
         release_next(tx, lease.ordering_key)?;
@@ -129,7 +129,7 @@ fn answer(
         Some(seq),
         outcome,
         us(settlement.now),
-        Some(data.to_string()),
+        Some(&data.to_string()),
     )
 }
 

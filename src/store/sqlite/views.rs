@@ -21,8 +21,8 @@ use crate::{
     store::{
         Conservation, LaneState, LoggedAnswer, MailboxItem, StoreError, parse_json,
         views::{
-            Backlog, DeliveryView, Endangered, EventView, MessageFilter, MessageLine, MessageView,
-            PromiseView, RawMessage, Views,
+            AlertChange, Backlog, DeliveryView, Endangered, EventView, MessageFilter, MessageLine,
+            MessageView, PromiseView, RawMessage, Views,
         },
     },
 };
@@ -516,11 +516,7 @@ impl Views for Sqlite {
         })
     }
 
-    fn alert_changes(
-        &self,
-        after: i64,
-        most: u32,
-    ) -> BoxFuture<'_, Result<Vec<(i64, Timestamp, Change, Condition)>, StoreError>> {
+    fn alert_changes(&self, after: i64, most: u32) -> BoxFuture<'_, Result<Vec<AlertChange>, StoreError>> {
         self.readers.read(move |c| {
             c.prepare_cached(
                 "-- store::alert_changes
