@@ -50,7 +50,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Outcome {
 }
 
 async fn show(context: &Context, args: &Args, folder: &std::path::Path, tasks: &Tasks) -> Outcome {
-    let plan = Plan { messages: args.messages, seed: args.seed, listen: args.listen };
+    let plan = Plan { messages: args.messages, seed: args.seed, listen: args.listen, more: String::new() };
     let mut demo = demo::start(folder, &plan, clock::from_environment(), tasks).await?;
     context.output.line(format_args!("Gateway   http://{}", demo.address));
     context.output.line(format_args!("Inbox     {}", demo.inbox_url));

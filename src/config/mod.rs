@@ -9,7 +9,7 @@ mod check;
 mod layers;
 pub mod settings;
 
-pub use build::{Built, build};
+pub use build::{Built, Served, build};
 pub use settings::Settings;
 
 /// Every setting's default, with its explanation.

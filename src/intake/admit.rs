@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 
 use super::rules::{CompiledKind, KindPromise, Rules, Sender};
 use crate::{
-    codec::{self, Decoded, Raw, Transport},
+    codec::{self, Decoded, Raw, Transport, Undecodable, limits::VIOLATIONS_MAX},
     domain::{
         Agreement, Cpr, Envelope, Event, Fault, FaultCode, Format, HoldReason, KindId, Party, Text,
         Violation,
@@ -34,17 +34,37 @@ pub fn admit(rules: &Rules, arrived: Arrived) -> Admission {
     match codec::decode(&raw, &rules.limits, &schema_of) {
         Ok(decoded) => judge(rules, arrived, sender, answers, decoded),
         Err(undecodable) => {
-            let named = undecodable.named;
-            Admission::Invalid(Box::new(Invalid {
-                arrived,
-                message_id: named.id,
-                source: named.source,
-                kind: named.event_type,
-                receiver: named.receiver,
-                violations: undecodable.violations,
-                answers,
-            }))
+            Admission::Invalid(Box::new(unread(rules, arrived, sender, answers, *undecodable)))
         }
+    }
+}
+
+/// What could be read is judged all the same, so that the sender hears of everything at once.
+fn unread(
+    rules: &Rules,
+    arrived: Arrived,
+    sender: Option<&Sender>,
+    answers: Subscription,
+    undecodable: Undecodable,
+) -> Invalid {
+    let Undecodable { named, mut violations, kind, envelope, data } = undecodable;
+    if let Some(envelope) = &envelope {
+        check_source(envelope, sender, &mut violations);
+        check_time(rules, envelope, &arrived, &mut violations);
+        check_agreement(rules, envelope, &mut violations);
+    }
+    if let (Some(data), Some(compiled)) = (&data, kind.as_ref().and_then(|kind| rules.kinds.get(kind))) {
+        violations.extend(compiled.schema.validate(data, "/data"));
+    }
+    violations.truncate(VIOLATIONS_MAX);
+    Invalid {
+        arrived,
+        message_id: named.id,
+        source: named.source,
+        kind: kind.map(|kind| kind.to_string()).or(named.event_type),
+        receiver: named.receiver,
+        violations,
+        answers,
     }
 }
 

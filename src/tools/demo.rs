@@ -31,6 +31,8 @@ pub struct Plan {
     pub seed: u64,
     /// Where HTTP is served; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Further settings in TOML, such as a broker's.
+    pub more: String,
 }
 
 /// What went where, counted in messages.
@@ -68,16 +70,16 @@ pub struct Demo {
 }
 
 /// The demonstration's configuration, as a person would write it.
-pub fn configuration(folder: &Path, listen: SocketAddr, inbox: &str) -> String {
+pub fn configuration(folder: &Path, listen: SocketAddr, inbox: &str, more: &str) -> String {
     let mut text = format!(
-        "[store]\nurl = \"sqlite:{}\"\n\n[http]\nlisten = \"{listen}\"\n\n[log]\nlevel = \"warn\"\n",
+        "[store]\nurl = \"sqlite:{}\"\n\n[http]\nlisten = \"{listen}\"\n\n[log]\nlevel = \"warn\"\n{more}",
         folder.join("kassebro.db").display()
     );
     for (code, key) in FUNDS {
         let hash = hex(&Sha256::digest(key.as_bytes()));
         let spool = folder.join("spool").join(code);
         text.push_str(&format!(
-            "\n[[party]]\ncode = \"{code}\"\napi_key_sha256 = [\"{hash}\"]\n\n[[spool]]\nparty = \"{code}\"\nfolder = \"{}\"\n",
+            "\n[[party]]\ncode = \"{code}\"\namqp_user = \"{code}\"\napi_key_sha256 = [\"{hash}\"]\n\n[[spool]]\nparty = \"{code}\"\nfolder = \"{}\"\n",
             spool.display()
         ));
         for (jobcenter, name) in JOBCENTRES {
@@ -113,7 +115,7 @@ pub async fn start(folder: &Path, plan: &Plan, clock: Arc<dyn Clock>, tasks: &Ta
     for (code, _) in FUNDS {
         std::fs::create_dir_all(folder.join("spool").join(code))?;
     }
-    let settings = settings(folder, plan.listen, inbox_url.trim_end_matches('/'))?;
+    let settings = settings(folder, plan, inbox_url.trim_end_matches('/'))?;
     let gateway = gateway::start(&settings, Arc::clone(&clock), tasks).await?;
     let address = gateway.address.ok_or_else(|| anyhow::anyhow!("HTTP is not served"))?;
     let client = http_client::build(&http_client::Settings {
@@ -125,8 +127,8 @@ pub async fn start(folder: &Path, plan: &Plan, clock: Arc<dyn Clock>, tasks: &Ta
     Ok(Demo { gateway, inbox: handle, inbox_url, address, clock, client, duplicates: 0 })
 }
 
-fn settings(folder: &Path, listen: SocketAddr, inbox: &str) -> anyhow::Result<Settings> {
-    Ok(config::from_text("demo.toml", &configuration(folder, listen, inbox))?)
+fn settings(folder: &Path, plan: &Plan, inbox: &str) -> anyhow::Result<Settings> {
+    Ok(config::from_text("demo.toml", &configuration(folder, plan.listen, inbox, &plan.more))?)
 }
 
 impl Demo {
@@ -231,6 +233,11 @@ impl Demo {
             );
             self.clock.sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    /// Lets time pass.
+    pub async fn wait(&self, duration: Duration) {
+        self.clock.sleep(duration).await;
     }
 
     /// Answers that say delivered or rejected, over all parties.

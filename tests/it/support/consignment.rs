@@ -15,7 +15,7 @@ pub(crate) fn saying(text: &str) -> Consignment {
         parcel: Parcel {
             format: Format::Cloudevents,
             format_version: 1,
-            content_type: "application/cloudevents+json",
+            content_type: "application/cloudevents+json".into(),
             body: Bytes::copy_from_slice(text.as_bytes()),
         },
         event_type: "dk.kassebro.complaint.v1".into(),
