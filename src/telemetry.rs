@@ -220,6 +220,7 @@ mod tests {
             .delivery_attempts
             .get_or_create(&Attempts { receiver: "kbh".into(), outcome: "delivered" })
             .inc();
+        metrics.commit_duration.get_or_create(&Part { part: "intake".into() }).observe(0.002);
         let text = metrics.encode();
         assert!(
             text.contains("kassebro_delivery_attempts_total{receiver=\"kbh\",outcome=\"delivered\"} 1"),

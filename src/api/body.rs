@@ -83,7 +83,9 @@ async fn read(
     let memory = Arc::clone(&api.bodies).try_acquire_many_owned(units).map_err(|_| no_room())?;
     let mut bytes = BytesMut::with_capacity(announced.unwrap_or(0));
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|_| broken())?.into_data() else { continue };
+        let Ok(data) = frame.map_err(|_| broken())?.into_data() else {
+            continue;
+        };
         if bytes.len() + data.len() > bytes_max {
             return Err(too_large(bytes_max));
         }

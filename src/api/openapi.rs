@@ -75,7 +75,7 @@ fn operation(route: &Route) -> Value {
     match route.takes {
         Takes::Nothing => {}
         Takes::Message => {
-            operation["requestBody"] = json!({ "required": true, "content": message_content() })
+            operation["requestBody"] = json!({ "required": true, "content": message_content() });
         }
         Takes::Receipt => {
             operation["requestBody"] =
@@ -154,7 +154,7 @@ fn response(gives: &Gives) -> Value {
         Shape::Text(media_type) => response["content"] = content(media_type, &json!({})),
         Shape::Parcel => {
             response["content"] =
-                json!({ "application/json": {}, "application/xml": {}, "application/cloudevents+json": {} })
+                json!({ "application/json": {}, "application/xml": {}, "application/cloudevents+json": {} });
         }
     }
     if gives.shape == Shape::Json("Answer") {

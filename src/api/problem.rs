@@ -124,7 +124,10 @@ impl Kind {
 
 /// A request that is not met, before it is put into words.
 #[derive(Debug, Clone)]
-pub(super) struct Problem {
+pub(super) struct Problem(Box<Parts>);
+
+#[derive(Debug, Clone)]
+struct Parts {
     kind: Kind,
     detail: Text,
     headers: Vec<(HeaderName, HeaderValue)>,
@@ -136,11 +139,11 @@ pub(super) struct Problem {
 
 impl Problem {
     pub(super) fn new(kind: Kind, detail: Text) -> Self {
-        Self { kind, detail, headers: Vec::new(), instance: None, members: Map::new() }
+        Self(Box::new(Parts { kind, detail, headers: Vec::new(), instance: None, members: Map::new() }))
     }
 
     pub(super) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.push((name, value));
+        self.0.headers.push((name, value));
         self
     }
 
@@ -153,8 +156,10 @@ impl Problem {
         let Ok(Value::Object(members)) = serde_json::to_value(answer) else {
             unreachable!("an answer is a JSON object")
         };
-        let instance = Some(format!("/v1/messages/{}", answer.receipt_id));
-        Self { instance, members, ..Self::new(kind, detail) }
+        let mut problem = Self::new(kind, detail);
+        problem.0.instance = Some(format!("/v1/messages/{}", answer.receipt_id));
+        problem.0.members = members;
+        problem
     }
 
     /// The store did not do what was asked: nothing was taken, as far as the caller may rely on it.
@@ -191,18 +196,19 @@ impl Problem {
 
     /// Puts it into words.
     pub(super) fn render(&self, language: Language, path: &str) -> Response {
+        let parts = &self.0;
         let instance =
-            self.instance.clone().unwrap_or_else(|| path.chars().take(INSTANCE_CHARACTERS_MAX).collect());
+            parts.instance.clone().unwrap_or_else(|| path.chars().take(INSTANCE_CHARACTERS_MAX).collect());
         let mut body = Map::new();
-        body.insert("type".into(), self.kind.uri().into());
-        body.insert("title".into(), language.of_text(&self.kind.title()).into());
-        body.insert("status".into(), self.kind.status().as_u16().into());
-        body.insert("detail".into(), language.of_text(&self.detail).into());
+        body.insert("type".into(), parts.kind.uri().into());
+        body.insert("title".into(), language.of_text(&parts.kind.title()).into());
+        body.insert("status".into(), parts.kind.status().as_u16().into());
+        body.insert("detail".into(), language.of_text(&parts.detail).into());
         body.insert("instance".into(), instance.into());
-        body.extend(self.members.clone());
-        let mut response = (self.kind.status(), Json(within_bounds(Value::Object(body)))).into_response();
+        body.extend(parts.members.clone());
+        let mut response = (parts.kind.status(), Json(within_bounds(Value::Object(body)))).into_response();
         let headers = response.headers_mut();
-        headers.extend(self.headers.iter().cloned());
+        headers.extend(parts.headers.iter().cloned());
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         headers.insert(CONTENT_LANGUAGE, HeaderValue::from_static(language.tag()));
         response
@@ -228,7 +234,7 @@ fn within_bounds(mut body: Value) -> Value {
 impl IntoResponse for Problem {
     /// The status alone; [`super::guard`] puts the words in, because it knows the caller's language.
     fn into_response(self) -> Response {
-        let mut response = self.kind.status().into_response();
+        let mut response = self.0.kind.status().into_response();
         response.extensions_mut().insert(Arc::new(self));
         response
     }

@@ -9,6 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::{
     Api, body,
@@ -28,7 +29,7 @@ pub(super) const ID_CHARACTERS_MAX: usize = 100;
 /// Characters of the reason.
 pub(super) const TEXT_CHARACTERS_MAX: usize = 500;
 
-/// KOMBIT's business receipt (ForretningsValideringsKode).
+/// KOMBIT's business receipt (`ForretningsValideringsKode`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub(super) enum Business {
@@ -55,22 +56,11 @@ impl Business {
 /// What the receiver says.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Receipt {
+struct Said {
     delivery_id: String,
     business: Business,
     receipt_id: Option<String>,
     text: Option<String>,
-}
-
-/// The receipt came after the end, or says what was said: it is in the history, and that is all.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Kept {
-    delivery_id: DeliveryId,
-    kept: bool,
-    changed: bool,
-    /// The state that the delivery has and keeps.
-    state: String,
 }
 
 pub(super) async fn post(State(api): State<Arc<Api>>, request: Request) -> Result<Response, Problem> {
@@ -98,8 +88,8 @@ pub(super) async fn post(State(api): State<Arc<Api>>, request: Request) -> Resul
     }
 }
 
-fn read(body: &[u8]) -> Result<Receipt, Problem> {
-    let receipt: Receipt = serde_json::from_slice(body).map_err(|error| {
+fn read(body: &[u8]) -> Result<Said, Problem> {
+    let receipt: Said = serde_json::from_slice(body).map_err(|error| {
         // The position only: the parser's sentence may repeat what it read.
         let (line, column) = (error.line(), error.column());
         invalid(
@@ -132,7 +122,7 @@ fn invalid(da: String, en: String) -> Problem {
 }
 
 /// The refusal as the sender will read it.
-fn refusal(receipt: &Receipt, receiver: &str) -> Fault {
+fn refusal(receipt: &Said, receiver: &str) -> Fault {
     let word = match receipt.business {
         Business::Fejlet => "FEJLET",
         _ => "AFVIST",
@@ -143,7 +133,7 @@ fn refusal(receipt: &Receipt, receiver: &str) -> Fault {
         detail.push_str(text);
     }
     if let Some(id) = &receipt.receipt_id {
-        detail.push_str(&format!(" (receipt {id})"));
+        detail.extend([" (receipt ", id, ")"]);
     }
     Fault::new(FaultCode::ReceiverRefused, detail)
 }
@@ -158,6 +148,7 @@ pub(super) async fn state(api: &Api, delivery: DeliveryId) -> Result<String, Pro
     message.and_then(of).map(|found| found.state).ok_or_else(Problem::not_found)
 }
 
+/// The receipt came after the end, or says what was said: it is in the history, and that is all.
 pub(super) fn kept(delivery: DeliveryId, state: &str) -> Response {
-    Json(Kept { delivery_id: delivery, kept: true, changed: false, state: state.to_owned() }).into_response()
+    Json(json!({ "deliveryId": delivery, "kept": true, "changed": false, "state": state })).into_response()
 }

@@ -61,6 +61,9 @@ fn simple(settings: &Settings, check: &mut Check<'_>) {
     if !settings.http.listen.is_empty() && settings.http.listen.parse::<std::net::SocketAddr>().is_err() {
         check.problem("http.listen", "write an address and a port, such as 127.0.0.1:8080");
     }
+    if let Err(problem) = settings.http.check() {
+        check.problem("http", problem);
+    }
     if !settings.amqp.url.is_empty()
         && let Err(problem) = crate::amqp_uri::AmqpUri::parse(&settings.amqp.url)
     {

@@ -51,8 +51,8 @@ fn every_default_is_explained() {
 #[test]
 fn an_unknown_setting_is_named_with_its_line_and_a_suggestion() {
     assert_eq!(
-        first("[http]\nlisten = \"127.0.0.1:1\"\nlisen = \"x\"\n"),
-        "site.toml:3: http.lisen: unknown field `lisen`, expected `listen` (did you mean `listen`?)"
+        first("[stop]\ngrace = \"1s\"\ngrade = \"x\"\n"),
+        "site.toml:3: stop.grade: unknown field `grade`, expected `grace` (did you mean `grace`?)"
     );
 }
 

@@ -78,7 +78,7 @@ fn transport(way: Way) -> Transport {
 
 /// A legacy sender's own headers, as the attributes they stand for.
 fn mapped(sender: &Sender, arrived: &Arrived) -> Vec<(String, String)> {
-    let prefix = if arrived.way == Way::Amqp { "cloudEvents_" } else { "ce-" };
+    let prefix = if arrived.way == Way::Amqp { "cloudevents_" } else { "ce-" };
     let mut headers = arrived.headers.clone();
     for (header, attribute) in &sender.headers {
         if let Some((_, value)) = arrived.headers.iter().find(|(name, _)| name == header) {
@@ -380,3 +380,6 @@ fn hold(format: Format, facts: &Facts) -> Option<(HoldReason, Fault)> {
 
 /// The longest that clocks may differ by default.
 pub const AHEAD_MAX: SignedDuration = SignedDuration::from_mins(5);
+
+#[cfg(test)]
+mod tests;

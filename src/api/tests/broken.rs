@@ -1,0 +1,102 @@
+//! A store that does not take messages, and is whole otherwise.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use futures_util::{FutureExt, future::BoxFuture};
+use jiff::Timestamp;
+
+use crate::{
+    domain::{
+        DeliveryId, ReceiptId,
+        alert::{Alert, Change, Condition},
+    },
+    store::{
+        Admission, Command, Commanded, Conservation, Hints, InHand, LaneState, Lease, LeaseAsk, Leased,
+        LoggedAnswer, MailboxItem, Settled, Settlement, StepPassed, Store, StoreError, Verdict, Views,
+        views::{
+            Backlog, DeliveryView, Endangered, MessageFilter, MessageLine, MessageView, PromiseView,
+            RawMessage,
+        },
+    },
+};
+
+/// What accepting comes to.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Accepting {
+    Fails,
+    Hangs,
+}
+
+pub(super) struct Broken {
+    pub(super) inner: Arc<dyn Store>,
+    pub(super) accepting: Accepting,
+}
+
+type Done<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
+
+fn full<'a, T: Send + 'a>() -> Done<'a, T> {
+    async { Err(StoreError::Unavailable("the disk is full".into())) }.boxed()
+}
+
+/// Hands each operation on as it is.
+macro_rules! as_it_is {
+    ($($name:ident($($argument:ident: $kind:ty),*) -> $done:ty;)*) => {
+        $(fn $name(&self, $($argument: $kind),*) -> Done<'_, $done> { self.inner.$name($($argument),*) })*
+    };
+}
+
+impl Store for Broken {
+    fn accept(&self, _: Vec<Admission>) -> Done<'_, Vec<Verdict>> {
+        match self.accepting {
+            Accepting::Fails => full(),
+            Accepting::Hangs => std::future::pending().boxed(),
+        }
+    }
+
+    fn check(&self) -> Done<'_, ()> {
+        match self.accepting {
+            Accepting::Fails => full(),
+            Accepting::Hangs => std::future::pending().boxed(),
+        }
+    }
+
+    fn hints(&self) -> &Hints {
+        self.inner.hints()
+    }
+
+    as_it_is! {
+        lease_due(ask: LeaseAsk) -> Leased;
+        settle(settlements: Arc<Vec<Settlement>>) -> Vec<Settled>;
+        release(leases: Vec<Lease>) -> ();
+        advance_deadlines(now: Timestamp, most: u32) -> Vec<StepPassed>;
+        reconcile_alerts(names: Vec<&'static str>, conditions: Vec<Condition>, now: Timestamp) -> Vec<(Change, Condition)>;
+        acknowledge_alert(key: String, by: String, now: Timestamp) -> Commanded;
+        command(command: Command, by: String, now: Timestamp) -> Commanded;
+        save_lane(lane: LaneState, now: Timestamp) -> ();
+        pause(receiver: String, reason: Option<String>, by: String, now: Timestamp) -> ();
+        set_cursor(name: String, seq: i64) -> ();
+        take_in_hand(mark: InHand) -> u32;
+        put_down(key: [u8; 32]) -> ();
+    }
+}
+
+impl Views for Broken {
+    as_it_is! {
+        messages(filter: MessageFilter) -> Vec<MessageLine>;
+        message(id: String, party: Option<String>, now: Timestamp) -> Option<MessageView>;
+        raw(receipt: ReceiptId) -> Option<RawMessage>;
+        deliveries(state: Option<String>, receiver: Option<String>, most: u32) -> Vec<DeliveryView>;
+        promises(open: bool, most: u32, now: Timestamp) -> Vec<PromiseView>;
+        endangered() -> Vec<Endangered>;
+        backlogs() -> Vec<Backlog>;
+        lanes() -> Vec<LaneState>;
+        open_alerts() -> Vec<Alert>;
+        alert_changes(after: i64, most: u32) -> Vec<(i64, Timestamp, Change, Condition)>;
+        answers(party: String, after: i64, most: u32) -> Vec<LoggedAnswer>;
+        cursor(name: String) -> i64;
+        mailbox(receivers: Vec<String>, most: u32) -> Vec<MailboxItem>;
+        delivery_receiver(delivery: DeliveryId) -> Option<String>;
+        conservation() -> Conservation;
+        sla_totals(now: Timestamp) -> BTreeMap<String, i64>;
+    }
+}

@@ -1,0 +1,11 @@
+//! The promises of the calls, kept against a real store and the real rules.
+
+mod answers;
+mod broken;
+mod contract;
+mod health;
+mod isolation;
+mod mailbox;
+mod rig;
+mod sending;
+mod socket;

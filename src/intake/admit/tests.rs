@@ -1,0 +1,243 @@
+//! What admission makes of messages, with the rules of a small deployment.
+
+use bytes::Bytes;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::*;
+use crate::{
+    config,
+    domain::{ReceiptId, Severity},
+    tools::generate,
+};
+
+const DEPLOYMENT: &str = r#"
+[[party]]
+code = "3f"
+headers = { "x-msg-id" = "id", "x-event-time" = "time" }
+defaults = { specversion = "1.0", type = "dk.kassebro.complaint.v1", source = "urn:dk:akasse:3f", receiver = "urn:dk:jobcenter:0101" }
+
+[[party]]
+code = "krifa"
+
+[[agreement]]
+id = "kbh-3f"
+akasse = "3f"
+jobcenter = "0101"
+valid_from = "2024-01-01"
+valid_to = "2027-12-31"
+promises = { recommendation = "48h" }
+
+[[receiver]]
+name = "kbh"
+party = "0101"
+channel = "mailbox"
+
+[[receiver]]
+name = "kbh-jobag"
+party = "0101"
+kinds = ["job_order"]
+channel = "mailbox"
+"#;
+
+fn rules() -> std::sync::Arc<Rules> {
+    let settings = config::from_text("test.toml", DEPLOYMENT).unwrap();
+    config::build(&settings, 7).unwrap().rules
+}
+
+fn now() -> Timestamp {
+    "2026-11-22T10:00:00Z".parse().unwrap()
+}
+
+fn event(kind: &str) -> Value {
+    generate::event(
+        kind,
+        1,
+        "m-1",
+        "urn:dk:akasse:3f",
+        "urn:dk:jobcenter:0101",
+        now() - SignedDuration::from_hours(1),
+    )
+}
+
+fn arrived(party: &str, way: Way, headers: &[(&str, &str)], content_type: &str, body: &Value) -> Arrived {
+    Arrived {
+        receipt: ReceiptId::from_fresh(Uuid::from_bytes([3; 16])),
+        party: party.into(),
+        way,
+        received: now(),
+        sent: None,
+        content_type: Some(content_type.into()),
+        headers: headers.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect(),
+        raw: Bytes::from(body.to_string()),
+        generation: 7,
+    }
+}
+
+fn admitted(party: &str, event: &Value) -> Admission {
+    admit(&rules(), arrived(party, Way::Http, &[], "application/cloudevents+json", event))
+}
+
+fn accepted(event: &Value) -> Accepted {
+    match admitted("3f", event) {
+        Admission::Accepted(accepted) => *accepted,
+        Admission::Invalid(invalid) => panic!("{:#?}", invalid.violations),
+    }
+}
+
+/// The rules that refuse a message, in order.
+fn refused_by(party: &str, event: &Value) -> Vec<String> {
+    match admitted(party, event) {
+        Admission::Accepted(_) => vec![],
+        Admission::Invalid(invalid) => {
+            invalid.violations.into_iter().filter(Violation::is_error).map(|v| v.rule).collect()
+        }
+    }
+}
+
+#[test]
+fn every_kind_is_owed_to_its_receiver_with_a_finished_parcel() {
+    for (kind, receiver) in [("complaint", "kbh"), ("recommendation", "kbh"), ("job_order", "kbh-jobag")] {
+        let message = accepted(&event(kind));
+        let receivers: Vec<&str> = message.deliveries.iter().map(|d| d.receiver.as_str()).collect();
+        assert_eq!(receivers, [receiver]);
+        assert!(!message.deliveries[0].parcel.body.is_empty());
+        assert_eq!(message.agreement.as_deref(), Some("kbh-3f"));
+        assert_eq!(message.arrived.generation, 7);
+    }
+}
+
+#[test]
+fn a_complaint_has_24_hours_from_the_akasses_receipt() {
+    let clock = &accepted(&event("complaint")).deliveries[0].promise;
+    assert_eq!(clock.starts, now() - SignedDuration::from_hours(1));
+    assert_eq!(clock.due, now() + SignedDuration::from_hours(23));
+    assert_eq!(accepted(&event("complaint")).deliveries[0].expires, None);
+}
+
+#[test]
+fn an_agreements_promise_goes_before_the_general_one() {
+    let delivery = &accepted(&event("recommendation")).deliveries[0];
+    assert_eq!(delivery.promise.due, now() + SignedDuration::from_hours(47));
+    assert_eq!(delivery.expires, Some(delivery.promise.due + SignedDuration::from_hours(30 * 24)));
+}
+
+#[test]
+fn nobody_speaks_for_another() {
+    assert_eq!(refused_by("krifa", &event("complaint")), ["party.source"]);
+    assert_eq!(refused_by("stranger", &event("complaint")), ["party.source"]);
+}
+
+#[test]
+fn a_business_time_lies_at_most_five_minutes_ahead_and_then_the_clock_starts_here() {
+    let mut ahead = event("complaint");
+    ahead["time"] = json!(now() + SignedDuration::from_mins(5));
+    assert_eq!(accepted(&ahead).deliveries[0].promise.starts, now());
+    ahead["time"] = json!(now() + SignedDuration::from_mins(5) + SignedDuration::from_secs(1));
+    assert_eq!(refused_by("3f", &ahead), ["time.ahead"]);
+}
+
+#[test]
+fn an_old_time_is_taken_for_complaints_only() {
+    let old = json!(now() - SignedDuration::from_hours(401 * 24));
+    let mut complaint = event("complaint");
+    complaint["time"] = old.clone();
+    let warnings: Vec<String> = accepted(&complaint).warnings.into_iter().map(|w| w.rule).collect();
+    assert!(warnings.contains(&"time.too-old".to_owned()), "{warnings:?}");
+    let mut order = event("job_order");
+    order["time"] = old;
+    assert!(refused_by("3f", &order).contains(&"time.too-old".to_owned()));
+}
+
+#[test]
+fn outside_every_agreement_a_complaint_is_carried_and_the_rest_refused() {
+    let rename = |kind: &str| {
+        let mut event = event(kind);
+        event["source"] = json!("urn:dk:akasse:krifa");
+        event
+    };
+    assert_eq!(refused_by("krifa", &rename("recommendation")), ["agreement.validity"]);
+    let Admission::Accepted(complaint) = admitted("krifa", &rename("complaint")) else {
+        panic!("it is carried")
+    };
+    assert!(
+        complaint.warnings.iter().any(|w| w.rule == "agreement.validity" && w.severity == Severity::Warning)
+    );
+    assert_eq!(complaint.agreement, None);
+}
+
+#[test]
+fn a_message_is_refused_where_nobody_receives_it_or_the_way_is_wrong() {
+    let mut nobody = event("complaint");
+    nobody["receiver"] = json!("urn:dk:jobcenter:0707");
+    assert_eq!(refused_by("3f", &nobody), ["route.none"]);
+    let mut backwards = event("complaint");
+    backwards["receiver"] = json!("urn:dk:akasse:krifa");
+    assert!(refused_by("3f", &backwards).contains(&"kind.direction".to_owned()));
+    let mut unknown = event("complaint");
+    unknown["type"] = json!("dk.kassebro.complaint.v9");
+    assert!(
+        refused_by("3f", &unknown).contains(&"envelope.kind".to_owned()),
+        "{:?}",
+        refused_by("3f", &unknown)
+    );
+}
+
+#[test]
+fn everything_that_is_wrong_is_said_at_once() {
+    let mut wrong = event("complaint");
+    wrong["time"] = json!(now() + SignedDuration::from_hours(48));
+    wrong["data"]["surprise"] = json!(true);
+    wrong["data"]["citizen"] = json!({});
+    let rules = refused_by("krifa", &wrong);
+    for rule in ["party.source", "time.ahead", "schema.additionalProperties", "schema.required"] {
+        assert!(rules.contains(&rule.to_owned()), "{rule} is missing in {rules:?}");
+    }
+    // Also where the envelope itself cannot be read.
+    wrong["id"] = json!("");
+    let rules = refused_by("3f", &wrong);
+    assert!(
+        rules.iter().any(|r| r == "envelope.id") && rules.iter().any(|r| r == "schema.required"),
+        "{rules:?}"
+    );
+}
+
+#[test]
+fn one_citizens_recommendations_keep_their_order_and_complaints_are_never_held() {
+    let key = |event: &Value| accepted(event).deliveries[0].ordering_key;
+    let first = event("recommendation");
+    let mut second = event("recommendation");
+    second["id"] = json!("m-2");
+    assert!(key(&first).is_some());
+    assert_eq!(key(&first), key(&second));
+    let stranger =
+        generate::event("recommendation", 99, "m-3", "urn:dk:akasse:3f", "urn:dk:jobcenter:0101", now());
+    assert_ne!(key(&first), key(&stranger));
+    assert_eq!(key(&event("complaint")), None);
+}
+
+#[test]
+fn a_replacement_number_waits_for_a_person_only_where_the_format_excludes_it() {
+    let replaced = |kind: &str| {
+        let mut event = event(kind);
+        event["data"]["citizen"]["cpr"] = json!("6707614285");
+        accepted(&event).deliveries.remove(0).hold
+    };
+    assert_eq!(replaced("recommendation").map(|(reason, _)| reason), Some(HoldReason::Person));
+    assert_eq!(replaced("complaint"), None);
+}
+
+#[test]
+fn a_legacy_senders_own_headers_stand_for_attributes() {
+    let data = event("complaint")["data"].clone();
+    let headers = [("x-msg-id", "old-17"), ("x-event-time", "2026-11-22T09:00:00Z")];
+    let raw = arrived("3f", Way::Amqp, &headers, "application/json", &data);
+    let message = match admit(&rules(), raw) {
+        Admission::Accepted(message) => message,
+        Admission::Invalid(invalid) => panic!("{:#?}", invalid.violations),
+    };
+    assert_eq!(message.envelope.id.as_str(), "old-17");
+    assert_eq!(message.envelope.time, now() - SignedDuration::from_hours(1));
+    assert_eq!(message.envelope.kind.to_string(), "complaint.v1");
+}
