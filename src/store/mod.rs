@@ -32,6 +32,10 @@ pub enum StoreError {
     /// It cannot commit just now: intake pauses, nothing is answered "accepted". Waiting may help.
     #[error("the store cannot commit: {0}")]
     Unavailable(Arc<str>),
+    /// A value does not fit the tables: nothing was written, and waiting does not help (invariant I7 says that
+    /// intake judged it before; this is the net under it).
+    #[error("a value does not fit the store: {0}")]
+    Content(Arc<str>),
     /// It is not ours to use, or not readable: the process stops. Waiting does not help.
     #[error("the store cannot be used: {0}")]
     Unusable(Arc<str>),

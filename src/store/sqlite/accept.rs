@@ -27,6 +27,25 @@ pub(super) fn accept(tx: &mut Tx<'_>, batch: &[Admission]) -> rusqlite::Result<V
         .collect()
 }
 
+/// The last resort: the raw bytes, and that they could not be stored as what they are.
+pub(super) fn keep_raw(tx: &mut Tx<'_>, admission: &Admission) -> rusqlite::Result<Verdict> {
+    let (arrived, answers) = match admission {
+        Admission::Accepted(message) => (&message.arrived, message.answers),
+        Admission::Invalid(message) => (&message.arrived, message.answers),
+    };
+    let text = Text::new("Beskeden kan ikke gemmes, som den er.", "The message cannot be stored as it is.");
+    let invalid = Invalid {
+        arrived: Arrived { content_type: None, headers: vec![], sent: None, ..arrived.clone() },
+        message_id: None,
+        source: None,
+        kind: None,
+        receiver: None,
+        violations: vec![Violation::error("", "message.not-storable", FaultCode::SetAside, text)],
+        answers,
+    };
+    reject(tx, &invalid).map(Verdict::Rejected)
+}
+
 fn accept_one(tx: &mut Tx<'_>, message: &Accepted) -> rusqlite::Result<Verdict> {
     if !insert_accepted(tx, message)? {
         return same_identity(tx, message);

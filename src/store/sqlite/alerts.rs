@@ -18,12 +18,12 @@ use crate::{
 pub(super) fn reconcile(
     tx: &mut Tx<'_>,
     names: &[&'static str],
-    conditions: Vec<Condition>,
+    conditions: &[Condition],
     now: Timestamp,
 ) -> rusqlite::Result<Vec<(Change, Condition)>> {
     let mut open = open_under(tx, names)?;
     let mut changes = Vec::new();
-    for mut condition in conditions {
+    for mut condition in conditions.iter().cloned() {
         if let Some((_, known)) = open.get(&condition.key) {
             condition.since = condition.since.min(known.since);
         }

@@ -85,6 +85,24 @@ impl Sqlite {
         Ok(Self { writer, readers, hints: Hints::default(), _lock: lock })
     }
 
+    /// Each message of a batch by itself; what does not fit the tables is kept as raw bytes only.
+    async fn accept_each(&self, batch: &Arc<Vec<Admission>>) -> Result<Vec<Verdict>, StoreError> {
+        let mut verdicts = Vec::with_capacity(batch.len());
+        for place in 0..batch.len() {
+            let handed = Arc::clone(batch);
+            let verdict = match self.writer.run(move |tx| accept::accept(tx, &handed[place..=place])).await {
+                Err(StoreError::Content(why)) => {
+                    tracing::error!(why = %why, "A message does not fit the store and is kept as raw bytes only");
+                    let handed = Arc::clone(batch);
+                    self.writer.run(move |tx| accept::keep_raw(tx, &handed[place])).await.map(|verdict| vec![verdict])
+                }
+                verdict => verdict,
+            };
+            verdicts.extend(verdict?);
+        }
+        Ok(verdicts)
+    }
+
     /// Tells the lanes, or the sender's answers, that there is something new.
     fn ring(&self, admission: &Admission) {
         match admission {
@@ -99,7 +117,7 @@ impl Sqlite {
 
     fn write<T: Send + 'static>(
         &self,
-        operation: impl FnOnce(&mut Tx<'_>) -> rusqlite::Result<T> + Send + 'static,
+        operation: impl FnMut(&mut Tx<'_>) -> rusqlite::Result<T> + Send + 'static,
     ) -> BoxFuture<'_, Result<T, StoreError>> {
         Box::pin(self.writer.run(operation))
     }
@@ -134,7 +152,7 @@ fn settings(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "cache_size", -16_384)?;
     connection.pragma_update(None, "journal_size_limit", 67_108_864)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
-    connection.pragma_update(None, "secure_delete", "ON")?;
+    connection.pragma_update(None, "secure_delete", "FAST")?;
     let journal: String = connection.pragma_query_value(None, "journal_mode", |r| r.get(0))?;
     let synchronous: i64 = connection.pragma_query_value(None, "synchronous", |r| r.get(0))?;
     assert!(
@@ -161,7 +179,10 @@ impl Store for Sqlite {
         Box::pin(async move {
             let batch = Arc::new(batch);
             let handed = Arc::clone(&batch);
-            let verdicts = self.writer.run(move |tx| accept::accept(tx, &handed)).await?;
+            let verdicts = match self.writer.run(move |tx| accept::accept(tx, &handed)).await {
+                Err(StoreError::Content(_)) => self.accept_each(&batch).await?,
+                verdicts => verdicts?,
+            };
             for admission in batch.iter() {
                 self.ring(admission);
             }
@@ -208,7 +229,7 @@ impl Store for Sqlite {
         conditions: Vec<Condition>,
         now: Timestamp,
     ) -> BoxFuture<'_, Result<Vec<(Change, Condition)>, StoreError>> {
-        self.write(move |tx| alerts::reconcile(tx, &names, conditions, now))
+        self.write(move |tx| alerts::reconcile(tx, &names, &conditions, now))
     }
 
     fn acknowledge_alert(

@@ -44,6 +44,8 @@ pub(super) struct Leases {
     held: HashMap<i64, (u64, Timestamp)>,
     /// Ended by the transaction that is open: gone with its commit, held on after its failure.
     ending: Vec<i64>,
+    /// Taken by the transaction that is open: handed out with its commit, free after its failure.
+    taking: Vec<i64>,
     last_token: u64,
 }
 
@@ -55,6 +57,7 @@ impl Leases {
         }
         self.last_token += 1;
         self.held.insert(delivery, (self.last_token, until));
+        self.taking.push(delivery);
         Some(self.last_token)
     }
 
@@ -72,11 +75,12 @@ impl Leases {
     }
 
     fn after_transaction(&mut self, committed: bool) {
-        for delivery in self.ending.drain(..) {
-            if committed {
-                self.held.remove(&delivery);
-            }
+        let gone = if committed { &self.ending } else { &self.taking };
+        for delivery in gone {
+            self.held.remove(delivery);
         }
+        self.ending.clear();
+        self.taking.clear();
     }
 
     /// Ends the lease. False where it is not held under that token any more.
@@ -90,13 +94,13 @@ impl Leases {
 
 /// One queued operation: run in the transaction, told its fate afterwards.
 trait Operation: Send {
-    /// False where it failed and must be rolled back.
+    /// False where it failed: the transaction must be rolled back. May run again in another one.
     fn run(&mut self, tx: &mut Tx<'_>) -> bool;
     fn finish(self: Box<Self>, fate: Result<(), StoreError>);
 }
 
 struct Queued<F, T> {
-    operation: Option<F>,
+    operation: F,
     value: Option<rusqlite::Result<T>>,
     reply: oneshot::Sender<Result<T, StoreError>>,
 }
@@ -104,11 +108,10 @@ struct Queued<F, T> {
 impl<T, F> Operation for Queued<F, T>
 where
     T: Send,
-    F: FnOnce(&mut Tx<'_>) -> rusqlite::Result<T> + Send,
+    F: FnMut(&mut Tx<'_>) -> rusqlite::Result<T> + Send,
 {
     fn run(&mut self, tx: &mut Tx<'_>) -> bool {
-        let operation = self.operation.take().expect("an operation runs once");
-        let value = operation(tx);
+        let value = (self.operation)(tx);
         let succeeded = value.is_ok();
         self.value = Some(value);
         succeeded
@@ -144,15 +147,16 @@ impl Writer {
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
 
-    /// Runs one operation in a savepoint of the next transaction, and answers after its commit.
+    /// Runs one operation in the next transaction, and answers after its commit. It runs again, alone, where a
+    /// neighbour in that transaction failed.
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        operation: impl FnOnce(&mut Tx<'_>) -> rusqlite::Result<T> + Send + 'static,
+        operation: impl FnMut(&mut Tx<'_>) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let gone = || unusable("the writer has stopped".into());
         let (reply, answer) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or_else(gone)?;
-        let queued = Queued { operation: Some(operation), value: None, reply };
+        let queued = Queued { operation, value: None, reply };
         queue.send(Box::new(queued)).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
     }
@@ -180,13 +184,16 @@ impl Desk {
     fn serve(&mut self, mut queue: mpsc::Receiver<Box<dyn Operation>>) {
         let mut group = Vec::with_capacity(GROUP_MAX);
         while queue.blocking_recv_many(&mut group, GROUP_MAX) > 0 {
-            let fate = self.commit(&mut group).map_err(|e| store_error(&e));
-            self.leases.after_transaction(fate.is_ok());
-            if fate.is_err() {
-                self.after_failure();
-            }
-            for operation in group.drain(..) {
-                operation.finish(fate.clone());
+            match self.commit(&mut group) {
+                Ok(true) => group.drain(..).for_each(|operation| operation.finish(Ok(()))),
+                // One of them failed: each for itself, so that it does not sink its neighbours.
+                Ok(false) if group.len() > 1 => group.drain(..).for_each(|operation| self.commit_alone(operation)),
+                Ok(false) => group.drain(..).for_each(|operation| operation.finish(Ok(()))),
+                Err(error) => {
+                    self.after_failure();
+                    let fate = store_error(&error);
+                    group.drain(..).for_each(|operation| operation.finish(Err(fate.clone())));
+                }
             }
         }
         if let Err(error) = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)") {
@@ -194,19 +201,28 @@ impl Desk {
         }
     }
 
-    fn commit(&mut self, group: &mut [Box<dyn Operation>]) -> rusqlite::Result<()> {
-        self.batch("BEGIN IMMEDIATE")?;
-        for operation in group {
-            self.batch("SAVEPOINT operation")?;
-            let ending = self.leases.ending.len();
-            let succeeded = operation.run(&mut Tx { connection: &self.connection, leases: &mut self.leases });
-            if !succeeded {
-                self.batch("ROLLBACK TO operation")?;
-                self.leases.ending.truncate(ending);
-            }
-            self.batch("RELEASE operation")?;
+    fn commit_alone(&mut self, mut operation: Box<dyn Operation>) {
+        let fate = self.commit(std::slice::from_mut(&mut operation)).map(|_| ()).map_err(|e| store_error(&e));
+        if fate.is_err() {
+            self.after_failure();
         }
-        self.batch("COMMIT")
+        operation.finish(fate);
+    }
+
+    /// One transaction. `Ok(false)`: an operation failed, and everything was rolled back. No savepoints: they
+    /// make SQLite copy every page that is touched.
+    fn commit(&mut self, group: &mut [Box<dyn Operation>]) -> rusqlite::Result<bool> {
+        self.batch("BEGIN IMMEDIATE")?;
+        let mut all = true;
+        for operation in group {
+            all = operation.run(&mut Tx { connection: &self.connection, leases: &mut self.leases });
+            if !all {
+                break;
+            }
+        }
+        let ended = self.batch(if all { "COMMIT" } else { "ROLLBACK" });
+        self.leases.after_transaction(all && ended.is_ok());
+        ended.map(|()| all)
     }
 
     fn batch(&self, sql: &str) -> rusqlite::Result<()> {
@@ -265,6 +281,9 @@ impl Reserve {
 pub(super) fn store_error(error: &rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => unusable(error.to_string()),
+        Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig) => {
+            StoreError::Content(Arc::from(error.to_string()))
+        }
         _ => StoreError::Unavailable(Arc::from(error.to_string())),
     }
 }
