@@ -173,8 +173,8 @@ impl Problem {
                 );
                 Self::new(Kind::Unavailable, text).retry_after(5)
             }
-            StoreError::Corrupt { .. } => {
-                error!(error = %fault, "A request was answered 500: a row cannot be read");
+            StoreError::Corrupt { .. } | StoreError::Content(_) => {
+                error!(error = %fault, "A request was answered 500: a row cannot be read or written");
                 Self::internal()
             }
         }
