@@ -14,7 +14,7 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 use super::{
     Admission, Command, Commanded, Hints, InHand, LaneState, Lease, LeaseAsk, Leased, Settled, Settlement,
@@ -94,7 +94,10 @@ impl Sqlite {
                 Err(StoreError::Content(why)) => {
                     tracing::error!(why = %why, "A message does not fit the store and is kept as raw bytes only");
                     let handed = Arc::clone(batch);
-                    self.writer.run(move |tx| accept::keep_raw(tx, &handed[place])).await.map(|verdict| vec![verdict])
+                    self.writer
+                        .run(move |tx| accept::keep_raw(tx, &handed[place]))
+                        .await
+                        .map(|verdict| vec![verdict])
                 }
                 verdict => verdict,
             };
@@ -146,6 +149,7 @@ fn lock(path: &Path) -> Result<File, StoreError> {
 fn settings(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(Duration::from_secs(10))?;
     connection.set_prepared_statement_cache_capacity(128);
+    stable_plans(connection)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", "OFF")?;
@@ -162,6 +166,11 @@ fn settings(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
+/// A prepared statement stays prepared: without this SQLite plans it anew when a bound value changes.
+fn stable_plans(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(|_| ())
+}
+
 /// A connection that only reads.
 fn read_only(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(
@@ -170,6 +179,7 @@ fn read_only(path: &Path) -> rusqlite::Result<Connection> {
     )?;
     connection.busy_timeout(Duration::from_secs(10))?;
     connection.set_prepared_statement_cache_capacity(64);
+    stable_plans(&connection)?;
     connection.pragma_update(None, "cache_size", -4_096)?;
     Ok(connection)
 }

@@ -187,7 +187,9 @@ impl Desk {
             match self.commit(&mut group) {
                 Ok(true) => group.drain(..).for_each(|operation| operation.finish(Ok(()))),
                 // One of them failed: each for itself, so that it does not sink its neighbours.
-                Ok(false) if group.len() > 1 => group.drain(..).for_each(|operation| self.commit_alone(operation)),
+                Ok(false) if group.len() > 1 => {
+                    group.drain(..).for_each(|operation| self.commit_alone(operation))
+                }
                 Ok(false) => group.drain(..).for_each(|operation| operation.finish(Ok(()))),
                 Err(error) => {
                     self.after_failure();
