@@ -81,7 +81,13 @@ fn retry_schedule() -> kassebro::domain::retry::Retry {
 
 #[divan::bench]
 fn steps_of_a_promise() -> usize {
-    steps_due(now(), now() + SignedDuration::from_hours(24), 0, black_box(now() + SignedDuration::from_hours(20))).count()
+    steps_due(
+        now(),
+        now() + SignedDuration::from_hours(24),
+        0,
+        black_box(now() + SignedDuration::from_hours(20)),
+    )
+    .count()
 }
 
 #[divan::bench]

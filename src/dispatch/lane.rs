@@ -7,7 +7,7 @@ use futures_util::{
     future::{BoxFuture, OptionFuture},
     stream::FuturesUnordered,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Notify, watch};
 use tracing::{debug, info, warn};
 
@@ -26,6 +26,8 @@ use crate::{
 
 /// Beyond the attempt's own time: the commit before it and the one after.
 const LEASE_MARGIN: Duration = Duration::from_secs(30);
+/// A wall clock that falls behind the monotonic one by more was set back.
+const SET_BACK_MIN: SignedDuration = SignedDuration::from_secs(5);
 /// Settlements in one call of the store.
 const SETTLE_MAX: usize = 256;
 
@@ -44,6 +46,11 @@ pub struct Lane {
     /// The nearest deadline that was seen waiting.
     nearest_deadline: Option<Timestamp>,
     finished: Vec<Settlement>,
+    /// The wall clock and the monotonic one when they were last compared.
+    clocks: (Timestamp, Duration),
+    /// The clock was set back, or the receiver came back, since the store was last asked: nobody waits out a gap
+    /// that was reckoned before.
+    wake_all: bool,
 }
 
 type Attempt = BoxFuture<'static, (Lease, AttemptRecord)>;
@@ -59,6 +66,7 @@ impl Lane {
         paused: watch::Receiver<Paused>,
     ) -> Self {
         let bell = desk.store.hints().bell(&config.receiver);
+        let clocks = (desk.clock.now(), desk.clock.monotonic());
         Self {
             config,
             channel,
@@ -70,6 +78,8 @@ impl Lane {
             due_at: None,
             nearest_deadline: None,
             finished: Vec::new(),
+            clocks,
+            wake_all: false,
         }
     }
 
@@ -117,8 +127,9 @@ impl Lane {
     }
 
     /// Asks the store for as much as may be attempted now. `None`: nothing may.
-    fn ask(&self, under_way: usize) -> Option<Leasing> {
+    fn ask(&mut self, under_way: usize) -> Option<Leasing> {
         let now = self.desk.clock.now();
+        self.compare_clocks(now);
         let under_way = u32::try_from(under_way).unwrap_or(u32::MAX);
         let (permits, due_by) = match self.circuit.allows(self.config.permits, now) {
             Allowance::Permits(permits) => (permits, None),
@@ -130,9 +141,31 @@ impl Lane {
             return None;
         }
         let until = now.checked_add(self.config.attempt_timeout + LEASE_MARGIN).unwrap_or(Timestamp::MAX);
-        let ask = LeaseAsk { receiver: self.config.receiver.clone(), most, now, until, due_by };
+        let ask = LeaseAsk {
+            receiver: self.config.receiver.clone(),
+            most,
+            now,
+            until,
+            due_by,
+            wake_all: self.wake_all,
+        };
         let store = Arc::clone(&self.desk.store);
         Some(async move { (most, store.lease_due(ask).await) }.boxed())
+    }
+
+    /// Retries and probes are kept as instants of the wall clock. Where that is set back they would lie too far
+    /// ahead, so the circuit moves with it and what waits is tried at once: early is better than late.
+    fn compare_clocks(&mut self, now: Timestamp) {
+        let (wall, monotonic) = self.clocks;
+        self.clocks = (now, self.desk.clock.monotonic());
+        let passed = SignedDuration::try_from(self.clocks.1.saturating_sub(monotonic)).unwrap_or_default();
+        let back = wall.duration_since(now) + passed;
+        if back > SET_BACK_MIN {
+            warn!(receiver = %self.config.receiver, "The clock was set back by {back:#}; what waits for {} is tried now",
+                self.config.receiver);
+            self.circuit.clock_set_back(back);
+            self.wake_all = true;
+        }
     }
 
     /// Takes what the store leased. Where it cannot lease just now, the next poll asks again.
@@ -153,6 +186,7 @@ impl Lane {
         };
         let got = u32::try_from(leased.leases.len()).unwrap_or(u32::MAX);
         assert!(got <= asked, "the store leased more than it was asked for");
+        self.wake_all = false;
         self.due_at = leased.next_due;
         self.nearest_deadline = leased.nearest_deadline;
         // As many as asked: there may be more.
@@ -228,6 +262,10 @@ impl Lane {
         }
         if before.name() == self.circuit.name() && !self.circuit.is_open() || before == self.circuit {
             return;
+        }
+        if before.is_open() && !self.circuit.is_open() {
+            self.wake_all = true;
+            self.look = true;
         }
         if before.name() != self.circuit.name() {
             info!(receiver = %self.config.receiver, circuit = self.circuit.name(),

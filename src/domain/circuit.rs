@@ -113,6 +113,14 @@ impl Circuit {
         }
     }
 
+    /// After the wall clock was set back: the next probe stays as far away as it was.
+    pub fn clock_set_back(&mut self, by: SignedDuration) {
+        if let Self::Open { since, probe_at, .. } = self {
+            *since = since.checked_sub(by).unwrap_or(Timestamp::MIN);
+            *probe_at = probe_at.checked_sub(by).unwrap_or(Timestamp::MIN);
+        }
+    }
+
     pub fn is_open(&self) -> bool {
         matches!(self, Self::Open { .. })
     }
@@ -200,6 +208,14 @@ mod tests {
         let before = circuit.clone();
         fail(&mut circuit, 1);
         assert_eq!(circuit, before);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_does_not_put_the_probe_off() {
+        let mut circuit = opened();
+        circuit.clock_set_back(SignedDuration::from_hours(26));
+        assert_eq!(circuit.allows(8, at(4 - 93_600)), Allowance::WaitUntil(at(5 - 93_600)));
+        assert_eq!(circuit.allows(8, at(5 - 93_600)), Allowance::Probe);
     }
 
     #[test]

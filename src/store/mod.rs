@@ -19,6 +19,8 @@ use crate::domain::{
     sla::Clocked,
 };
 
+#[cfg(test)]
+mod conformance;
 pub mod hints;
 pub mod sqlite;
 pub mod views;
@@ -172,6 +174,8 @@ pub struct LeaseAsk {
     pub until: Timestamp,
     /// Only those due by then (an open circuit gives way to them); `None`: any.
     pub due_by: Option<Timestamp>,
+    /// What waits for its next attempt waits no longer: the clock by which it waits was set back.
+    pub wake_all: bool,
 }
 
 /// The right to attempt a delivery until a time. Consumed by settling or handing back.

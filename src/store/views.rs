@@ -132,7 +132,7 @@ pub struct Endangered {
 }
 
 /// How much waits for one receiver.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Backlog {
     pub receiver: String,

@@ -3,7 +3,7 @@
 //! Input-free and without memory: after a downtime the first look finds what should have been found, with the
 //! instants at which it was truly due. An alert never causes an alert (invariant I8).
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
@@ -13,7 +13,7 @@ use crate::{
     clock::Clock,
     domain::alert::{Change, Condition},
     lifecycle::Stop,
-    store::{Store, StoreError},
+    store::{Store, StoreError, views::Backlog},
     telemetry::{ForReceiver, InState, Metrics, Steps},
 };
 
@@ -63,6 +63,7 @@ const WATCHERS: &[&dyn Watcher] =
 /// The store cannot be used any more.
 pub async fn run(desk: Desk, stop: Stop) -> Result<(), StoreError> {
     let mut looked: Option<Duration> = None;
+    let mut gauged = BTreeSet::new();
     while !stop.is_soft() {
         match advance(&desk).await {
             Ok(()) => {}
@@ -72,7 +73,7 @@ pub async fn run(desk: Desk, stop: Stop) -> Result<(), StoreError> {
         let now = desk.clock.monotonic();
         if looked.is_none_or(|at| now.saturating_sub(at) >= CONDITIONS_EVERY) {
             looked = Some(now);
-            match look(&desk).await {
+            match look(&desk, &mut gauged).await {
                 Ok(()) => {}
                 Err(error @ StoreError::Unusable(_)) => return Err(error),
                 Err(error) => warn!(error = %error, "Watching failed; trying again"),
@@ -109,7 +110,7 @@ async fn advance(desk: &Desk) -> Result<(), StoreError> {
 }
 
 /// Asks every watcher, opens and resolves, and counts what waits.
-async fn look(desk: &Desk) -> Result<(), StoreError> {
+async fn look(desk: &Desk, gauged: &mut BTreeSet<String>) -> Result<(), StoreError> {
     let now = desk.clock.now();
     let (mut names, mut conditions) = (Vec::new(), Vec::new());
     for watcher in WATCHERS {
@@ -126,13 +127,21 @@ async fn look(desk: &Desk) -> Result<(), StoreError> {
             _ => info!(alert = %condition.key, "Alert {name} {what}: {}", condition.summary),
         }
     }
-    gauge(desk).await
+    gauge(desk, gauged).await
 }
 
-async fn gauge(desk: &Desk) -> Result<(), StoreError> {
+/// Shows what waits. `gauged` are the receivers that were shown before: a backlog that is gone is shown as none.
+async fn gauge(desk: &Desk, gauged: &mut BTreeSet<String>) -> Result<(), StoreError> {
     let metrics = &desk.metrics;
-    for backlog in desk.store.backlogs().await? {
+    let mut backlogs = desk.store.backlogs().await?;
+    for receiver in std::mem::take(gauged) {
+        if backlogs.iter().all(|backlog| backlog.receiver != receiver) {
+            backlogs.push(Backlog { receiver, ..Backlog::default() });
+        }
+    }
+    for backlog in backlogs {
         let receiver = backlog.receiver;
+        gauged.insert(receiver.clone());
         let counts = [("pending", backlog.pending), ("held", backlog.held), ("dead", backlog.dead)];
         for (state, count) in counts {
             metrics.deliveries.get_or_create(&InState { receiver: receiver.clone(), state }).set(count);

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     deadlines,
-    row::{DEADLINES, Read, delivery_seq, us},
+    row::{DEADLINES, Read, delivery_seq, kept, us},
     writer::Tx,
 };
 use crate::{
@@ -51,9 +51,7 @@ fn accept_one(tx: &mut Tx<'_>, message: &Accepted) -> rusqlite::Result<Verdict> 
         return same_identity(tx, message);
     }
     let seq = tx.connection.last_insert_rowid();
-    for (ordinal, delivery) in (1..=u8::MAX).zip(&message.deliveries) {
-        owe(tx, message, delivery_seq(seq, ordinal), delivery)?;
-    }
+    // Before what is owed: a message late on arrival is accepted first and then late.
     if message.answers.wants(AnswerOutcome::Accepted) {
         log_answer(
             tx,
@@ -65,6 +63,9 @@ fn accept_one(tx: &mut Tx<'_>, message: &Accepted) -> rusqlite::Result<Verdict> 
             None,
         )?;
     }
+    for (ordinal, delivery) in (1..=u8::MAX).zip(&message.deliveries) {
+        owe(tx, message, delivery_seq(seq, ordinal), delivery)?;
+    }
     let deadline = message.deliveries.iter().map(|d| d.promise.due).min();
     Ok(Verdict::Accepted(first_answer(message, deadline)))
 }
@@ -73,7 +74,7 @@ fn first_answer(message: &Accepted, deadline: Option<jiff::Timestamp>) -> Answer
     let id = Some(message.envelope.id.to_string());
     let mut answer =
         Answer::new(message.arrived.receipt, id, AnswerOutcome::Accepted, message.warnings.clone());
-    answer.deadline = deadline;
+    answer.deadline = deadline.map(kept);
     answer
 }
 
@@ -150,24 +151,25 @@ fn owe(tx: &mut Tx<'_>, message: &Accepted, seq: i64, delivery: &NewDelivery) ->
          INSERT INTO parcel (seq, content_type, body) VALUES (?1, ?2, ?3)",
         params![seq, delivery.parcel.content_type, &delivery.parcel.body[..]],
     )?;
-    let clock = &delivery.promise;
-    let passed = steps_due(clock.starts, clock.due, 0, now).last().map_or(0, |(step, _)| step);
+    let promise = &delivery.promise.promise;
+    let (starts, due) = (kept(delivery.promise.starts), kept(delivery.promise.due));
+    let passed = steps_due(starts, due, 0, now).last().map_or(0, |(step, _)| step);
     let key = seq * DEADLINES;
     tx.execute(
         "-- store::accept deadline
          INSERT INTO deadline (seq, promise, starts_at, due_at, step, next_step_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         params![
             key,
-            clock.promise,
-            us(clock.starts),
-            us(clock.due),
+            promise,
+            us(starts),
+            us(due),
             passed,
-            next_step(clock.starts, clock.due, passed).map(|(_, at)| us(at)),
+            next_step(starts, due, passed).map(|(_, at)| us(at)),
         ],
     )?;
     if passed > 0 {
-        let steps: Vec<_> = steps_due(clock.starts, clock.due, 0, now).collect();
-        deadlines::record(tx, seq, &clock.promise, &steps, now, message.answers, &message.arrived.party)?;
+        let steps: Vec<_> = steps_due(starts, due, 0, now).collect();
+        deadlines::record(tx, seq, promise, &steps, now, message.answers, &message.arrived.party)?;
     }
     Ok(())
 }

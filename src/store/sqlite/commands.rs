@@ -12,7 +12,7 @@ use super::{
     writer::Tx,
 };
 use crate::{
-    domain::{AnswerOutcome, DeliveryId, Fault},
+    domain::{AnswerOutcome, DeliveryId, Fault, HoldReason},
     store::{Command, Commanded, LaneState, json as to_json},
 };
 
@@ -26,6 +26,7 @@ struct Target {
     seq: i64,
     state: i64,
     ordering_key: Option<i64>,
+    hold: Option<String>,
 }
 
 pub(super) fn command(
@@ -51,30 +52,46 @@ fn target(tx: &Tx<'_>, delivery: DeliveryId) -> rusqlite::Result<Option<Target>>
     let Some(seq) = number(tx, delivery)? else { return Ok(None) };
     tx.prepare(
         "-- store::command target
-         SELECT state, ordering_key FROM delivery WHERE seq = ?1",
+         SELECT state, ordering_key, hold FROM delivery WHERE seq = ?1",
     )?
-    .query_row([seq], |row| Ok(Target { seq, state: row.get(0)?, ordering_key: row.get(1)? }))
+    .query_row([seq], |row| {
+        Ok(Target { seq, state: row.get(0)?, ordering_key: row.get(1)?, hold: row.get(2)? })
+    })
     .optional()
 }
 
 fn retry(tx: &mut Tx<'_>, target: &Target, by: &str, now: Timestamp) -> rusqlite::Result<Commanded> {
-    if !matches!(target.state, PENDING | DEAD) {
+    let waits_its_turn = target.hold.as_deref() == Some(HoldReason::Order.name());
+    if !matches!(target.state, PENDING | DEAD) || waits_its_turn {
         return Ok(Commanded::NotNow);
     }
+    // Its successors went on without it: it goes as soon as the one that is under way has ended.
+    let behind = match target.ordering_key {
+        Some(key) if target.state == DEAD || target.hold.is_some() => under_way(tx, key, target.seq)?,
+        _ => false,
+    };
     tx.execute(
         "-- store::command retry
-         UPDATE delivery SET state = 0, phase = 0, hold = NULL, settled_at = NULL, fault = NULL, next_attempt_at = ?2
+         UPDATE delivery SET state = 0, phase = ?3, hold = ?4, settled_at = NULL, fault = NULL, next_attempt_at = ?2
          WHERE seq = ?1",
-        params![target.seq, us(now)],
+        params![
+            target.seq,
+            us(now),
+            if behind { 2 } else { 0 },
+            behind.then_some(HoldReason::Order.name())
+        ],
     )?;
-    // A promise that ended with the death runs again, with the same instants.
-    tx.execute(
-        "-- store::command retry promise
-         UPDATE deadline SET ended_at = NULL, next_step_at = CASE WHEN step < 100 THEN due_at END
-         WHERE seq BETWEEN ?1 * 16 AND ?1 * 16 + 15 AND ended_at IS NOT NULL",
-        [target.seq],
-    )?;
+    deadlines::resume(tx, target.seq)?;
     told(tx, target, by, "retried", now)
+}
+
+/// Whether another delivery of the key is on its way, or lies where the receiver fetches it.
+fn under_way(tx: &Tx<'_>, key: i64, but: i64) -> rusqlite::Result<bool> {
+    tx.prepare(
+        "-- store::command under way
+         SELECT 1 FROM delivery WHERE ordering_key = ?1 AND state = 0 AND seq <> ?2 AND (hold IS NULL OR hold = ?3)",
+    )?
+    .exists(params![key, but, HoldReason::Mailbox.name()])
 }
 
 fn cancel(tx: &mut Tx<'_>, target: &Target, by: &str, now: Timestamp) -> rusqlite::Result<Commanded> {
@@ -131,6 +148,7 @@ fn confirm(
     Ok(if fresh || met.is_some() { Commanded::Done } else { Commanded::Already })
 }
 
+/// The receiver refuses it. A refusal that comes after a final end is kept and changes nothing.
 fn refuse(
     tx: &mut Tx<'_>,
     target: &Target,
@@ -139,20 +157,33 @@ fn refuse(
     now: Timestamp,
 ) -> rusqlite::Result<Commanded> {
     let message = message_of(target.seq);
-    let told = json!({ "refused": fault, "by": by }).to_string();
-    log_event(tx, message, Some(target.seq), us(now), "receipt", Some(&told))?;
-    if target.state != PENDING {
+    let mut told = json!({ "refused": fault, "by": by });
+    if target.state != PENDING && !(target.state == DELIVERED && has_open_promise(tx, target)?) {
+        log_event(tx, message, Some(target.seq), us(now), "receipt", Some(&told.to_string()))?;
         return Ok(Commanded::Already);
     }
     end_delivery(tx, target, DEAD, Some(fault), now)?;
     let (party, answers) = whom(tx, message)?;
-    deadlines::end(tx, target.seq, &End::Ended, now, answers, &party)?;
+    if let Some(ended) = deadlines::end(tx, target.seq, &End::Ended, now, answers, &party)? {
+        told["promise"] = ended.into();
+    }
+    log_event(tx, message, Some(target.seq), us(now), "receipt", Some(&told.to_string()))?;
     if answers.wants(AnswerOutcome::Failed) {
         let data = json!({ "fault": fault }).to_string();
         log_answer(tx, &party, message, Some(target.seq), AnswerOutcome::Failed, us(now), Some(&data))?;
     }
     release_next(tx, target.ordering_key)?;
     Ok(Commanded::Done)
+}
+
+/// Whether it only lies on the way (a queue, a folder): then "delivered" is not final.
+fn has_open_promise(tx: &Tx<'_>, target: &Target) -> rusqlite::Result<bool> {
+    tx.prepare(
+        "-- store::command open promise
+         SELECT 1 FROM deadline
+         WHERE seq BETWEEN ?1 * 16 AND ?1 * 16 + 15 AND met_at IS NULL AND ended_at IS NULL",
+    )?
+    .exists([target.seq])
 }
 
 fn end_delivery(

@@ -49,6 +49,8 @@ pub(super) fn advance(tx: &mut Tx<'_>, now: Timestamp, most: u32) -> rusqlite::R
             due_at,
         }));
     }
+    // One promise may have passed several steps, with another's between them.
+    passed.sort_by_key(|step| step.due_at);
     Ok(passed)
 }
 
@@ -84,6 +86,25 @@ fn set_step(tx: &Tx<'_>, key: i64, step: u8, next: Option<Timestamp>) -> rusqlit
          UPDATE deadline SET step = ?2, next_step_at = ?3 WHERE seq = ?1",
         params![key, step, next.map(us)],
     )?;
+    Ok(())
+}
+
+/// Lets promises that ended with a delivery's death run again, with the same instants.
+pub(super) fn resume(tx: &Tx<'_>, delivery: i64) -> rusqlite::Result<()> {
+    let resumed = tx
+        .prepare(
+            "-- store::resume_promise
+             UPDATE deadline SET ended_at = NULL WHERE seq BETWEEN ?1 * 16 AND ?1 * 16 + 15 AND ended_at IS NOT NULL
+             RETURNING seq, starts_at, due_at, step",
+        )?
+        .query_map([delivery], |row| {
+            let (starts, due) = (row.instant("starts_at")?, row.instant("due_at")?);
+            Ok((row.get::<_, i64>("seq")?, starts, due, row.get::<_, u8>("step")?))
+        })?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    for (key, starts, due, step) in resumed {
+        set_step(tx, key, step, next_step(starts, due, step).map(|(_, at)| at))?;
+    }
     Ok(())
 }
 
@@ -163,10 +184,11 @@ pub(super) fn end(
     for (key, promise, starts, due, step) in ended {
         let late = now > due;
         how = Some(if late { "met_late" } else { "met" });
-        if steps_due(starts, due, step, now).next().is_some() {
-            let steps: Vec<_> = steps_due(starts, due, step, now).collect();
+        // What ends at the very instant it is due is in time: no breach.
+        let in_time = |(step, _): &(u8, Timestamp)| late || *step < BREACHED;
+        let steps: Vec<_> = steps_due(starts, due, step, now).filter(in_time).collect();
+        if let Some((last, _)) = steps.last().copied() {
             record(tx, delivery, &promise, &steps, now, answers, party)?;
-            let last = steps.last().map_or(step, |(step, _)| *step);
             set_step(tx, key, last, None)?;
         }
     }

@@ -45,7 +45,7 @@ fn wake(tx: &Tx<'_>, ask: &LeaseAsk) -> rusqlite::Result<()> {
         "-- store::wake
          UPDATE delivery SET phase = 0 WHERE seq IN (
              SELECT seq FROM delivery WHERE receiver = ?1 AND phase = 1 AND next_attempt_at <= ?2 LIMIT ?3)",
-        params![ask.receiver, us(ask.now), WAKE_MAX],
+        params![ask.receiver, if ask.wake_all { i64::MAX } else { us(ask.now) }, WAKE_MAX],
     )?;
     Ok(())
 }

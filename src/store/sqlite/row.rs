@@ -15,6 +15,11 @@ pub(super) fn us(at: Timestamp) -> i64 {
     at.as_microsecond()
 }
 
+/// The instant as the tables keep it: what is told at once must not differ from what is read later.
+pub(super) fn kept(at: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(us(at)).expect("an instant rounded to microseconds is an instant")
+}
+
 pub(super) fn delivery_seq(message: i64, ordinal: u8) -> i64 {
     message * DELIVERIES + i64::from(ordinal)
 }

@@ -171,15 +171,17 @@ fn attempt(settlement: &Settlement, promise: Option<&str>) -> String {
     told.to_string()
 }
 
-/// Lets the next delivery of an ordering key go.
+/// Lets the next delivery of an ordering key go, unless one is under way: the next may be an older one that a
+/// person sent again.
 pub(super) fn release_next(tx: &Tx<'_>, key: Option<i64>) -> rusqlite::Result<()> {
     let Some(key) = key else { return Ok(()) };
     tx.execute(
         "-- store::release_next
          UPDATE delivery SET phase = 0, hold = NULL
          WHERE seq = (SELECT seq FROM delivery WHERE ordering_key = ?1 AND state = 0 ORDER BY seq LIMIT 1)
-             AND phase = 2 AND hold = ?2",
-        params![key, HoldReason::Order.name()],
+             AND phase = 2 AND hold = ?2
+             AND NOT EXISTS (SELECT 1 FROM delivery WHERE ordering_key = ?1 AND state = 0 AND (hold IS NULL OR hold = ?3))",
+        params![key, HoldReason::Order.name(), HoldReason::Mailbox.name()],
     )?;
     Ok(())
 }

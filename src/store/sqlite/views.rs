@@ -467,7 +467,7 @@ impl Views for Sqlite {
         now: Timestamp,
     ) -> BoxFuture<'_, Result<Vec<PromiseView>, StoreError>> {
         let rest = if open {
-            "WHERE d.state = 0 AND p.met_at IS NULL AND p.ended_at IS NULL ORDER BY p.due_at LIMIT ?1"
+            "WHERE p.met_at IS NULL AND p.ended_at IS NULL ORDER BY p.due_at LIMIT ?1"
         } else {
             "WHERE 1 = 1 ORDER BY p.due_at LIMIT ?1"
         };

@@ -41,6 +41,11 @@ impl Server {
         self
     }
 
+    pub(crate) fn with_key(mut self, key: &str) -> Self {
+        self.authorization = Some(format!("Bearer {key}"));
+        self
+    }
+
     pub(crate) fn get(&self, path: &str) -> io::Result<Answer> {
         self.call("GET", path, "")
     }

@@ -13,6 +13,7 @@ pub(crate) mod node;
 pub(crate) mod process;
 pub(crate) mod receiver;
 pub(crate) mod session;
+pub(crate) mod world;
 
 use std::path::PathBuf;
 
@@ -29,7 +30,7 @@ pub(crate) fn setting(name: &str) -> String {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place where the tests read the environment")]
-fn setting_if_any(name: &str) -> Option<String> {
+pub(crate) fn setting_if_any(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 

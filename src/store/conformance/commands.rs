@@ -1,0 +1,160 @@
+//! What people and receivers ask of deliveries.
+
+use super::{Office, delivery, fault, hours};
+use crate::{
+    domain::{DeliveryId, FaultCode},
+    store::{Command, Commanded, Next, Settled},
+};
+
+async fn command(office: &Office, command: Command) -> Commanded {
+    let done = office.store().command(command, "op".into(), office.now).await.unwrap();
+    office.check().await;
+    done
+}
+
+fn confirm(delivery: DeliveryId) -> Command {
+    Command::Confirm { delivery, receipt: Some("R-1".into()), by: "urn:dk:jobcenter:0101".into() }
+}
+
+fn refuse(delivery: DeliveryId) -> Command {
+    let fault = fault(FaultCode::ReceiverRefused);
+    Command::Refuse { delivery, fault, by: "urn:dk:jobcenter:0101".into() }
+}
+
+fn dead() -> Next {
+    Next::Dead(fault(FaultCode::ReceiverRefused))
+}
+
+/// Takes in messages that must keep their order.
+async fn in_order(office: &mut Office, ids: &[&str]) -> Vec<DeliveryId> {
+    let mut taken = Vec::new();
+    for id in ids {
+        let mut message = office.message(id);
+        message.deliveries = vec![delivery(office.now, hours(24))];
+        message.deliveries[0].ordering_key = Some(7);
+        taken.push(office.accept(message).await.answer().receipt_id.delivery(1));
+    }
+    taken
+}
+
+pub(super) async fn a_dead_delivery_is_tried_again_with_the_same_promise(mut office: Office) {
+    let starts = office.now;
+    let id = office.taken("one").await;
+    office.pass(hours(13));
+    office.attempt(dead()).await;
+    assert!(office.due().await.is_empty());
+    assert_eq!(command(&office, Command::Retry(id)).await, Commanded::Done);
+    assert_eq!(office.due().await, ["one"]);
+    assert_eq!(office.view("one").await.line.state, "pending");
+    assert_eq!(office.promise("one").await.standing, "on_track");
+    let mut seen = Vec::new();
+    for minutes in [17 * 60 + 59, 18 * 60, 21 * 60 + 36, 24 * 60] {
+        office.now = starts + jiff::SignedDuration::from_mins(minutes);
+        seen.push(office.advance().await.iter().map(|p| p.step).collect::<Vec<_>>());
+    }
+    assert_eq!(seen, [vec![], vec![75], vec![90], vec![100]], "its steps come when they are due");
+    office.attempt(Next::Delivered).await;
+    assert_eq!(office.told("one").await, ["accepted", "failed", "at_risk", "late", "delivered"]);
+}
+
+pub(super) async fn a_retry_does_not_break_the_order_of_its_key(mut office: Office) {
+    let ids = in_order(&mut office, &["one", "two", "three"]).await;
+    office.attempt(dead()).await;
+    let second = office.lease(9).await;
+    assert_eq!(second.len(), 1, "the death let the second go");
+    assert_eq!(command(&office, Command::Retry(ids[0])).await, Commanded::Done);
+    assert!(office.due().await.is_empty(), "one of a key is under way at a time");
+    for lease in second {
+        assert_eq!(office.settle(lease, Next::Delivered).await, Settled::Done);
+    }
+    for id in ["one", "three"] {
+        assert_eq!(office.due().await, [id]);
+        office.attempt(Next::Delivered).await;
+    }
+    assert_eq!(office.store().conservation().await.unwrap().delivered, 3);
+}
+
+pub(super) async fn a_delivery_that_waits_its_turn_is_not_sent_before_it(mut office: Office) {
+    let ids = in_order(&mut office, &["one", "two"]).await;
+    assert_eq!(command(&office, Command::Retry(ids[1])).await, Commanded::NotNow);
+    assert_eq!(office.due().await, ["one"]);
+    office.attempt(Next::Delivered).await;
+    assert_eq!(office.due().await, ["two"]);
+}
+
+pub(super) async fn cancelling_ends_it_and_lets_the_next_go(mut office: Office) {
+    let ids = in_order(&mut office, &["one", "two"]).await;
+    assert_eq!(command(&office, Command::Cancel(ids[0])).await, Commanded::Done);
+    assert_eq!(command(&office, Command::Cancel(ids[0])).await, Commanded::Already);
+    assert_eq!(office.view("one").await.line.state, "cancelled");
+    assert_eq!(office.promise("one").await.standing, "ended");
+    assert_eq!(command(&office, Command::Retry(ids[0])).await, Commanded::NotNow);
+    assert_eq!(office.due().await, ["two"]);
+    let under_way = office.lease(1).await.pop().unwrap();
+    assert_eq!(command(&office, Command::Cancel(ids[1])).await, Commanded::Done);
+    assert_eq!(office.settle(under_way, Next::Retry { at: office.now }).await, Settled::LeaseLost);
+    assert_eq!(office.view("two").await.line.state, "cancelled");
+    let id = office.taken("three").await;
+    office.attempt(Next::Delivered).await;
+    assert_eq!(command(&office, Command::Cancel(id)).await, Commanded::NotNow, "it is out of the house");
+}
+
+pub(super) async fn a_receipt_meets_the_promise_and_its_repetition_changes_nothing(mut office: Office) {
+    let id = office.taken("one").await;
+    office.pass(hours(2));
+    assert_eq!(command(&office, confirm(id)).await, Commanded::Done);
+    let met = office.promise("one").await;
+    assert_eq!((met.standing.as_str(), met.met), ("met", Some(office.now)));
+    office.pass(hours(40));
+    assert_eq!(command(&office, confirm(id)).await, Commanded::Already);
+    assert_eq!(command(&office, refuse(id)).await, Commanded::Already);
+    assert_eq!(office.promise("one").await.met, met.met);
+    assert_eq!(office.told("one").await, ["accepted", "delivered"]);
+    let receipts = office.view("one").await.history.iter().filter(|e| e.what == "receipt").count();
+    assert_eq!(receipts, 3, "each is in the history");
+    let log = office.store().answers("3f".into(), 0, 9).await.unwrap();
+    assert_eq!(log[1].answer.receiver_receipt.as_deref(), Some("R-1"));
+}
+
+pub(super) async fn a_receipt_that_comes_too_late_is_kept_and_changes_nothing(mut office: Office) {
+    let id = office.taken("one").await;
+    office.attempt(dead()).await;
+    assert_eq!(command(&office, confirm(id)).await, Commanded::Already);
+    let view = office.view("one").await;
+    assert_eq!((view.line.state.as_str(), view.promises[0].standing.as_str()), ("dead", "ended"));
+    assert_eq!(view.history.last().map(|e| e.what.as_str()), Some("receipt"));
+}
+
+pub(super) async fn a_refusal_by_the_receiver_is_a_death(mut office: Office) {
+    let ids = in_order(&mut office, &["one", "two"]).await;
+    assert_eq!(
+        office.store().command(refuse(ids[0]), "0101".into(), office.now).await.unwrap(),
+        Commanded::Done
+    );
+    assert_eq!(office.view("one").await.line.state, "dead");
+    assert_eq!(office.promise("one").await.standing, "ended");
+    assert_eq!(office.told("one").await, ["accepted", "failed"]);
+    assert_eq!(office.due().await, ["two"]);
+}
+
+pub(super) async fn a_receipt_overtakes_an_attempt_under_way(mut office: Office) {
+    let id = office.taken("one").await;
+    let lease = office.lease(1).await.pop().unwrap();
+    assert_eq!(command(&office, confirm(id)).await, Commanded::Done);
+    assert_eq!(office.settle(lease, dead()).await, Settled::LeaseLost);
+    assert_eq!(office.view("one").await.line.state, "delivered");
+    assert_eq!(office.told("one").await, ["accepted", "delivered"]);
+}
+
+pub(super) async fn a_command_for_nobody_is_not_found(mut office: Office) {
+    let known = office.taken("one").await.receipt();
+    let unknown = office.arrived("").receipt.delivery(1);
+    for delivery in [unknown, known.delivery(2)] {
+        for asked in
+            [Command::Retry(delivery), Command::Cancel(delivery), confirm(delivery), refuse(delivery)]
+        {
+            assert_eq!(command(&office, asked).await, Commanded::NotFound);
+        }
+    }
+    assert_eq!(office.due().await, ["one"]);
+}

@@ -1,0 +1,160 @@
+//! What comes in: identities, batches, answers, cursors, marks and lanes.
+
+use jiff::SignedDuration;
+
+use super::{Office, PARTY, RECEIVER, delivery, fault, hours};
+use crate::{
+    domain::{Answer, FaultCode, circuit::Circuit},
+    store::{Admission, InHand, LaneState, Next, Verdict, Way},
+};
+
+pub(super) async fn an_accepted_message_owes_its_deliveries(mut office: Office) {
+    let mut message = office.message("one");
+    let mut second = delivery(office.now, hours(2));
+    second.receiver = "archive".into();
+    message.deliveries.push(second);
+    let verdict = office.accept(message).await;
+    let Verdict::Accepted(answer) = &verdict else { panic!("{verdict:?}") };
+    assert_eq!(answer.deadline, Some(office.now + hours(2)), "the nearest deadline is told");
+    let view = office.view("one").await;
+    assert_eq!(view.line.state, "pending");
+    let owed: Vec<_> = view.deliveries.iter().map(|d| (d.receiver.as_str(), d.state.as_str())).collect();
+    assert_eq!(owed, [(RECEIVER, "pending"), ("archive", "pending")]);
+    assert_eq!(office.due().await, ["one"], "each receiver's lane gets its own");
+    assert_eq!(office.told("one").await, ["accepted"]);
+}
+
+pub(super) async fn a_duplicate_gets_the_first_answer_and_leaves_a_trace(mut office: Office) {
+    let message = office.message("one");
+    let first = office.accept(message).await;
+    office.attempt(Next::Delivered).await;
+    office.pass(hours(30));
+    let again = office.message("one");
+    let receipt = again.arrived.receipt;
+    let verdict = office.accept(again).await;
+    let Verdict::Duplicate(answer) = &verdict else { panic!("{verdict:?}") };
+    assert_eq!(answer, first.answer());
+    assert_ne!(answer.receipt_id, receipt);
+    let history = office.view("one").await.history;
+    assert_eq!(history.iter().filter(|e| e.what == "duplicate").count(), 1);
+    assert!(office.due().await.is_empty(), "nothing is owed twice");
+    assert_eq!(office.store().conservation().await.unwrap().taken, 1);
+}
+
+pub(super) async fn the_same_id_with_another_body_is_a_conflict_and_changes_nothing(mut office: Office) {
+    office.taken("one").await;
+    let mut other = office.message("one");
+    other.hash = [8; 32];
+    let receipt = other.arrived.receipt;
+    let verdict = office.accept(other).await;
+    let Verdict::Conflict(answer) = &verdict else { panic!("{verdict:?}") };
+    assert_eq!(answer.receipt_id, receipt, "what conflicts is kept under its own receipt");
+    assert_eq!(answer.errors[0].code, FaultCode::IdentityReused);
+    assert_eq!(office.view(&receipt.to_string()).await.line.state, "invalid");
+    assert_eq!(office.view("one").await.line.state, "pending", "the name stays the first one's");
+    assert_eq!(office.due().await, ["one"]);
+}
+
+pub(super) async fn a_refused_message_claims_no_identity(mut office: Office) {
+    let invalid = office.invalid(Some("one"));
+    let verdicts = office.accept_all(vec![Admission::Invalid(Box::new(invalid))]).await;
+    assert!(matches!(verdicts[0], Verdict::Rejected(_)), "{verdicts:?}");
+    assert_eq!(office.told("one").await, ["rejected"]);
+    let corrected = office.message("one");
+    let verdict = office.accept(corrected).await;
+    assert!(matches!(verdict, Verdict::Accepted(_)), "{verdict:?}");
+    let unreadable = office.invalid(None);
+    let receipt = unreadable.arrived.receipt;
+    office.accept_all(vec![Admission::Invalid(Box::new(unreadable))]).await;
+    assert_eq!(office.view(&receipt.to_string()).await.findings.len(), 1, "it is found by its receipt");
+}
+
+pub(super) async fn a_batch_is_judged_in_order_even_within_itself(mut office: Office) {
+    let (first, same, mut other) = (office.message("one"), office.message("one"), office.message("one"));
+    other.hash = [8; 32];
+    let (invalid, last) = (office.invalid(Some("two")), office.message("two"));
+    let batch = vec![
+        Admission::Accepted(Box::new(first)),
+        Admission::Accepted(Box::new(same)),
+        Admission::Accepted(Box::new(other)),
+        Admission::Invalid(Box::new(invalid)),
+        Admission::Accepted(Box::new(last)),
+    ];
+    let verdicts = office.accept_all(batch).await;
+    let names: Vec<_> = verdicts.iter().map(Verdict::name).collect();
+    assert_eq!(names, ["accepted", "duplicate", "conflict", "rejected", "accepted"]);
+    assert!(office.accept_all(vec![]).await.is_empty());
+    assert_eq!(office.due().await, ["one", "two"]);
+}
+
+pub(super) async fn answers_stand_in_order_and_keep_their_ids(mut office: Office) {
+    for id in ["one", "two", "three"] {
+        office.taken(id).await;
+    }
+    office.attempt(Next::Delivered).await;
+    office.attempt(Next::Dead(fault(FaultCode::ReceiverRefused))).await;
+    let log = office.store().answers(PARTY.into(), 0, 100).await.unwrap();
+    assert!(log.is_sorted_by(|a, b| a.seq < b.seq));
+    let ids = |log: &[crate::store::LoggedAnswer]| log.iter().map(|l| l.answer.id()).collect::<Vec<_>>();
+    let all: Vec<Answer> = log.iter().map(|l| l.answer.clone()).collect();
+    assert_eq!(all.iter().map(|a| a.outcome.name()).collect::<Vec<_>>()[3..], ["delivered", "failed"]);
+    let unique: std::collections::BTreeSet<_> = ids(&log).into_iter().collect();
+    assert_eq!(unique.len(), log.len(), "no two answers share an id");
+    office.crash();
+    let again = office.store().answers(PARTY.into(), 0, 100).await.unwrap();
+    assert_eq!(again.iter().map(|l| l.answer.clone()).collect::<Vec<_>>(), all);
+    let page = office.store().answers(PARTY.into(), log[1].seq, 2).await.unwrap();
+    assert_eq!(ids(&page), ids(&log)[2..4], "a page begins after its cursor");
+    assert!(office.store().answers("krifa".into(), 0, 100).await.unwrap().is_empty());
+}
+
+pub(super) async fn a_cursor_never_goes_back(mut office: Office) {
+    assert_eq!(office.store().cursor("reader".into()).await.unwrap(), 0);
+    for (set, stands) in [(5, 5), (9, 9), (3, 9), (0, 9)] {
+        office.store().set_cursor("reader".into(), set).await.unwrap();
+        assert_eq!(office.store().cursor("reader".into()).await.unwrap(), stands);
+    }
+    office.crash();
+    assert_eq!(office.store().cursor("reader".into()).await.unwrap(), 9);
+    assert_eq!(office.store().cursor("another".into()).await.unwrap(), 0);
+}
+
+pub(super) async fn a_message_left_in_hand_is_remembered_over_a_crash(mut office: Office) {
+    let now = office.now;
+    let mark = |key: u8| InHand { key: [key; 32], now, way: Way::Amqp, party: PARTY.into() };
+    assert_eq!(office.store().take_in_hand(mark(1)).await.unwrap(), 0);
+    office.crash();
+    assert_eq!(office.store().take_in_hand(mark(1)).await.unwrap(), 1, "it was in hand at the crash");
+    assert_eq!(office.store().take_in_hand(mark(2)).await.unwrap(), 0, "its neighbour was not");
+    office.store().put_down([1; 32]).await.unwrap();
+    office.crash();
+    assert_eq!(office.store().take_in_hand(mark(1)).await.unwrap(), 0, "it left the hand in good order");
+    assert_eq!(office.store().take_in_hand(mark(2)).await.unwrap(), 1);
+}
+
+pub(super) async fn lanes_and_pauses_outlive_the_process(mut office: Office) {
+    let circuit = Circuit::Open {
+        since: office.now,
+        probe_at: office.now + SignedDuration::from_secs(5),
+        probes: 3,
+        fault: fault(FaultCode::ConnectFailed),
+    };
+    let lane = |circuit: &Circuit, paused: Option<&str>| LaneState {
+        receiver: RECEIVER.into(),
+        circuit: circuit.clone(),
+        paused: paused.map(str::to_owned),
+    };
+    office.store().save_lane(lane(&circuit, None), office.now).await.unwrap();
+    office.store().pause(RECEIVER.into(), Some("flytter".into()), "op".into(), office.now).await.unwrap();
+    office.crash();
+    assert_eq!(office.store().lanes().await.unwrap(), [lane(&circuit, Some("flytter"))]);
+    let closed = Circuit::default();
+    office.store().save_lane(lane(&closed, None), office.now).await.unwrap();
+    assert_eq!(
+        office.store().lanes().await.unwrap(),
+        [lane(&closed, Some("flytter"))],
+        "a pause is a person's"
+    );
+    office.store().pause(RECEIVER.into(), None, "op".into(), office.now).await.unwrap();
+    assert_eq!(office.store().lanes().await.unwrap(), [lane(&closed, None)]);
+}
