@@ -148,20 +148,39 @@ fn start_watch(settings: &Settings, desk: &dispatch::Desk, tasks: &Tasks) -> Res
         backlog_age: settings.watch.backlog_age,
     };
     tasks.spawn("watch", watchers::run(desk.clone(), tasks.stop().clone()));
-    let alerts = &settings.alerts;
-    if !alerts.alertmanager.is_empty() {
-        let url = alerts.alertmanager.trim_end_matches('/').to_owned();
-        let target = watchers::notify::Alertmanager { client: client()?, url, repeat: alerts.repeat };
+    let targets = alert_targets(settings)?;
+    if let Some(target) = targets.alertmanager {
         tasks.spawn(
             "alertmanager",
             watchers::notify::alertmanager(desk.clone(), target, tasks.stop().clone()),
         );
     }
-    if !alerts.webhook.is_empty() {
-        let target = watchers::notify::Webhook { client: client()?, url: alerts.webhook.clone() };
+    if let Some(target) = targets.webhook {
         tasks.spawn("webhook", watchers::notify::webhook(desk, target, tasks.stop().clone()));
     }
     Ok(())
+}
+
+/// Who is told of alerts, as far as the settings name anyone.
+pub struct AlertTargets {
+    pub alertmanager: Option<watchers::notify::Alertmanager>,
+    pub webhook: Option<watchers::notify::Webhook>,
+}
+
+/// # Errors
+/// The TLS settings of this machine do not fit together.
+pub fn alert_targets(settings: &Settings) -> Result<AlertTargets, StartError> {
+    let alerts = &settings.alerts;
+    let (mut alertmanager, mut webhook) = (None, None);
+    if !alerts.alertmanager.is_empty() {
+        let url = alerts.alertmanager.trim_end_matches('/').to_owned();
+        let repeat = alerts.repeat;
+        alertmanager = Some(watchers::notify::Alertmanager { client: client()?, url, repeat });
+    }
+    if !alerts.webhook.is_empty() {
+        webhook = Some(watchers::notify::Webhook { client: client()?, url: alerts.webhook.clone() });
+    }
+    Ok(AlertTargets { alertmanager, webhook })
 }
 
 /// A client for the operator's own addresses, which may well be private.

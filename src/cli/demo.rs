@@ -103,7 +103,7 @@ fn try_it_out(context: &Context, demo: &demo::Demo, folder: &std::path::Path) {
         "  kassebro sla list --all".to_owned(),
         format!("  kassebro send --to http://{} --key {key} message.json      # as {code}", demo.address),
         format!("  curl -H 'Authorization: Bearer {key}' 'http://{}/v1/answers?after=0'", demo.address),
-        format!("  curl {}stats", demo.inbox_url),
+        format!("  curl {}/stats", demo.inbox_url.trim_end_matches("/inbox")),
     ] {
         context.output.line(line);
     }

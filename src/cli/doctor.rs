@@ -1,6 +1,129 @@
-//! Filled in next.
-use super::{Context, Exit, Outcome};
+//! `kassebro doctor`: what stands between this gateway and its work, each with what to do.
 
-pub(super) fn run(_context: &Context) -> Outcome {
-    Ok(Exit::Done)
+use futures_util::future::join_all;
+use serde::Serialize;
+
+use super::{Context, Exit, Failure, GENERATION, Outcome, receivers, topology};
+use crate::config::{self, Settings, settings::Receiver};
+
+mod machine;
+mod storage;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "It connects to the broker and to every receiver and sends no message.\n\n\
+                        Examples:\n  kassebro doctor\n  kassebro doctor --deep --json\n\n\
+                        Exit codes: 0 nothing failed (warnings may stand), 1 something did, 3 the configuration is not valid.")]
+pub(super) struct Args {
+    /// Read every page of the store; about 20 s for a gigabyte.
+    #[arg(long)]
+    deep: bool,
+}
+
+/// How it stands with one thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Standing {
+    Ok,
+    Warn,
+    Fail,
+}
+
+/// One thing that was examined.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Finding {
+    what: String,
+    standing: Standing,
+    says: String,
+    /// What a person can do; nothing where all is well.
+    #[serde(rename = "do", skip_serializing_if = "String::is_empty")]
+    then: String,
+}
+
+impl Finding {
+    fn ok(what: impl Into<String>, says: impl Into<String>) -> Self {
+        Self { what: what.into(), standing: Standing::Ok, says: says.into(), then: String::new() }
+    }
+
+    fn warn(what: impl Into<String>, says: impl Into<String>, then: impl Into<String>) -> Self {
+        Self { standing: Standing::Warn, then: then.into(), ..Self::ok(what, says) }
+    }
+
+    fn fail(what: impl Into<String>, says: impl Into<String>, then: impl Into<String>) -> Self {
+        Self { standing: Standing::Fail, then: then.into(), ..Self::ok(what, says) }
+    }
+}
+
+pub(super) fn run(context: &Context, args: &Args) -> Outcome {
+    let settings = context.settings()?;
+    let findings = super::block_on(examine(&settings, args.deep))??;
+    context.output.list(&findings, &["", "what", "how it stands", "what to do"], |f| {
+        let standing = match f.standing {
+            Standing::Ok => "ok",
+            Standing::Warn => "WARN",
+            Standing::Fail => "FAIL",
+        };
+        vec![standing.to_owned(), f.what.clone(), f.says.clone(), f.then.clone()]
+    });
+    let failed = findings.iter().any(|f| f.standing == Standing::Fail);
+    Ok(if failed { Exit::Failed } else { Exit::Done })
+}
+
+async fn examine(settings: &Settings, deep: bool) -> Result<Vec<Finding>, Failure> {
+    let mut findings = vec![configuration(settings)];
+    findings.extend(storage::examine(settings, deep)?);
+    findings.extend(machine::clock().await);
+    findings.push(machine::gateway(settings).await);
+    findings.extend(broker(settings).await);
+    findings.extend(join_all(settings.receiver.iter().map(receiver)).await);
+    Ok(findings)
+}
+
+/// That it can be read was needed to come here; the files it names are another matter.
+fn configuration(settings: &Settings) -> Finding {
+    match config::build(settings, GENERATION) {
+        Err(problem) => Finding::fail("configuration", problem, "mend it; `kassebro check` says the same"),
+        Ok(_) if settings.party.is_empty() || settings.receiver.is_empty() => Finding::warn(
+            "configuration",
+            "no party or no receiver is configured",
+            "name them with [[party]] and [[receiver]], or give --config",
+        ),
+        Ok(_) => Finding::ok(
+            "configuration",
+            format!("{} parties, {} receivers", settings.party.len(), settings.receiver.len()),
+        ),
+    }
+}
+
+async fn broker(settings: &Settings) -> Vec<Finding> {
+    if settings.amqp.url.is_empty() {
+        return vec![Finding::ok("broker", "none is configured; no queues are served")];
+    }
+    let apply = "declare what is missing with `kassebro topology apply`; delete by hand what differs";
+    match topology::differences(settings, &config::topology(settings)).await {
+        Ok(differences) if differences.is_empty() => {
+            vec![Finding::ok("broker", "connected; exchanges and queues are as configured")]
+        }
+        Ok(differences) => {
+            let finding = |d: crate::intake::topology::Difference| Finding::fail(d.what, d.problem, apply);
+            differences.into_iter().map(finding).collect()
+        }
+        Err(Failure { error, .. }) => vec![Finding::fail(
+            "broker",
+            format!("{error:#}"),
+            "see that it runs, and amqp.url, user, password and permissions",
+        )],
+    }
+}
+
+async fn receiver(receiver: &Receiver) -> Finding {
+    let what = format!("receiver {}", receiver.common.name());
+    match receivers::probe(receiver).await {
+        Ok(Ok(())) => Finding::ok(what, format!("reached over {}", receiver.channel.name())),
+        Ok(Err(fault)) => Finding::fail(
+            what,
+            fault.to_string(),
+            format!("`kassebro explain {}` says what to do", fault.code),
+        ),
+        Err(Failure { error, .. }) => Finding::fail(what, format!("{error:#}"), "mend the configuration"),
+    }
 }

@@ -1,6 +1,62 @@
-//! Filled in next.
-use super::{Context, Exit, Outcome};
+//! `kassebro key`: an API key for a party, and the hash that configuration keeps.
 
-pub(super) fn run(_context: &Context) -> Outcome {
-    Ok(Exit::Done)
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::{Context, Exit};
+use crate::units;
+
+pub(super) const EXAMPLES: &str = "Examples:\n  kassebro key\n  kassebro key --json";
+
+#[derive(Serialize)]
+struct Key {
+    /// For the party: it is shown once and kept nowhere.
+    key: String,
+    /// For `api_key_sha256` in the party's configuration.
+    sha256: String,
+}
+
+pub(super) fn run(context: &Context) -> Exit {
+    let key = of_bytes(rand::random());
+    if context.output.json {
+        context.output.value(&key);
+        return Exit::Done;
+    }
+    context.output.line(format_args!("Key     {}", key.key));
+    context.output.line("        To the party, over a safe way; it sends it as Authorization: Bearer <key>.");
+    context.output.line(format_args!("SHA-256 {}", key.sha256));
+    context.output.line("        Into your configuration, at the party: api_key_sha256 = [\"<this>\"].");
+    Exit::Done
+}
+
+fn of_bytes(bytes: [u8; 32]) -> Key {
+    let key = BASE64_URL_SAFE_NO_PAD.encode(bytes);
+    let sha256 = units::hex(&Sha256::digest(key.as_bytes()));
+    Key { key, sha256 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        api::{Access, Credentials},
+        domain::Party,
+    };
+
+    #[test]
+    fn the_hash_lets_the_key_in() {
+        let Key { key, sha256 } = of_bytes([7; 32]);
+        assert_eq!((key.len(), sha256.len()), (43, 64));
+        let party = Party::from_code("3f").unwrap();
+        let access = Access { party, api_key_sha256: vec![sha256], receivers: vec![] };
+        let credentials = Credentials::new(vec![access]).unwrap();
+        assert_eq!(credentials.find(key.as_bytes()).map(Access::code), Some("3f"));
+        assert!(credentials.find(b"another").is_none());
+    }
+
+    #[test]
+    fn two_keys_are_not_the_same() {
+        assert_ne!(of_bytes(rand::random()).key, of_bytes(rand::random()).key);
+    }
 }

@@ -4,16 +4,25 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::config::{self, Invalid, Settings};
+use crate::{
+    clock,
+    config::{self, Invalid, Settings},
+    gateway,
+    intake::Rules,
+    store::sqlite::Sqlite,
+};
 
 mod agreements;
 mod alerts;
+mod backup;
 mod bench;
 mod check;
 mod deliveries;
 mod demo;
 mod doctor;
 mod explain;
+mod files;
+mod history;
 mod inbox;
 mod key;
 mod messages;
@@ -25,7 +34,9 @@ mod schemas;
 mod send;
 mod sla;
 mod topology;
+mod transform;
 mod validate;
+mod violations;
 
 use output::Output;
 
@@ -61,6 +72,11 @@ impl Failure {
         Self { exit, error: error.into() }
     }
 
+    /// The configuration is read, and something it must say for this command is missing or does not fit.
+    pub fn configuration(what: impl std::fmt::Display) -> Self {
+        Self::new(Exit::ConfigInvalid, anyhow::anyhow!("{what}"))
+    }
+
     /// Nothing has that name.
     pub fn not_found(what: impl std::fmt::Display) -> Self {
         Self::new(Exit::NotFound, anyhow::anyhow!("{what}"))
@@ -70,8 +86,9 @@ impl Failure {
 impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
         let error = error.into();
-        let exit = if error.is::<Invalid>() { Exit::ConfigInvalid } else { Exit::Failed };
-        Self { exit, error }
+        let configuration = error.is::<Invalid>()
+            || matches!(error.downcast_ref(), Some(gateway::StartError::Configuration(_)));
+        Self { exit: if configuration { Exit::ConfigInvalid } else { Exit::Failed }, error }
     }
 }
 
@@ -101,6 +118,9 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve: the daemon.
+    #[command(after_help = "Example:\n  kassebro run --config kassebro.toml\n\n\
+                            SIGTERM stops it in order; a second one at once. Exit codes: 0 stopped, 1 it could not \
+                            start, 3 the configuration is not valid, 70 a crash.")]
     Run,
     /// Show the main job with no server at all: an embedded store, generated messages, a reference inbox.
     Demo(demo::Args),
@@ -109,8 +129,9 @@ enum Command {
     /// Check message files: every error with its pointer. Exit code 6 if one is invalid.
     Validate(validate::Args),
     /// Show what a receiver would get for a message file.
-    Transform(validate::TransformArgs),
+    Transform(transform::Args),
     /// Explain every configuration error with file, line and a suggestion.
+    #[command(after_help = check::EXAMPLES)]
     Check,
     /// Declare or compare what must exist on the broker.
     #[command(subcommand)]
@@ -142,19 +163,26 @@ enum Command {
     /// Explain a fault code, e.g. `kassebro explain GW1101`.
     Explain(explain::Args),
     /// Examine broker, store, disk, clock and receivers.
-    Doctor,
+    Doctor(doctor::Args),
+    /// Copy the store while it is in use, and check the copy.
+    Backup(backup::Args),
     /// Serve a small reference inbox that can be told to be slow, to refuse or to break.
     Inbox(inbox::Args),
     /// Measure messages through the whole path on this machine.
     Bench(bench::Args),
     /// Make an API key and the hash that configuration keeps.
+    #[command(after_help = key::EXAMPLES)]
     Key,
     /// Print completions for a shell.
+    #[command(after_help = "Example:\n  kassebro completions bash > /etc/bash_completion.d/kassebro")]
     Completions {
         /// bash, elvish, fish, powershell or zsh.
         shell: clap_complete::Shell,
     },
 }
+
+/// Commands read the configuration once, so there is but one generation of it.
+const GENERATION: u64 = 1;
 
 /// What every command has.
 struct Context {
@@ -166,6 +194,16 @@ impl Context {
     fn settings(&self) -> Result<Settings, Failure> {
         Ok(config::load(self.config.as_deref(), &config::environment())?)
     }
+
+    /// The store that the settings name, opened beside a gateway that may be running.
+    fn store(&self) -> Result<Sqlite, Failure> {
+        Ok(gateway::open_store(&self.settings()?)?)
+    }
+}
+
+/// What the settings judge messages by.
+fn rules(settings: &Settings) -> Result<Rules, Failure> {
+    config::rules(settings, GENERATION).map_err(Failure::configuration)
 }
 
 /// Parses, calls, prints the chain of causes.
@@ -195,7 +233,7 @@ fn dispatch(context: &Context, command: Command) -> Outcome {
         Command::Demo(args) => demo::run(context, &args),
         Command::Send(args) => send::run(context, &args),
         Command::Validate(args) => validate::run(context, &args),
-        Command::Transform(args) => validate::transform(context, &args),
+        Command::Transform(args) => transform::run(context, &args),
         Command::Check => check::run(context),
         Command::Topology(command) => topology::run(context, &command),
         Command::Messages(command) => messages::run(context, command),
@@ -207,10 +245,11 @@ fn dispatch(context: &Context, command: Command) -> Outcome {
         Command::Route(command) => route::run(context, command),
         Command::Schemas(command) => schemas::run(context, command),
         Command::Explain(args) => explain::run(context, &args),
-        Command::Doctor => doctor::run(context),
+        Command::Doctor(args) => doctor::run(context, &args),
+        Command::Backup(args) => backup::run(context, &args),
         Command::Inbox(args) => inbox::run(context, &args),
         Command::Bench(args) => bench::run(context, &args),
-        Command::Key => key::run(context),
+        Command::Key => Ok(key::run(context)),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "kassebro", &mut std::io::stdout());
             Ok(Exit::Done)
@@ -224,6 +263,11 @@ fn block_on<T>(future: impl Future<Output = T>) -> Result<T, Failure> {
     let value = runtime.block_on(future);
     runtime.shutdown_timeout(std::time::Duration::from_secs(5));
     Ok(value)
+}
+
+/// What time it is.
+fn now() -> jiff::Timestamp {
+    clock::from_environment().now()
 }
 
 /// Who a command acts for, as the audit names them.

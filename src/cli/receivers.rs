@@ -1,12 +1,193 @@
-//! Filled in next.
-use super::{Context, Exit, Outcome};
+//! `kassebro receivers`: how it stands with those who receive, and a hand on their lanes.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{
+    Context, Exit, Failure, Outcome, now,
+    output::{local_or_dash, or_dash, span},
+};
+use crate::{
+    config::{Settings, settings::Receiver},
+    domain::{Fault, FaultCode, circuit::Circuit},
+    gateway,
+    store::{LaneState, Store, Views, views::Backlog},
+};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// List.
+    /// Every configured receiver: circuit, pause, what waits for it.
+    #[command(after_help = "Example:\n  kassebro receivers list --json")]
     List,
+    /// Send nothing to it until it is resumed. What is owed to it waits, and its promises run on.
+    #[command(
+        after_help = "Example:\n  kassebro receivers pause kbh-klager --reason 'their maintenance until 14'\n\n\
+                            Exit codes: 0 paused, 4 no such receiver."
+    )]
+    Pause {
+        name: String,
+        #[arg(long)]
+        reason: String,
+    },
+    /// Send to it again, nearest deadline first.
+    #[command(after_help = "Example:\n  kassebro receivers resume kbh-klager\n\n\
+                            Exit codes: 0 resumed, 4 no such receiver.")]
+    Resume { name: String },
+    /// Ask whether it can be reached, without sending a message.
+    #[command(after_help = "Example:\n  kassebro receivers test kbh-klager\n\n\
+                            Exit codes: 0 it can be reached, 1 it cannot, 4 no such receiver.")]
+    Test { name: String },
 }
 
-pub(super) fn run(_context: &Context, _command: Command) -> Outcome {
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Line {
+    receiver: String,
+    party: String,
+    channel: &'static str,
+    /// `closed`, `open` or `recovering`.
+    circuit: &'static str,
+    /// Where the circuit is open: what opened it.
+    fault: Option<Fault>,
+    open_since: Option<Timestamp>,
+    next_probe: Option<Timestamp>,
+    /// Why a person paused it.
+    paused: Option<String>,
+    pending: i64,
+    held: i64,
+    dead: i64,
+    oldest: Option<Timestamp>,
+    nearest_deadline: Option<Timestamp>,
+}
+
+pub(super) fn run(context: &Context, command: Command) -> Outcome {
+    super::block_on(async {
+        match command {
+            Command::List => list(context).await,
+            Command::Pause { name, reason } => pause(context, name, Some(reason)).await,
+            Command::Resume { name } => pause(context, name, None).await,
+            Command::Test { name } => test(context, &name).await,
+        }
+    })?
+}
+
+async fn list(context: &Context) -> Outcome {
+    let settings = context.settings()?;
+    let store = gateway::open_store(&settings)?;
+    let lanes: BTreeMap<_, _> =
+        store.lanes().await?.into_iter().map(|lane| (lane.receiver.clone(), lane)).collect();
+    let backlogs: BTreeMap<_, _> =
+        store.backlogs().await?.into_iter().map(|backlog| (backlog.receiver.clone(), backlog)).collect();
+    let shown: Vec<Line> = settings
+        .receiver
+        .iter()
+        .map(|r| line(r, lanes.get(r.common.name()), backlogs.get(r.common.name())))
+        .collect();
+    let now = now();
+    let columns =
+        ["receiver", "party", "channel", "circuit", "paused", "pending", "held", "dead", "oldest", "left"];
+    context.output.list(&shown, &columns, |l| {
+        vec![
+            l.receiver.clone(),
+            l.party.clone(),
+            l.channel.to_owned(),
+            circuit_words(l),
+            or_dash(l.paused.as_deref()),
+            l.pending.to_string(),
+            l.held.to_string(),
+            l.dead.to_string(),
+            local_or_dash(l.oldest),
+            l.nearest_deadline.map_or_else(|| "-".to_owned(), |due| span(due.duration_since(now))),
+        ]
+    });
     Ok(Exit::Done)
+}
+
+fn line(receiver: &Receiver, lane: Option<&LaneState>, backlog: Option<&Backlog>) -> Line {
+    let circuit = lane.map(|lane| lane.circuit.clone()).unwrap_or_default();
+    let (open_since, next_probe, fault) = match &circuit {
+        Circuit::Open { since, probe_at, fault, .. } => (Some(*since), Some(*probe_at), Some(fault.clone())),
+        Circuit::Closed { .. } | Circuit::Recovering { .. } => (None, None, None),
+    };
+    Line {
+        receiver: receiver.common.name().to_owned(),
+        party: receiver.common.party.clone(),
+        channel: receiver.channel.name(),
+        circuit: circuit.name(),
+        fault,
+        open_since,
+        next_probe,
+        paused: lane.and_then(|lane| lane.paused.clone()),
+        pending: backlog.map_or(0, |b| b.pending),
+        held: backlog.map_or(0, |b| b.held),
+        dead: backlog.map_or(0, |b| b.dead),
+        oldest: backlog.and_then(|b| b.oldest),
+        nearest_deadline: backlog.and_then(|b| b.nearest_deadline),
+    }
+}
+
+fn circuit_words(line: &Line) -> String {
+    let fault = line.fault.as_ref().map(|fault| format!(": {fault}")).unwrap_or_default();
+    format!("{}{fault}", line.circuit)
+}
+
+fn configured<'a>(settings: &'a Settings, name: &str) -> Result<&'a Receiver, Failure> {
+    settings.receiver.iter().find(|r| r.common.name() == name).ok_or_else(|| {
+        let names: Vec<&str> = settings.receiver.iter().map(|r| r.common.name()).collect();
+        Failure::not_found(format_args!("no receiver is called {name:?}; there are {}", names.join(", ")))
+    })
+}
+
+async fn pause(context: &Context, name: String, reason: Option<String>) -> Outcome {
+    let settings = context.settings()?;
+    configured(&settings, &name)?;
+    gateway::open_store(&settings)?.pause(name.clone(), reason.clone(), super::who(), now()).await?;
+    if context.output.json {
+        context.output.value(&serde_json::json!({ "receiver": name, "paused": reason }));
+    }
+    match reason {
+        Some(_) => context.output.line(format_args!(
+            "Nothing is sent to {name} from now on; its promises run on. `kassebro receivers resume {name}` ends it."
+        )),
+        None => context.output.line(format_args!("{name} is sent to again.")),
+    }
+    Ok(Exit::Done)
+}
+
+async fn test(context: &Context, name: &str) -> Outcome {
+    let settings = context.settings()?;
+    let probed = probe(configured(&settings, name)?).await?;
+    if context.output.json {
+        let fault = probed.as_ref().err();
+        context
+            .output
+            .value(&serde_json::json!({ "receiver": name, "reachable": fault.is_none(), "fault": fault }));
+    }
+    match probed {
+        Ok(()) => {
+            context.output.line(format_args!("{name} can be reached."));
+            Ok(Exit::Done)
+        }
+        Err(fault) => {
+            context.output.line(format_args!("{name} cannot be reached: {fault}"));
+            context.output.line(format_args!("`kassebro explain {}` says what to do.", fault.code));
+            Ok(Exit::Failed)
+        }
+    }
+}
+
+/// Asks the receiver's channel, within the time of one attempt.
+pub(super) async fn probe(receiver: &Receiver) -> Result<Result<(), Fault>, Failure> {
+    let name = receiver.common.name();
+    let channel = receiver.channel.build(name);
+    let channel =
+        channel.map_err(|problem| Failure::configuration(format_args!("receiver {name}: {problem}")))?;
+    let patience = receiver.common.attempt_timeout;
+    let probed = tokio::time::timeout(patience, channel.probe()).await;
+    Ok(probed.unwrap_or_else(|_| {
+        let detail = format!("it did not answer a probe within {} s", patience.as_secs());
+        Err(Fault::new(FaultCode::ConnectFailed, detail))
+    }))
 }

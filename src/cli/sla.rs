@@ -1,12 +1,115 @@
-//! Filled in next.
-use super::{Context, Exit, Outcome};
+//! `kassebro sla`: promises by their deadlines, and where a message's time went.
+
+use jiff::Timestamp;
+
+use super::{
+    Context, Exit, Failure, Outcome, messages, now,
+    output::{Output, local, local_or_dash, span},
+};
+use crate::{
+    domain::sla::Standing,
+    store::{Views, views::PromiseView},
+};
+
+mod explain;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// List.
-    List,
+    /// Open promises, the nearest deadline first.
+    #[command(
+        after_help = "Examples:\n  kassebro sla list\n  kassebro sla list --breached --exit-code   # for cron\n  \
+                            kassebro sla list --all --limit 1000 --json\n\n\
+                            Exit codes: 0 done; with --exit-code, 7 where an open promise is breached."
+    )]
+    List {
+        /// Also what is met or ended.
+        #[arg(long)]
+        all: bool,
+        /// Only what is breached and open.
+        #[arg(long)]
+        breached: bool,
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        limit: u32,
+        /// End with exit code 7 if an open promise is breached.
+        #[arg(long)]
+        exit_code: bool,
+    },
+    /// Say in words where the time of a message went.
+    #[command(after_help = "Example:\n  kassebro sla explain 019a4c10-7d00-7000-8000-000000000000\n\n\
+                            Exit codes: 0 done, 4 no such message, or one that is promised nothing.")]
+    Explain {
+        /// Receipt id, delivery id or message id.
+        id: String,
+    },
 }
 
-pub(super) fn run(_context: &Context, _command: Command) -> Outcome {
+pub(super) fn run(context: &Context, command: Command) -> Outcome {
+    super::block_on(async {
+        match command {
+            Command::List { all, breached, limit, exit_code } => {
+                list(context, all && !breached, breached, limit, exit_code).await
+            }
+            Command::Explain { id } => explain(context, &id).await,
+        }
+    })?
+}
+
+async fn list(context: &Context, all: bool, breached: bool, limit: u32, exit_code: bool) -> Outcome {
+    let now = now();
+    let store = context.store()?;
+    let mut promises = store.promises(!all, limit, now).await?;
+    let is_breached = |p: &PromiseView| p.standing == Standing::Breached.name();
+    if breached {
+        promises.retain(is_breached);
+    }
+    print(&context.output, &promises, now);
+    // The nearest deadline comes first: if that one is not breached, none is.
+    let found = exit_code && store.promises(true, 1, now).await?.iter().any(is_breached);
+    Ok(if found { Exit::Breached } else { Exit::Done })
+}
+
+pub(super) fn print(output: &Output, promises: &[PromiseView], now: Timestamp) {
+    let columns =
+        ["receipt", "message", "kind", "receiver", "due", "left", "standing", "attempts", "next attempt"];
+    output.list(promises, &columns, |p| {
+        vec![
+            p.receipt_id.to_string(),
+            p.message_id.clone(),
+            p.kind.clone(),
+            p.receiver.clone(),
+            local(p.due),
+            left(p, now),
+            p.standing.replace('_', " "),
+            p.attempts.to_string(),
+            local_or_dash(p.next_attempt),
+        ]
+    });
+}
+
+/// The countdown: to the deadline while it is open, at the moment it was met afterwards.
+fn left(promise: &PromiseView, now: Timestamp) -> String {
+    if promise.standing == Standing::Ended.name() {
+        return "-".to_owned();
+    }
+    span(promise.due.duration_since(promise.met.unwrap_or(now)))
+}
+
+async fn explain(context: &Context, id: &str) -> Outcome {
+    let message = messages::find(&context.store()?, id).await?;
+    let explained = explain::explain(&message, now());
+    if explained.is_empty() {
+        let what = format!("nothing is promised for message {id}: it is {}", message.line.state);
+        return Err(Failure::not_found(what));
+    }
+    if context.output.json {
+        context.output.value(&explained);
+        return Ok(Exit::Done);
+    }
+    for promise in &explained {
+        for line in promise.words() {
+            context.output.line(line);
+        }
+        context.output.line("");
+    }
     Ok(Exit::Done)
 }

@@ -84,7 +84,11 @@ fn party(code: &str) -> Result<Party, String> {
     Party::from_code(code).map_err(|e| format!("{code}: {e}"))
 }
 
-fn rules(settings: &Settings, generation: u64) -> Result<Rules, String> {
+/// What messages are judged by. Reads no file.
+///
+/// # Errors
+/// A sentence that names the setting.
+pub fn rules(settings: &Settings, generation: u64) -> Result<Rules, String> {
     let mut promises: BTreeMap<String, KindPromise> =
         settings.promise.iter().map(|(kind, p)| (kind.clone(), promise(p))).collect();
     let fallback = promises.remove("default").ok_or("promise.default: it is missing")?;
@@ -197,7 +201,11 @@ fn lanes(settings: &Settings) -> Result<Vec<Served>, String> {
         .collect()
 }
 
-fn broker(settings: &Settings) -> Result<Option<Broker>, String> {
+/// How the broker is reached, if one is. Reads the files with its password and its authority.
+///
+/// # Errors
+/// A sentence that names the setting.
+pub fn broker(settings: &Settings) -> Result<Option<Broker>, String> {
     let amqp = &settings.amqp;
     if amqp.url.is_empty() {
         return Ok(None);
@@ -232,7 +240,8 @@ fn queues(settings: &Settings) -> Vec<Queue> {
         .collect()
 }
 
-fn topology(settings: &Settings) -> Topology {
+/// What must exist on the broker.
+pub fn topology(settings: &Settings) -> Topology {
     let amqp = &settings.amqp;
     Topology {
         exchange_in: amqp.exchange_in.clone(),

@@ -14,6 +14,9 @@ pub(super) const PREFIX: &str = "KASSEBRO__";
 /// Lists that every file adds to instead of replacing.
 const LISTS: [&str; 4] = ["party", "receiver", "agreement", "spool"];
 
+/// Problems with values that are told at once.
+const PROBLEMS_MAX: usize = 50;
+
 /// One file's text.
 struct Layer {
     file: PathBuf,
@@ -76,26 +79,46 @@ impl Layers {
         if problems.is_empty() { Ok(Self { layers, merged }) } else { Err(Invalid(problems)) }
     }
 
-    /// The settings, if every value fits.
+    /// The settings, if every value fits. What does not fit is taken away once it is told, or has its default
+    /// again, so that what is wrong behind it is told too.
     pub(super) fn settings(&self) -> Result<Settings, Invalid> {
-        serde_path_to_error::deserialize(Value::Table(self.merged.clone())).map_err(|error| {
-            let message = error.inner().message().to_owned();
-            let mut path = error.path().to_string();
-            if path == "." {
-                path.clear();
-            }
-            let unknown = quoted(&message, "unknown field `").map(str::to_owned);
-            if let Some(unknown) = &unknown {
-                let inside = path.rsplit('.').next().is_some_and(|last| last == unknown);
-                if !inside {
-                    let dot = if path.is_empty() { "" } else { "." };
-                    let _ = write!(path, "{dot}{unknown}");
+        let mut merged = Value::Table(self.merged.clone());
+        let mut problems: Vec<Problem> = Vec::new();
+        while problems.len() < PROBLEMS_MAX {
+            match serde_path_to_error::deserialize(merged.clone()) {
+                Ok(settings) if problems.is_empty() => return Ok(settings),
+                Ok(_) => break,
+                Err(error) => {
+                    let problem = self.problem(&error);
+                    let mended = mend(&mut merged, &problem);
+                    problems.push(problem);
+                    if !mended {
+                        break;
+                    }
                 }
             }
-            let suggestion = unknown.as_deref().and_then(|u| nearest(u, &message));
-            let problem = message.lines().next().unwrap_or_default().to_owned();
-            Invalid(vec![Problem { problem, suggestion, ..self.at(&path) }])
-        })
+        }
+        Err(Invalid(problems))
+    }
+
+    /// What the deserialiser says, with the place it means.
+    fn problem(&self, error: &serde_path_to_error::Error<toml::de::Error>) -> Problem {
+        let message = error.inner().message().to_owned();
+        let mut path = error.path().to_string();
+        if path == "." {
+            path.clear();
+        }
+        let unknown = quoted(&message, "unknown field `").map(str::to_owned);
+        if let Some(unknown) = &unknown {
+            let inside = path.rsplit('.').next().is_some_and(|last| last == unknown);
+            if !inside {
+                let dot = if path.is_empty() { "" } else { "." };
+                let _ = write!(path, "{dot}{unknown}");
+            }
+        }
+        let suggestion = unknown.as_deref().and_then(|u| nearest(u, &message));
+        let problem = message.lines().next().unwrap_or_default().to_owned();
+        Problem { problem, suggestion, ..self.at(&path) }
     }
 
     /// Where a setting stands: the last file that sets it. The problem itself is the caller's to fill in.
@@ -170,6 +193,40 @@ fn steps(key: &str) -> Vec<Step<'_>> {
                 .chain(pieces.filter_map(|p| p.trim_end_matches(']').parse().ok().map(Step::Place)))
         })
         .collect()
+}
+
+/// Takes away a setting that is not known, gives one that does not fit its default again, and else leaves out
+/// the entry of a list with those behind it (so that the places of those before stay). False where nothing of
+/// that can be: what it says of the rest would be guesswork.
+fn mend(merged: &mut Value, problem: &Problem) -> bool {
+    let steps = steps(&problem.key);
+    if let [before @ .., Step::Name(last)] = &steps[..] {
+        let mut default = Value::Table(DEFAULT.parse().expect("a test reads the defaults"));
+        let default = value_at(&mut default, before).and_then(|section| section.get(*last).cloned());
+        let section = value_at(merged, before).and_then(Value::as_table_mut);
+        let mended = match (section, default) {
+            (Some(section), Some(value)) => {
+                section.insert((*last).to_owned(), value.clone()).is_some_and(|was| was != value)
+            }
+            (Some(section), None) => {
+                problem.problem.contains("unknown field") && section.remove(*last).is_some()
+            }
+            (None, _) => false,
+        };
+        if mended {
+            return true;
+        }
+    }
+    let [Step::Name(_), Step::Place(place), ..] = &steps[..] else { return false };
+    let list = value_at(merged, &steps[..1]).and_then(Value::as_array_mut);
+    list.filter(|list| *place < list.len()).map(|list| list.truncate(*place)).is_some()
+}
+
+fn value_at<'v>(root: &'v mut Value, steps: &[Step<'_>]) -> Option<&'v mut Value> {
+    steps.iter().try_fold(root, |value, step| match step {
+        Step::Name(name) => value.as_table_mut()?.get_mut(*name),
+        Step::Place(place) => value.as_array_mut()?.get_mut(*place),
+    })
 }
 
 fn fragments(file: &Path) -> Vec<PathBuf> {

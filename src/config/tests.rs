@@ -50,10 +50,21 @@ fn every_default_is_explained() {
 
 #[test]
 fn an_unknown_setting_is_named_with_its_line_and_a_suggestion() {
-    assert_eq!(
-        first("[stop]\ngrace = \"1s\"\ngrade = \"x\"\n"),
-        "site.toml:3: stop.grade: unknown field `grade`, expected `grace` (did you mean `grace`?)"
+    let told = first("[http]\nlisten = \"127.0.0.1:1\"\nlisen = \"x\"\n");
+    assert!(told.starts_with("site.toml:3: http.lisen: unknown field `lisen`, expected "), "{told}");
+    assert!(told.ends_with(" (did you mean `listen`?)"), "{told}");
+}
+
+#[test]
+fn values_that_do_not_fit_are_all_found_at_once() {
+    let text = format!(
+        "sore = 1\n\n[http]\nlisen = \"x\"\n\n[watch]\nperiod = \"soon\"\n{SMALL}urll = 1\n\n[[party]]\ncode = 7\n"
     );
+    let keys: Vec<String> = problems(&text).into_iter().map(|p| p.key).collect();
+    assert_eq!(keys.len(), 5, "{keys:?}");
+    for key in ["sore", "http.lisen", "watch.period", "agreement[0].urll", "party[1].code"] {
+        assert!(keys.iter().any(|found| found == key), "{key}: {keys:?}");
+    }
 }
 
 #[test]

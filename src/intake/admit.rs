@@ -3,7 +3,10 @@
 use jiff::SignedDuration;
 use sha2::{Digest, Sha256};
 
-use super::rules::{CompiledKind, KindPromise, Rules, Sender};
+use super::{
+    examine::content,
+    rules::{CompiledKind, KindPromise, Rules, Sender},
+};
 use crate::{
     codec::{self, Decoded, Raw, Transport, Undecodable, limits::VIOLATIONS_MAX},
     domain::{
@@ -28,57 +31,59 @@ pub fn admit(rules: &Rules, arrived: Arrived) -> Admission {
         body: &arrived.raw,
         content_type: arrived.content_type.as_deref(),
         headers: &headers,
-        transport: transport(arrived.way),
+        transport: transport(&arrived),
     };
     let schema_of = |id: &KindId| rules.kinds.get(id).map(|k| k.schema.document());
     match codec::decode(&raw, &rules.limits, &schema_of) {
         Ok(decoded) => judge(rules, arrived, sender, answers, decoded),
-        Err(undecodable) => {
-            Admission::Invalid(Box::new(unread(rules, arrived, sender, answers, *undecodable)))
+        Err(mut refused) => {
+            check_more(rules, &arrived, sender, &mut refused);
+            let named = refused.named;
+            Admission::Invalid(Box::new(Invalid {
+                arrived,
+                message_id: named.id,
+                source: named.source,
+                kind: refused.kind.map(|kind| kind.to_string()).or(named.event_type),
+                receiver: named.receiver,
+                violations: refused.violations,
+                answers,
+            }))
         }
     }
 }
 
-/// What could be read is judged all the same, so that the sender hears of everything at once.
-fn unread(
-    rules: &Rules,
-    arrived: Arrived,
-    sender: Option<&Sender>,
-    answers: Subscription,
-    undecodable: Undecodable,
-) -> Invalid {
-    let Undecodable { named, mut violations, kind, envelope, data } = undecodable;
-    if let Some(envelope) = &envelope {
-        check_source(envelope, sender, &mut violations);
-        check_time(rules, envelope, &arrived, &mut violations);
-        check_agreement(rules, envelope, &mut violations);
-    }
-    if let (Some(data), Some(compiled)) = (&data, kind.as_ref().and_then(|kind| rules.kinds.get(kind))) {
-        violations.extend(compiled.schema.validate(data, "/data"));
-    }
-    violations.truncate(VIOLATIONS_MAX);
-    Invalid {
-        arrived,
-        message_id: named.id,
-        source: named.source,
-        kind: kind.map(|kind| kind.to_string()).or(named.event_type),
-        receiver: named.receiver,
-        violations,
-        answers,
+fn transport(arrived: &Arrived) -> Transport {
+    match arrived.way {
+        Way::Http => Transport::Http,
+        Way::Spool => Transport::File,
+        // What is taken again has the headers it came with at first, and these tell how that was.
+        Way::Local if arrived.headers.is_empty() => Transport::File,
+        Way::Local if arrived.headers.iter().any(|(name, _)| name.starts_with("ce-")) => Transport::Http,
+        Way::Amqp | Way::Local => Transport::Amqp,
     }
 }
 
-fn transport(way: Way) -> Transport {
-    match way {
-        Way::Amqp => Transport::Amqp,
-        Way::Http => Transport::Http,
-        Way::Spool | Way::Local => Transport::File,
+/// What else is wrong with a message that is refused already: its sender mends everything in one go.
+fn check_more(rules: &Rules, arrived: &Arrived, sender: Option<&Sender>, refused: &mut Undecodable) {
+    let compiled = refused.kind.as_ref().and_then(|kind| rules.kinds.get(kind));
+    let violations = &mut refused.violations;
+    if let Some(envelope) = &refused.envelope {
+        check_source(envelope, sender, violations);
+        check_time(rules, envelope, arrived, violations);
+        check_agreement(rules, envelope, violations);
+        if let Some(compiled) = compiled {
+            check_direction(compiled, envelope, violations);
+        }
     }
+    if let (Some(compiled), Some(data)) = (compiled, &refused.data) {
+        violations.extend(content(compiled, refused.envelope.as_ref(), data, arrived.received));
+    }
+    violations.truncate(VIOLATIONS_MAX);
 }
 
 /// A legacy sender's own headers, as the attributes they stand for.
 fn mapped(sender: &Sender, arrived: &Arrived) -> Vec<(String, String)> {
-    let prefix = if arrived.way == Way::Amqp { "cloudevents_" } else { "ce-" };
+    let prefix = if transport(arrived) == Transport::Amqp { "cloudevents_" } else { "ce-" };
     let mut headers = arrived.headers.clone();
     for (header, attribute) in &sender.headers {
         if let Some((_, value)) = arrived.headers.iter().find(|(name, _)| name == header) {

@@ -11,18 +11,20 @@ use uuid::Uuid;
 use crate::{
     clock::Clock,
     domain::ReceiptId,
-    store::{Admission, Arrived, Store, StoreError, Verdict, Way},
+    store::{Admission, Arrived, Store, StoreError, Verdict, Way, views},
     telemetry::{Arrivals, Metrics, Part},
 };
 
 mod admit;
 pub mod broker;
+mod examine;
 mod headers;
 mod rules;
 pub mod spool;
 pub mod topology;
 
 pub use admit::{AHEAD_MAX, admit};
+pub use examine::{Examined, admit_as_source, examine};
 pub use rules::{CompiledKind, KindPromise, Rules, Sender};
 
 /// The one desk at which all ways in hand their messages over. Cheap to clone.
@@ -86,6 +88,21 @@ impl Intake {
         let admissions =
             batch.into_iter().map(|raw| admit(&rules, self.receive(raw, way, &rules))).collect::<Vec<_>>();
         self.accept(admissions).await
+    }
+
+    /// Judges the bytes of a message that was stored before by the rules of now, and stores what they come to
+    /// as a new arrival. Whose identity was accepted meanwhile is a duplicate.
+    ///
+    /// # Errors
+    /// As [`Intake::take`].
+    ///
+    /// # Panics
+    /// The store gives another number of verdicts than it was handed admissions.
+    pub async fn take_again(&self, stored: views::RawMessage) -> Result<Verdict, StoreError> {
+        let views::RawMessage { party, content_type, headers, raw, .. } = stored;
+        let raw = RawMessage { party, content_type, headers, body: raw, sent: None };
+        let mut verdicts = self.take(vec![raw], Way::Local).await?;
+        Ok(verdicts.pop().expect("the store gives one verdict for each admission"))
     }
 
     /// Stores what was admitted, and counts it.

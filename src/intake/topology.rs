@@ -18,6 +18,16 @@ pub enum QueueType {
     Classic,
 }
 
+impl QueueType {
+    /// The word in configuration and in `x-queue-type`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Quorum => "quorum",
+            Self::Classic => "classic",
+        }
+    }
+}
+
 /// Names and kinds of everything on the broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Topology {
@@ -37,7 +47,32 @@ pub struct Difference {
     pub problem: String,
 }
 
+/// One thing that is declared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Declaration {
+    pub what: String,
+    pub properties: String,
+}
+
 impl Topology {
+    /// What [`Topology::apply`] declares, in its order.
+    pub fn declarations(&self) -> Vec<Declaration> {
+        let exchanges = [&self.exchange_in, &self.exchange_answers].into_iter().map(|name| Declaration {
+            what: format!("exchange {name}"),
+            properties: "topic, durable".to_owned(),
+        });
+        let queues = self.queues.iter().flat_map(|(party, queue_in, queue_out)| {
+            [(queue_in, &self.exchange_in), (queue_out, &self.exchange_answers)].map(|(queue, exchange)| {
+                let kind = self.queue_type.name();
+                Declaration {
+                    what: format!("queue {queue}"),
+                    properties: format!("durable, x-queue-type {kind}, bound to {exchange} by {party}.#"),
+                }
+            })
+        });
+        exchanges.chain(queues).collect()
+    }
+
     /// Declares everything. No delivery limit, no dead-letter exchange and no expiry on intake queues: with a
     /// limit and no dead-letter exchange a crash loop would destroy messages.
     ///
@@ -72,11 +107,7 @@ impl Topology {
 
     fn arguments(&self) -> FieldTable {
         let mut arguments = FieldTable::default();
-        let queue_type = match self.queue_type {
-            QueueType::Quorum => "quorum",
-            QueueType::Classic => "classic",
-        };
-        arguments.insert("x-queue-type".into(), AMQPValue::LongString(queue_type.into()));
+        arguments.insert("x-queue-type".into(), AMQPValue::LongString(self.queue_type.name().into()));
         arguments
     }
 
@@ -104,16 +135,41 @@ impl Topology {
             let channel = connection.create_channel().await?;
             let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::durable() };
             let found = channel.queue_declare(queue.as_str().into(), passive, FieldTable::default()).await;
-            let same = if let Err(error) = found {
-                Err(error)
-            } else {
-                let (name, options) = (queue.as_str().into(), QueueDeclareOptions::durable());
-                channel.queue_declare(name, options, self.arguments()).await.map(|_| ())
+            let (name, options) = (queue.as_str().into(), QueueDeclareOptions::durable());
+            let same = match found {
+                Err(error) => Err(error),
+                Ok(_) => channel.queue_declare(name, options, self.arguments()).await,
             };
             if let Err(error) = same {
                 differences.push(Difference { what: format!("queue {queue}"), problem: error.to_string() });
             }
         }
         Ok(differences)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_exchange_and_queue_is_named_with_its_binding() {
+        let topology = Topology {
+            exchange_in: "in".into(),
+            exchange_answers: "answers".into(),
+            queue_type: QueueType::Classic,
+            queues: vec![("3f".into(), "in.3f".into(), "out.3f".into())],
+        };
+        let told: Vec<String> =
+            topology.declarations().into_iter().map(|d| format!("{}: {}", d.what, d.properties)).collect();
+        assert_eq!(
+            told,
+            [
+                "exchange in: topic, durable",
+                "exchange answers: topic, durable",
+                "queue in.3f: durable, x-queue-type classic, bound to in by 3f.#",
+                "queue out.3f: durable, x-queue-type classic, bound to answers by 3f.#",
+            ]
+        );
     }
 }

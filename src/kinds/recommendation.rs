@@ -158,7 +158,7 @@ impl MessageKind for Recommendation {
     }
 
     fn check(&self, event: &Event, now: Timestamp) -> Vec<Violation> {
-        let mut findings = Findings::new(event, now);
+        let mut findings = Findings::new(now);
         match rules::read::<Data<'_>>(event) {
             Ok(data) => check(&data, event, &mut findings),
             Err(violation) => findings.push(*violation),

@@ -46,6 +46,11 @@ pub(crate) fn soon_after(event: &Event) -> Timestamp {
     event.envelope.time + SignedDuration::from_mins(1)
 }
 
+/// A minute after a structured event's `time`.
+pub(crate) fn soon_after_text(time: &Value) -> Timestamp {
+    time.as_str().unwrap().parse::<Timestamp>().unwrap() + SignedDuration::from_mins(1)
+}
+
 pub(crate) fn read_example(path: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     serde_json::from_str(&fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display())))

@@ -281,8 +281,8 @@ pub struct MailboxItem {
 pub enum Command {
     /// Try again now, also when dead.
     Retry(DeliveryId),
-    /// Will not be tried again.
-    Cancel(DeliveryId),
+    /// Will not be tried again, and why.
+    Cancel { delivery: DeliveryId, reason: Option<String> },
     /// The receiver says it has it (mailbox acknowledgement, business receipt).
     Confirm { delivery: DeliveryId, receipt: Option<String>, by: String },
     /// The receiver says that it refuses it.

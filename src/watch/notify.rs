@@ -143,6 +143,29 @@ async fn tell(desk: &Desk, target: &Webhook, cursor: &str) -> Result<(), Trouble
     Ok(())
 }
 
+impl Alertmanager {
+    /// Posts one alert that ends by itself at `ends`: for trying out whether it arrives.
+    ///
+    /// # Errors
+    /// What went wrong, in words.
+    pub async fn try_out(&self, condition: &Condition, ends: Timestamp) -> Result<(), String> {
+        let alerts = Value::Array(vec![told(condition, ends)]);
+        let sent = send(&self.client, &format!("{}/api/v2/alerts", self.url), &alerts).await;
+        sent.map_err(|trouble| trouble.to_string())
+    }
+}
+
+impl Webhook {
+    /// Tells it of one alert that nobody opened: for trying out whether it arrives.
+    ///
+    /// # Errors
+    /// What went wrong, in words.
+    pub async fn try_out(&self, condition: &Condition, at: Timestamp) -> Result<(), String> {
+        let body = json!({ "id": "alert-test", "at": at, "change": Change::Opened, "alert": condition });
+        send(&self.client, &self.url, &body).await.map_err(|trouble| trouble.to_string())
+    }
+}
+
 enum Trouble {
     Store(StoreError),
     Http(reqwest::Error),

@@ -84,19 +84,26 @@ pub(super) async fn a_delivery_that_waits_its_turn_is_not_sent_before_it(mut off
 
 pub(super) async fn cancelling_ends_it_and_lets_the_next_go(mut office: Office) {
     let ids = in_order(&mut office, &["one", "two"]).await;
-    assert_eq!(command(&office, Command::Cancel(ids[0])).await, Commanded::Done);
-    assert_eq!(command(&office, Command::Cancel(ids[0])).await, Commanded::Already);
+    assert_eq!(command(&office, Command::Cancel { delivery: ids[0], reason: None }).await, Commanded::Done);
+    assert_eq!(
+        command(&office, Command::Cancel { delivery: ids[0], reason: None }).await,
+        Commanded::Already
+    );
     assert_eq!(office.view("one").await.line.state, "cancelled");
     assert_eq!(office.promise("one").await.standing, "ended");
     assert_eq!(command(&office, Command::Retry(ids[0])).await, Commanded::NotNow);
     assert_eq!(office.due().await, ["two"]);
     let under_way = office.lease(1).await.pop().unwrap();
-    assert_eq!(command(&office, Command::Cancel(ids[1])).await, Commanded::Done);
+    assert_eq!(command(&office, Command::Cancel { delivery: ids[1], reason: None }).await, Commanded::Done);
     assert_eq!(office.settle(under_way, Next::Retry { at: office.now }).await, Settled::LeaseLost);
     assert_eq!(office.view("two").await.line.state, "cancelled");
     let id = office.taken("three").await;
     office.attempt(Next::Delivered).await;
-    assert_eq!(command(&office, Command::Cancel(id)).await, Commanded::NotNow, "it is out of the house");
+    assert_eq!(
+        command(&office, Command::Cancel { delivery: id, reason: None }).await,
+        Commanded::NotNow,
+        "it is out of the house"
+    );
 }
 
 pub(super) async fn a_receipt_meets_the_promise_and_its_repetition_changes_nothing(mut office: Office) {
@@ -150,9 +157,12 @@ pub(super) async fn a_command_for_nobody_is_not_found(mut office: Office) {
     let known = office.taken("one").await.receipt();
     let unknown = office.arrived("").receipt.delivery(1);
     for delivery in [unknown, known.delivery(2)] {
-        for asked in
-            [Command::Retry(delivery), Command::Cancel(delivery), confirm(delivery), refuse(delivery)]
-        {
+        for asked in [
+            Command::Retry(delivery),
+            Command::Cancel { delivery, reason: None },
+            confirm(delivery),
+            refuse(delivery),
+        ] {
             assert_eq!(command(&office, asked).await, Commanded::NotFound);
         }
     }

@@ -153,7 +153,7 @@ pub(super) async fn the_head_of_an_ordering_key_holds_the_others_until_it_ends(m
     let dead = Next::Dead(fault(FaultCode::ReceiverRefused));
     assert_eq!(held(&mut office, dead).await, ["a3", "b1", "free"], "a death holds nobody up");
     let third = office.view("a3").await.deliveries[0].delivery_id;
-    let cancel = Command::Cancel(third);
+    let cancel = Command::Cancel { delivery: third, reason: None };
     assert_eq!(office.store().command(cancel, "op".into(), office.now).await.unwrap(), Commanded::Done);
     assert_eq!(due(&office).await, ["a4", "b1", "free"]);
     assert_eq!(held(&mut office, Next::Hold(HoldReason::Mailbox)).await, ["b1", "free"]);

@@ -329,7 +329,7 @@ impl Model {
         let by = || "op".to_owned();
         let command = match what {
             Asked::Retry => Command::Retry(delivery),
-            Asked::Cancel => Command::Cancel(delivery),
+            Asked::Cancel => Command::Cancel { delivery, reason: None },
             Asked::Confirm => Command::Confirm { delivery, receipt: None, by: by() },
             Asked::Refuse => Command::Refuse { delivery, fault: fault(FaultCode::ReceiverRefused), by: by() },
         };

@@ -36,13 +36,13 @@ pub(super) fn command(
     now: Timestamp,
 ) -> rusqlite::Result<Commanded> {
     let (Command::Retry(delivery)
-    | Command::Cancel(delivery)
+    | Command::Cancel { delivery, .. }
     | Command::Confirm { delivery, .. }
     | Command::Refuse { delivery, .. }) = command;
     let Some(target) = target(tx, *delivery)? else { return Ok(Commanded::NotFound) };
     match command {
         Command::Retry(_) => retry(tx, &target, by, now),
-        Command::Cancel(_) => cancel(tx, &target, by, now),
+        Command::Cancel { reason, .. } => cancel(tx, &target, reason.as_deref(), by, now),
         Command::Confirm { receipt, by, .. } => confirm(tx, &target, receipt.as_deref(), by, now),
         Command::Refuse { fault, by, .. } => refuse(tx, &target, fault, by, now),
     }
@@ -82,7 +82,7 @@ fn retry(tx: &mut Tx<'_>, target: &Target, by: &str, now: Timestamp) -> rusqlite
         ],
     )?;
     deadlines::resume(tx, target.seq)?;
-    told(tx, target, by, "retried", now)
+    told(tx, target, by, "retried", None, now)
 }
 
 /// Whether another delivery of the key is on its way, or lies where the receiver fetches it.
@@ -94,7 +94,13 @@ fn under_way(tx: &Tx<'_>, key: i64, but: i64) -> rusqlite::Result<bool> {
     .exists(params![key, but, HoldReason::Mailbox.name()])
 }
 
-fn cancel(tx: &mut Tx<'_>, target: &Target, by: &str, now: Timestamp) -> rusqlite::Result<Commanded> {
+fn cancel(
+    tx: &mut Tx<'_>,
+    target: &Target,
+    reason: Option<&str>,
+    by: &str,
+    now: Timestamp,
+) -> rusqlite::Result<Commanded> {
     match target.state {
         CANCELLED => return Ok(Commanded::Already),
         DELIVERED => return Ok(Commanded::NotNow),
@@ -104,7 +110,7 @@ fn cancel(tx: &mut Tx<'_>, target: &Target, by: &str, now: Timestamp) -> rusqlit
     let (party, answers) = whom(tx, message_of(target.seq))?;
     deadlines::end(tx, target.seq, &End::Ended, now, answers, &party)?;
     release_next(tx, target.ordering_key)?;
-    told(tx, target, by, "cancelled", now)
+    told(tx, target, by, "cancelled", reason, now)
 }
 
 /// The receiver has it, by its own word. A receipt that comes after the end is kept and changes nothing.
@@ -202,9 +208,19 @@ fn end_delivery(
     Ok(())
 }
 
-fn told(tx: &Tx<'_>, target: &Target, by: &str, what: &str, now: Timestamp) -> rusqlite::Result<Commanded> {
-    let data = json!({ "by": by }).to_string();
-    log_event(tx, message_of(target.seq), Some(target.seq), us(now), what, Some(&data))?;
+fn told(
+    tx: &Tx<'_>,
+    target: &Target,
+    by: &str,
+    what: &str,
+    reason: Option<&str>,
+    now: Timestamp,
+) -> rusqlite::Result<Commanded> {
+    let mut data = json!({ "by": by });
+    if let Some(reason) = reason {
+        data["reason"] = reason.into();
+    }
+    log_event(tx, message_of(target.seq), Some(target.seq), us(now), what, Some(&data.to_string()))?;
     audit(tx, by, what, &target.seq.to_string(), now)?;
     Ok(Commanded::Done)
 }

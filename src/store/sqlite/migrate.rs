@@ -7,12 +7,17 @@ use super::{Mode, StoreError, unusable};
 /// Every migration, oldest first; its place is its version. One transaction each.
 const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_tables.sql")];
 
+/// The version this program brings a store to.
+pub(super) fn known() -> i64 {
+    i64::try_from(MIGRATIONS.len()).expect("there are few migrations")
+}
+
 /// Applies what is missing.
 ///
 /// # Errors
 /// A newer schema, an older one in [`Mode::Tool`], a migration that fails.
 pub(super) fn run(connection: &mut Connection, mode: Mode) -> Result<(), StoreError> {
-    let known = i64::try_from(MIGRATIONS.len()).expect("there are few migrations");
+    let known = known();
     let version: i64 = connection
         .pragma_query_value(None, "user_version", |r| r.get(0))
         .map_err(|e| unusable(format!("reading the schema's version: {e}")))?;

@@ -24,12 +24,15 @@ use crate::domain::alert::{Change, Condition};
 
 mod accept;
 mod alerts;
+pub mod backup;
 mod commands;
 mod deadlines;
 mod hand;
+pub mod inspect;
 mod lease;
 mod migrate;
 mod reader;
+mod replay;
 mod row;
 mod settle;
 mod views;

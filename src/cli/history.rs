@@ -1,0 +1,221 @@
+//! A message's history in words: what happened, to which delivery, what follows.
+
+use serde_json::Value;
+
+use super::output::local;
+use crate::{
+    domain::FaultCode,
+    store::views::{EventView, MessageView},
+};
+
+/// One line of a timeline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) at: jiff::Timestamp,
+    pub(super) what: String,
+}
+
+/// Everything that happened to a message, in order.
+pub(super) fn timeline(message: &MessageView) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    let mut add = |at: Option<jiff::Timestamp>, what: String| {
+        if let Some(at) = at {
+            entries.push(Entry { at, what });
+        }
+    };
+    add(message.occurred, "it happened in the business (time)".to_owned());
+    add(message.recorded, "the sender's system recorded it".to_owned());
+    add(message.sent, "it was sent, by the sender's word".to_owned());
+    let became = if message.line.state == "invalid" { "refused as invalid" } else { "accepted" };
+    add(
+        Some(message.line.received),
+        format!("received over {} from {}: {became}", message.way, message.line.party),
+    );
+    for event in &message.history {
+        add(Some(event.at), words(event, &receiver(message, event)));
+    }
+    // A stable sort: what happened in one instant stays in the order in which it was written.
+    entries.sort_by_key(|entry| entry.at);
+    entries
+}
+
+/// The receiver of the delivery that an event is about.
+fn receiver(message: &MessageView, event: &EventView) -> String {
+    let delivery = message.deliveries.iter().find(|d| Some(d.delivery_id) == event.delivery_id);
+    delivery.map_or_else(String::new, |d| d.receiver.clone())
+}
+
+/// One event in words.
+pub(super) fn words(event: &EventView, receiver: &str) -> String {
+    let data = &event.data;
+    let by = data["by"].as_str().unwrap_or("somebody");
+    match event.what.as_str() {
+        "attempt" => attempt(data, receiver),
+        "sla_step" => step(data, receiver),
+        "retried" => format!("{by} asked to try the delivery to {receiver} again"),
+        "cancelled" => {
+            let reason = data["reason"].as_str().map(|r| format!(": {r}")).unwrap_or_default();
+            format!("{by} cancelled the delivery to {receiver}{reason}")
+        }
+        "receipt" => receipt(data, receiver, by),
+        "duplicate" => {
+            format!("the same message came again over {}; it was taken once", data.as_str().unwrap_or("?"))
+        }
+        "replayed" => {
+            format!("{by} had it taken again, as receipt {}", data["receipt"].as_str().unwrap_or("?"))
+        }
+        other => format!("{other} {data}"),
+    }
+}
+
+fn attempt(data: &Value, receiver: &str) -> String {
+    let number = data["attempt"].as_u64().unwrap_or_default();
+    let took = data["tookMs"].as_i64().unwrap_or_default();
+    let mut text = format!("attempt {number} to {receiver} ({took} ms): {}", came_to(data));
+    let promise = match data["promise"].as_str() {
+        Some("met") => "; the promise is met",
+        Some("met_late") => "; the promise is met, late",
+        Some("ended") => "; the promise ended unmet",
+        _ => "",
+    };
+    text.push_str(promise);
+    if let Some(at) = data["nextAttempt"].as_str().and_then(|at| at.parse().ok()) {
+        text = format!("{text}; next attempt {}", local(at));
+    }
+    match data["hold"].as_str() {
+        Some("person") => text.push_str("; a person must decide"),
+        Some("mailbox") | None => {}
+        Some(other) => text = format!("{text}; held: {other}"),
+    }
+    if data["dead"] == true {
+        text.push_str("; it is not tried again");
+    }
+    text
+}
+
+/// What an attempt came to.
+pub(super) fn came_to(data: &Value) -> String {
+    match data["outcome"].as_str() {
+        Some("delivered") => delivered(&data["proof"]),
+        Some("deposited") => "laid ready for the receiver to fetch".to_owned(),
+        _ => {
+            let code = data["code"].as_str().unwrap_or("?");
+            let title = code.parse::<FaultCode>().map_or("it failed", FaultCode::title);
+            let detail = data["detail"].as_str().unwrap_or_default();
+            format!("{title} ({code}): {detail}")
+        }
+    }
+}
+
+fn delivered(proof: &Value) -> String {
+    let mut facts = Vec::new();
+    if let Some(status) = proof["status"].as_u64() {
+        facts.push(format!("status {status}"));
+    }
+    if let Some(receipt) = proof["receipt"].as_str() {
+        facts.push(format!("receipt {receipt}"));
+    }
+    if proof["alreadyHadIt"] == true {
+        facts.push("the receiver already had it".to_owned());
+    }
+    let word =
+        if proof["inTransit"] == true { "on its way; its receipt is still to come" } else { "delivered" };
+    if facts.is_empty() { word.to_owned() } else { format!("{word} ({})", facts.join(", ")) }
+}
+
+fn step(data: &Value, receiver: &str) -> String {
+    let (promise, step) =
+        (data["promise"].as_str().unwrap_or("?"), data["step"].as_u64().unwrap_or_default());
+    if step >= 100 {
+        return format!("the promise \"{promise}\" to {receiver} was breached");
+    }
+    format!("{step} % of the time of the promise \"{promise}\" to {receiver} were used")
+}
+
+fn receipt(data: &Value, receiver: &str, by: &str) -> String {
+    if let Some(fault) = data["refused"].as_object() {
+        let detail = fault.get("detail").and_then(Value::as_str).unwrap_or_default();
+        return format!("{by} refused the delivery to {receiver}: {detail}");
+    }
+    let named = data["receipt"].as_str().map(|r| format!(" (receipt {r})")).unwrap_or_default();
+    format!("{by} confirmed the delivery to {receiver}{named}")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn told(what: &str, data: Value) -> String {
+        let event =
+            EventView { at: jiff::Timestamp::UNIX_EPOCH, what: what.to_owned(), delivery_id: None, data };
+        words(&event, "kbh")
+    }
+
+    #[test]
+    fn an_attempt_says_what_it_came_to_and_what_follows() {
+        assert_eq!(
+            told(
+                "attempt",
+                json!({
+                    "attempt": 2, "tookMs": 12, "outcome": "unavailable", "code": "GW2102", "detail": "it answered 503",
+                    "status": 503, "nextAttempt": "2026-11-22T11:00:00Z"
+                })
+            ),
+            "attempt 2 to kbh (12 ms): the receiver answered with an error of its own (GW2102): it answered 503; \
+             next attempt 2026-11-22 12:00:00"
+        );
+        assert_eq!(
+            told(
+                "attempt",
+                json!({
+                    "attempt": 3, "tookMs": 5, "outcome": "delivered", "proof": { "status": 202, "receipt": "R-1" },
+                    "promise": "met_late"
+                })
+            ),
+            "attempt 3 to kbh (5 ms): delivered (status 202, receipt R-1); the promise is met, late"
+        );
+        assert_eq!(
+            told(
+                "attempt",
+                json!({
+                    "attempt": 1, "tookMs": 5, "outcome": "delivered", "proof": { "inTransit": true }
+                })
+            ),
+            "attempt 1 to kbh (5 ms): on its way; its receipt is still to come"
+        );
+    }
+
+    #[test]
+    fn what_people_did_names_them_and_their_reason() {
+        assert_eq!(
+            told("cancelled", json!({ "by": "cli:anna", "reason": "sent by post" })),
+            "cli:anna cancelled the delivery to kbh: sent by post"
+        );
+        assert_eq!(
+            told("retried", json!({ "by": "cli:anna" })),
+            "cli:anna asked to try the delivery to kbh again"
+        );
+        assert_eq!(
+            told("receipt", json!({ "by": "0101", "refused": { "code": "GW2001", "detail": "not ours" } })),
+            "0101 refused the delivery to kbh: not ours"
+        );
+        assert_eq!(
+            told("duplicate", json!("amqp")),
+            "the same message came again over amqp; it was taken once"
+        );
+    }
+
+    #[test]
+    fn a_step_says_how_much_is_used_or_that_it_is_breached() {
+        let step = |step: u8| told("sla_step", json!({ "promise": "delivered", "step": step }));
+        assert_eq!(step(75), "75 % of the time of the promise \"delivered\" to kbh were used");
+        assert_eq!(step(100), "the promise \"delivered\" to kbh was breached");
+    }
+
+    #[test]
+    fn an_event_of_a_later_version_is_shown_as_it_is() {
+        assert_eq!(told("moved", json!({ "to": 1 })), "moved {\"to\":1}");
+    }
+}
