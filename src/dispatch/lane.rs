@@ -294,7 +294,7 @@ impl Lane {
                     }
                     Err(error @ StoreError::Unusable(_)) => return Err(error),
                     Err(error) => {
-                        warn!(receiver = %receiver, error = %error, "Settling failed; trying again")
+                        warn!(receiver = %receiver, error = %error, "Settling failed; trying again");
                     }
                 }
                 desk.clock.sleep(POLL).await;

@@ -191,17 +191,15 @@ async fn consume(
     let (mut seen, mut largest_here) = (0, 0);
     let mut leaving = None;
     loop {
-        let first = match leaving {
+        let first = if leaving.is_some() {
             // Cancelled by us: what was prefetched still comes, then the end.
-            Some(_) => consumer.next().await,
-            None => {
-                let Some(next) = stop.unless_soft(consumer.next()).await else {
-                    leaving = Some(true);
-                    cancel(channel, consumer).await?;
-                    continue;
-                };
-                next
-            }
+            consumer.next().await
+        } else if let Some(next) = stop.unless_soft(consumer.next()).await {
+            next
+        } else {
+            leaving = Some(true);
+            cancel(channel, consumer).await?;
+            continue;
         };
         let Some(first) = first else { return leaving.ok_or(Ended::Cancelled) };
         let batch = gather(first?, consumer, queue.batch_max)?;

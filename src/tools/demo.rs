@@ -16,6 +16,7 @@ use crate::{
     http_client,
     lifecycle::Tasks,
     store::Conservation,
+    units,
 };
 
 /// The demonstration's a-kasser: code, and the API key it uses. Everything is on loopback and thrown away.
@@ -71,36 +72,31 @@ pub struct Demo {
 
 /// The demonstration's configuration, as a person would write it.
 pub fn configuration(folder: &Path, listen: SocketAddr, inbox: &str, more: &str) -> String {
-    let mut text = format!(
+    let store = folder.join("kassebro.db");
+    let head = format!(
         "[store]\nurl = \"sqlite:{}\"\n\n[http]\nlisten = \"{listen}\"\n\n[log]\nlevel = \"warn\"\n{more}",
-        folder.join("kassebro.db").display()
+        store.display()
     );
-    for (code, key) in FUNDS {
-        let hash = hex(&Sha256::digest(key.as_bytes()));
-        let spool = folder.join("spool").join(code);
-        text.push_str(&format!(
-            "\n[[party]]\ncode = \"{code}\"\namqp_user = \"{code}\"\napi_key_sha256 = [\"{hash}\"]\n\n[[spool]]\nparty = \"{code}\"\nfolder = \"{}\"\n",
-            spool.display()
-        ));
-        for (jobcenter, name) in JOBCENTRES {
-            text.push_str(&format!(
-                "\n[[agreement]]\nid = \"{name}-{code}\"\nakasse = \"{code}\"\njobcenter = \"{jobcenter}\"\nvalid_from = \"2024-01-01\"\n"
-            ));
-        }
-    }
-    for (jobcenter, name) in JOBCENTRES {
-        for kind in ["recommendation", "complaint", "job_order"] {
-            let at = kind.replace('_', "-");
-            text.push_str(&format!(
-                "\n[[receiver]]\nname = \"{name}-{at}\"\nparty = \"{jobcenter}\"\nkinds = [\"{kind}\"]\nchannel = \"http\"\nurl = \"{inbox}/{name}/{at}\"\n"
-            ));
-        }
-    }
-    text
+    let funds = FUNDS.iter().map(|(code, key)| fund(folder, code, key));
+    let agreements = FUNDS.iter().flat_map(|(code, _)| JOBCENTRES.map(|(jobcenter, name)| {
+        format!("\n[[agreement]]\nid = \"{name}-{code}\"\nakasse = \"{code}\"\njobcenter = \"{jobcenter}\"\nvalid_from = \"2024-01-01\"\n")
+    }));
+    let receivers = JOBCENTRES.iter().flat_map(|(jobcenter, name)| generate::KINDS.map(|kind| {
+        let at = kind.replace('_', "-");
+        format!("\n[[receiver]]\nname = \"{name}-{at}\"\nparty = \"{jobcenter}\"\nkinds = [\"{kind}\"]\nchannel = \"http\"\nurl = \"{inbox}/{name}/{at}\"\n")
+    }));
+    std::iter::once(head).chain(funds).chain(agreements).chain(receivers).collect()
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
+/// One a-kasse with its key and its spool folder.
+fn fund(folder: &Path, code: &str, key: &str) -> String {
+    let hash = units::hex(&Sha256::digest(key.as_bytes()));
+    let spool = folder.join("spool").join(code);
+    format!(
+        "\n[[party]]\ncode = \"{code}\"\namqp_user = \"{code}\"\napi_key_sha256 = [\"{hash}\"]\n\n\
+         [[spool]]\nparty = \"{code}\"\nfolder = \"{}\"\n",
+        spool.display()
+    )
 }
 
 /// Starts the inbox and the gateway in `folder`.

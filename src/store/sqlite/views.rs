@@ -52,6 +52,34 @@ fn line(row: &Row<'_>) -> rusqlite::Result<MessageLine> {
     })
 }
 
+/// The messages that a text names: by a receipt's or a delivery's id, by the sender's id, and with `wide` by what
+/// ties messages together. Each by an index; the sender's id is looked up under every sender, of whom there are few.
+fn by_id(id: &str, text: &str, wide: bool) -> String {
+    // Written out rather than bound: what is left of a UUID is hexadecimal digits and nothing else.
+    let receipt = id.parse::<uuid::Uuid>().ok().map(|u| ReceiptId::from_fresh(u).uuid().simple().to_string());
+    let receipt = receipt.unwrap_or_default();
+    let ties = if wide {
+        format!(
+            "UNION ALL SELECT seq FROM message WHERE correlation = {text}
+             UNION ALL SELECT seq FROM message WHERE subject = {text}"
+        )
+    } else {
+        String::new()
+    };
+    format!(
+        "m.seq IN (
+             WITH RECURSIVE sender(source) AS (
+                 SELECT min(source) FROM message WHERE state = 0
+                 UNION ALL
+                 SELECT (SELECT min(source) FROM message WHERE state = 0 AND source > sender.source)
+                 FROM sender WHERE sender.source IS NOT NULL)
+             SELECT i.seq FROM sender JOIN message i ON i.state = 0 AND i.source = sender.source AND i.id = {text}
+             UNION ALL SELECT seq FROM message WHERE state = 1 AND id = {text}
+             UNION ALL SELECT seq FROM message WHERE receipt = X'{receipt}'
+             {ties})"
+    )
+}
+
 fn messages(connection: &Connection, filter: &MessageFilter) -> rusqlite::Result<Vec<MessageLine>> {
     let mut conditions = vec!["1 = 1".to_owned()];
     let mut values: Vec<rusqlite::types::Value> = Vec::new();
@@ -72,12 +100,7 @@ fn messages(connection: &Connection, filter: &MessageFilter) -> rusqlite::Result
         );
     }
     if let Some(id) = &filter.id {
-        match id.parse::<uuid::Uuid>() {
-            Ok(uuid) => {
-                narrow("m.receipt = ?", ReceiptId::from_fresh(uuid).uuid().as_bytes().to_vec().into())
-            }
-            Err(_) => narrow("(m.id = ? OR m.correlation = ? OR m.subject = ?)", id.clone().into()),
-        }
+        narrow(&by_id(id, "?", true), id.clone().into());
     }
     if let Some(before) = filter.before {
         narrow(
@@ -105,15 +128,15 @@ fn message(
     party: Option<&str>,
     now: Timestamp,
 ) -> rusqlite::Result<Option<MessageView>> {
-    let receipt = id.parse::<uuid::Uuid>().ok().map(|u| ReceiptId::from_fresh(u).uuid().into_bytes());
     let sql = format!(
         "-- store::message
          SELECT m.*, length(m.raw) AS raw_bytes, {DERIVED} AS derived, {DUE} AS due FROM message m
-         WHERE (m.receipt = ?1 OR m.id = ?2) AND (?3 IS NULL OR m.party = ?3) ORDER BY m.state, m.seq DESC LIMIT 1"
+         WHERE {} AND (?2 IS NULL OR m.party = ?2) ORDER BY m.state, m.seq DESC LIMIT 1",
+        by_id(id, "?1", false)
     );
     let found = connection
-        .prepare_cached(&sql)?
-        .query_row(params![receipt, id, party], |row| {
+        .prepare(&sql)?
+        .query_row(params![id, party], |row| {
             let seq: i64 = row.get("seq")?;
             let view = MessageView {
                 line: line(row)?,

@@ -188,7 +188,7 @@ impl Desk {
                 Ok(true) => group.drain(..).for_each(|operation| operation.finish(Ok(()))),
                 // One of them failed: each for itself, so that it does not sink its neighbours.
                 Ok(false) if group.len() > 1 => {
-                    group.drain(..).for_each(|operation| self.commit_alone(operation))
+                    group.drain(..).for_each(|operation| self.commit_alone(operation));
                 }
                 Ok(false) => group.drain(..).for_each(|operation| operation.finish(Ok(()))),
                 Err(error) => {
