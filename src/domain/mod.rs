@@ -10,6 +10,7 @@ pub mod agreement;
 pub mod alert;
 pub mod answer;
 pub mod circuit;
+pub mod cpr;
 pub mod delivery;
 pub mod fault;
 pub mod identifiers;

@@ -6,26 +6,27 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::domain::{
-    Answer, AttemptRecord, DeliveryId, Envelope, Fault, HoldReason, Parcel, ReceiptId, Violation,
+    Answer, DeliveryId, Fault, Parcel, ReceiptId,
     alert::{Change, Condition},
-    answer::Subscription,
     circuit::Circuit,
-    sla::Clocked,
 };
 
+mod admission;
 #[cfg(test)]
 mod conformance;
 pub mod hints;
+mod lease;
 pub mod sqlite;
 pub mod views;
 
+pub use admission::{Accepted, Admission, Arrived, Invalid, NewDelivery, Verdict, Way};
 pub use hints::Hints;
+pub use lease::{Lease, LeaseAsk, Leased, Next, Settled, Settlement};
 pub use views::Views;
 
 /// What went wrong with the store itself. Never caused by a message's content (invariant I7).
@@ -44,201 +45,6 @@ pub enum StoreError {
     /// A row holds what no version of ours writes.
     #[error("the store holds an unreadable value in {column} of {table} row {row}")]
     Corrupt { table: &'static str, column: &'static str, row: i64 },
-}
-
-/// How a message came in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
-    Amqp,
-    Http,
-    Spool,
-    Local,
-}
-
-impl Way {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Amqp => "amqp",
-            Self::Http => "http",
-            Self::Spool => "spool",
-            Self::Local => "local",
-        }
-    }
-}
-
-/// What every arrival has, readable or not.
-#[derive(Debug, Clone)]
-pub struct Arrived {
-    pub receipt: ReceiptId,
-    /// The code of the party whose credential brought it.
-    pub party: String,
-    pub way: Way,
-    pub received: Timestamp,
-    /// The sender's word for when it was sent; shown, never reckoned with.
-    pub sent: Option<Timestamp>,
-    pub content_type: Option<String>,
-    /// The envelope's headers in binary mode, as JSON; empty otherwise.
-    pub headers: Vec<(String, String)>,
-    /// The bytes exactly as they came.
-    pub raw: Bytes,
-    /// The configuration generation that judged it.
-    pub generation: u64,
-}
-
-/// An accepted message with everything it owes.
-#[derive(Debug, Clone)]
-pub struct Accepted {
-    pub arrived: Arrived,
-    pub envelope: Envelope,
-    /// SHA-256 of the canonical form: what makes two arrivals under one id the same message.
-    pub hash: [u8; 32],
-    /// The agreement it goes under, where one was found.
-    pub agreement: Option<String>,
-    pub warnings: Vec<Violation>,
-    pub answers: Subscription,
-    /// At most 255.
-    pub deliveries: Vec<NewDelivery>,
-}
-
-/// One delivery an accepted message owes.
-#[derive(Debug, Clone)]
-pub struct NewDelivery {
-    pub receiver: String,
-    pub parcel: Parcel,
-    /// Deliveries with the same key keep their order.
-    pub ordering_key: Option<i64>,
-    pub promise: Clocked,
-    /// Days after the deadline at which it dies; `None`: never.
-    pub expires: Option<Timestamp>,
-    /// It waits for a person from the start, and why.
-    pub hold: Option<(HoldReason, Fault)>,
-}
-
-/// A message that was refused: stored and searchable, claiming no identity.
-#[derive(Debug, Clone)]
-pub struct Invalid {
-    pub arrived: Arrived,
-    /// What could be read of it.
-    pub message_id: Option<String>,
-    pub source: Option<String>,
-    pub kind: Option<String>,
-    pub receiver: Option<String>,
-    pub violations: Vec<Violation>,
-    pub answers: Subscription,
-}
-
-/// What admission made of a raw message.
-#[derive(Debug, Clone)]
-pub enum Admission {
-    Accepted(Box<Accepted>),
-    Invalid(Box<Invalid>),
-}
-
-/// What the store made of an admission, in the same order as they were handed in.
-#[derive(Debug, Clone)]
-pub enum Verdict {
-    /// Stored now.
-    Accepted(Answer),
-    /// The same message was stored before: its first answer again.
-    Duplicate(Answer),
-    /// The same id with another body: stored as invalid.
-    Conflict(Answer),
-    /// Stored as invalid.
-    Rejected(Answer),
-}
-
-impl Verdict {
-    pub fn answer(&self) -> &Answer {
-        match self {
-            Self::Accepted(a) | Self::Duplicate(a) | Self::Conflict(a) | Self::Rejected(a) => a,
-        }
-    }
-
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Accepted(_) => "accepted",
-            Self::Duplicate(_) => "duplicate",
-            Self::Conflict(_) => "conflict",
-            Self::Rejected(_) => "rejected",
-        }
-    }
-}
-
-/// Which deliveries a lane asks for.
-#[derive(Debug, Clone)]
-pub struct LeaseAsk {
-    pub receiver: String,
-    /// At most so many; at least 1.
-    pub most: u32,
-    pub now: Timestamp,
-    pub until: Timestamp,
-    /// Only those due by then (an open circuit gives way to them); `None`: any.
-    pub due_by: Option<Timestamp>,
-    /// What waits for its next attempt waits no longer: the clock by which it waits was set back.
-    pub wake_all: bool,
-}
-
-/// The right to attempt a delivery until a time. Consumed by settling or handing back.
-#[derive(Debug)]
-pub struct Lease {
-    pub delivery: DeliveryId,
-    /// The engine's own number of the delivery.
-    pub number: i64,
-    pub token: u64,
-    pub until: Timestamp,
-    pub parcel: Parcel,
-    /// Attempts before this one.
-    pub attempts: u32,
-    /// Deliveries with the same key keep their order.
-    pub ordering_key: Option<i64>,
-    /// The party that sent the message, and what it wants to be told.
-    pub party: String,
-    pub answers: Subscription,
-    /// Attempts that crashed in our own code.
-    pub crashes: u32,
-    pub due: Timestamp,
-    pub expires: Option<Timestamp>,
-    pub event_type: String,
-    pub source: String,
-    pub message_id: String,
-    pub correlation_id: Option<String>,
-    pub traceparent: Option<String>,
-}
-
-/// What a lane got, and when to look again.
-#[derive(Debug, Default)]
-pub struct Leased {
-    pub leases: Vec<Lease>,
-    /// The earliest time at which a waiting delivery of the receiver becomes due.
-    pub next_due: Option<Timestamp>,
-    /// The nearest deadline of a pending delivery of the receiver that is ready.
-    pub nearest_deadline: Option<Timestamp>,
-}
-
-/// What follows an attempt.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Next {
-    Delivered,
-    Dead(Fault),
-    Retry { at: Timestamp },
-    Hold(HoldReason),
-}
-
-/// The end of a lease.
-#[derive(Debug)]
-pub struct Settlement {
-    pub lease: Lease,
-    pub record: AttemptRecord,
-    pub next: Next,
-    pub now: Timestamp,
-}
-
-/// Whether a settlement took effect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Settled {
-    Done,
-    /// The lease had run out and someone else holds the delivery, or it is settled: nothing was changed.
-    LeaseLost,
 }
 
 /// A step of a promise that was passed and recorded.

@@ -5,259 +5,33 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter, types::Type};
+use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
 
 use super::{
     Sqlite,
-    row::{Read, delivery_id, json, unreadable, us},
+    row::{Read, json, unreadable, us},
 };
 use crate::{
     domain::{
-        Answer, AnswerOutcome, DeliveryId, Fault, Parcel, ReceiptId,
+        DeliveryId, ReceiptId,
         alert::{Alert, Change, Condition},
-        message::TYPE_PREFIX,
-        sla::Standing,
     },
     store::{
-        Conservation, LaneState, LoggedAnswer, MailboxItem, StoreError, parse_json,
+        Conservation, LaneState, LoggedAnswer, MailboxItem, StoreError,
         views::{
-            AlertChange, Backlog, DeliveryView, Endangered, EventView, MessageFilter, MessageLine,
-            MessageView, PromiseView, RawMessage, Views,
+            AlertChange, Backlog, DeliveryView, Endangered, MessageFilter, MessageLine, MessageView,
+            PromiseView, RawMessage, Views,
         },
     },
 };
 
-/// The word for a delivery's state.
-const STATES: [&str; 4] = ["pending", "delivered", "dead", "cancelled"];
+mod answers;
+mod deliveries;
+mod messages;
 
-/// A message's derived state: the first of invalid, pending, dead, cancelled, delivered that applies.
-const DERIVED: &str = "CASE WHEN m.state = 1 THEN 'invalid' ELSE coalesce((
-    SELECT CASE min(CASE d.state WHEN 0 THEN 0 WHEN 2 THEN 1 WHEN 3 THEN 2 ELSE 3 END)
-        WHEN 0 THEN 'pending' WHEN 1 THEN 'dead' WHEN 2 THEN 'cancelled' ELSE 'delivered' END
-    FROM delivery d WHERE d.seq BETWEEN m.seq * 256 AND m.seq * 256 + 255), 'pending') END";
-
-const DUE: &str =
-    "(SELECT min(d.due_at) FROM delivery d WHERE d.seq BETWEEN m.seq * 256 AND m.seq * 256 + 255)";
-
-fn line(row: &Row<'_>) -> rusqlite::Result<MessageLine> {
-    Ok(MessageLine {
-        receipt_id: row.receipt("receipt")?,
-        message_id: row.get("id")?,
-        party: row.get("party")?,
-        kind: row.get("kind")?,
-        receiver: row.get("receiver")?,
-        received: row.instant("received_at")?,
-        state: row.get("derived")?,
-        due: row.instant_or_none("due")?,
-    })
-}
-
-/// The messages that a text names: by a receipt's or a delivery's id, by the sender's id, and with `wide` by what
-/// ties messages together. Each by an index; the sender's id is looked up under every sender, of whom there are few.
-fn by_id(id: &str, text: &str, wide: bool) -> String {
-    // Written out rather than bound: what is left of a UUID is hexadecimal digits and nothing else.
-    let receipt = id.parse::<uuid::Uuid>().ok().map(|u| ReceiptId::from_fresh(u).uuid().simple().to_string());
-    let receipt = receipt.unwrap_or_default();
-    let ties = if wide {
-        format!(
-            "UNION ALL SELECT seq FROM message WHERE correlation = {text}
-             UNION ALL SELECT seq FROM message WHERE subject = {text}"
-        )
-    } else {
-        String::new()
-    };
-    format!(
-        "m.seq IN (
-             WITH RECURSIVE sender(source) AS (
-                 SELECT min(source) FROM message WHERE state = 0
-                 UNION ALL
-                 SELECT (SELECT min(source) FROM message WHERE state = 0 AND source > sender.source)
-                 FROM sender WHERE sender.source IS NOT NULL)
-             SELECT i.seq FROM sender JOIN message i ON i.state = 0 AND i.source = sender.source AND i.id = {text}
-             UNION ALL SELECT seq FROM message WHERE state = 1 AND id = {text}
-             UNION ALL SELECT seq FROM message WHERE receipt = X'{receipt}'
-             {ties})"
-    )
-}
-
-fn messages(connection: &Connection, filter: &MessageFilter) -> rusqlite::Result<Vec<MessageLine>> {
-    let mut conditions = vec!["1 = 1".to_owned()];
-    let mut values: Vec<rusqlite::types::Value> = Vec::new();
-    let mut narrow = |sql: &str, value: rusqlite::types::Value| {
-        values.push(value);
-        conditions.push(sql.replace('?', &format!("?{}", values.len())));
-    };
-    if let Some(kind) = &filter.kind {
-        narrow("(m.kind = ? OR m.kind LIKE ? || '.v%')", kind.clone().into());
-    }
-    if let Some(party) = &filter.party {
-        narrow("m.party = ?", party.clone().into());
-    }
-    if let Some(receiver) = &filter.receiver {
-        narrow(
-            "(m.receiver = ? OR EXISTS (SELECT 1 FROM delivery d WHERE d.seq BETWEEN m.seq * 256 AND m.seq * 256 + 255 AND d.receiver = ?))",
-            receiver.clone().into(),
-        );
-    }
-    if let Some(id) = &filter.id {
-        narrow(&by_id(id, "?", true), id.clone().into());
-    }
-    if let Some(before) = filter.before {
-        narrow(
-            "m.seq < (SELECT seq FROM message WHERE receipt = ?)",
-            before.uuid().as_bytes().to_vec().into(),
-        );
-    }
-    let derived = filter.state.as_ref().map_or_else(String::new, |state| {
-        values.push(state.clone().into());
-        format!("WHERE derived = ?{}", values.len())
-    });
-    let sql = format!(
-        "-- store::messages
-         SELECT * FROM (SELECT m.seq, m.receipt, m.id, m.party, m.kind, m.receiver, m.received_at, {DERIVED} AS derived, {DUE} AS due
-             FROM message m WHERE {} ORDER BY m.seq DESC) {derived} LIMIT {}",
-        conditions.join(" AND "),
-        filter.most,
-    );
-    connection.prepare(&sql)?.query_map(params_from_iter(values), line)?.collect()
-}
-
-fn message(
-    connection: &Connection,
-    id: &str,
-    party: Option<&str>,
-    now: Timestamp,
-) -> rusqlite::Result<Option<MessageView>> {
-    let sql = format!(
-        "-- store::message
-         SELECT m.*, length(m.raw) AS raw_bytes, {DERIVED} AS derived, {DUE} AS due FROM message m
-         WHERE {} AND (?2 IS NULL OR m.party = ?2) ORDER BY m.state, m.seq DESC LIMIT 1",
-        by_id(id, "?1", false)
-    );
-    let found = connection
-        .prepare(&sql)?
-        .query_row(params![id, party], |row| {
-            let seq: i64 = row.get("seq")?;
-            let view = MessageView {
-                line: line(row)?,
-                way: row.get("way")?,
-                source: row.get("source")?,
-                subject: row.get("subject")?,
-                agreement: row.get("agreement")?,
-                correlation_id: row.get("correlation")?,
-                occurred: row.instant_or_none("occurred_at")?,
-                recorded: row.instant_or_none("recorded_at")?,
-                sent: row.instant_or_none("sent_at")?,
-                generation: row.get::<_, i64>("generation")?.unsigned_abs(),
-                content_type: row.get("content_type")?,
-                raw_bytes: row.get::<_, Option<i64>>("raw_bytes")?.unwrap_or(0).unsigned_abs(),
-                findings: row.violations("findings")?,
-                deliveries: vec![],
-                promises: vec![],
-                history: vec![],
-            };
-            Ok((seq, view))
-        })
-        .optional()?;
-    let Some((seq, mut view)) = found else { return Ok(None) };
-    let span = params![seq * 256, seq * 256 + 255];
-    view.deliveries = select_deliveries(connection, "WHERE d.seq BETWEEN ?1 AND ?2 ORDER BY d.seq", span)?;
-    let span = params![seq * 4096, seq * 4096 + 4095, us(now)];
-    view.promises =
-        select_promises(connection, "WHERE p.seq BETWEEN ?1 AND ?2 AND ?3 > 0 ORDER BY p.due_at", span, now)?;
-    view.history = history(connection, seq, view.line.receipt_id)?;
-    Ok(Some(view))
-}
-
-fn history(connection: &Connection, message: i64, receipt: ReceiptId) -> rusqlite::Result<Vec<EventView>> {
-    connection
-        .prepare_cached(
-            "-- store::history
-             SELECT at, what, delivery, data FROM event WHERE message = ?1 ORDER BY seq LIMIT 1000",
-        )?
-        .query_map([message], |row| {
-            let delivery: Option<i64> = row.get("delivery")?;
-            let data: Option<String> = row.get("data")?;
-            Ok(EventView {
-                at: row.instant("at")?,
-                what: row.get("what")?,
-                delivery_id: delivery.map(|seq| delivery_id(receipt, seq)),
-                data: data.as_deref().map_or(serde_json::Value::Null, parse_json),
-            })
-        })?
-        .collect()
-}
-
-fn select_deliveries(
-    connection: &Connection,
-    rest: &str,
-    params: impl rusqlite::Params,
-) -> rusqlite::Result<Vec<DeliveryView>> {
-    let sql = format!(
-        "-- store::deliveries
-         SELECT d.*, m.receipt, m.id, m.kind FROM delivery d JOIN message m ON m.seq = d.seq / 256 {rest}"
-    );
-    connection
-        .prepare_cached(&sql)?
-        .query_map(params, |row| {
-            let state = usize::from(row.get::<_, u8>("state")?);
-            Ok(DeliveryView {
-                delivery_id: delivery_id(row.receipt("receipt")?, row.get("seq")?),
-                message_id: row.get("id")?,
-                kind: row.get("kind")?,
-                receiver: row.get("receiver")?,
-                format: row.get("format")?,
-                state: (*STATES.get(state).ok_or_else(|| unreadable("state", Type::Integer, "unknown"))?)
-                    .to_owned(),
-                hold: row.get("hold")?,
-                attempts: row.get("attempts")?,
-                due: row.instant("due_at")?,
-                next_attempt: if state == 0 { row.instant_or_none("next_attempt_at")? } else { None },
-                settled: row.instant_or_none("settled_at")?,
-                fault: row.fault("fault")?,
-            })
-        })?
-        .collect()
-}
-
-fn select_promises(
-    connection: &Connection,
-    rest: &str,
-    params: impl rusqlite::Params,
-    now: Timestamp,
-) -> rusqlite::Result<Vec<PromiseView>> {
-    let sql = format!(
-        "-- store::promises
-         SELECT p.promise, p.starts_at, p.due_at, p.met_at, p.ended_at, d.receiver, d.attempts, d.state, d.next_attempt_at,
-             m.receipt, m.id, m.kind, m.received_at
-         FROM deadline p JOIN delivery d ON d.seq = p.seq / 16 JOIN message m ON m.seq = d.seq / 256 {rest}"
-    );
-    connection
-        .prepare_cached(&sql)?
-        .query_map(params, |row| {
-            let (starts, due, met) =
-                (row.instant("starts_at")?, row.instant("due_at")?, row.instant_or_none("met_at")?);
-            let ended = row.instant_or_none("ended_at")?.is_some();
-            let state = usize::from(row.get::<_, u8>("state")?);
-            Ok(PromiseView {
-                receipt_id: row.receipt("receipt")?,
-                message_id: row.get("id")?,
-                kind: row.get("kind")?,
-                receiver: row.get("receiver")?,
-                promise: row.get("promise")?,
-                starts,
-                received: row.instant("received_at")?,
-                due,
-                met,
-                standing: Standing::of(starts, due, met, ended, now).name().to_owned(),
-                attempts: row.get("attempts")?,
-                next_attempt: if state == 0 { row.instant_or_none("next_attempt_at")? } else { None },
-                state: (*STATES.get(state).ok_or_else(|| unreadable("state", Type::Integer, "unknown"))?)
-                    .to_owned(),
-            })
-        })?
-        .collect()
-}
+use answers::answers;
+use deliveries::{STATES, backlogs, mailbox, select_deliveries, select_promises};
+use messages::{DERIVED, message, messages};
 
 fn endangered(connection: &Connection) -> rusqlite::Result<Vec<Endangered>> {
     connection
@@ -285,132 +59,8 @@ fn endangered(connection: &Connection) -> rusqlite::Result<Vec<Endangered>> {
         .collect()
 }
 
-fn backlogs(connection: &Connection) -> rusqlite::Result<Vec<Backlog>> {
-    connection
-        .prepare_cached(
-            "-- store::backlogs
-             SELECT receiver, sum(state = 0) AS pending, sum(state = 2) AS dead, sum(phase IS 2) AS held,
-                 min(CASE WHEN state = 0 THEN seq END) AS oldest, min(CASE WHEN state = 0 THEN due_at END) AS nearest
-             FROM (SELECT receiver, state, phase, seq, due_at FROM delivery WHERE phase = 0
-                   UNION ALL SELECT receiver, state, phase, seq, due_at FROM delivery WHERE phase = 1
-                   UNION ALL SELECT receiver, state, phase, seq, due_at FROM delivery WHERE phase = 2
-                   UNION ALL SELECT receiver, state, phase, seq, due_at FROM delivery WHERE state = 2)
-             GROUP BY receiver",
-        )?
-        .query_map([], |row| {
-            Ok((
-                Backlog {
-                    receiver: row.get("receiver")?,
-                    pending: row.get("pending")?,
-                    dead: row.get("dead")?,
-                    held: row.get("held")?,
-                    oldest: None,
-                    nearest_deadline: row.instant_or_none("nearest")?,
-                },
-                row.get::<_, Option<i64>>("oldest")?,
-            ))
-        })?
-        .map(|row| {
-            let (mut backlog, oldest) = row?;
-            if let Some(seq) = oldest {
-                backlog.oldest = connection
-                    .prepare_cached("SELECT received_at FROM message WHERE seq = ?1 / 256")?
-                    .query_row([seq], |row| row.instant("received_at"))
-                    .optional()?;
-            }
-            Ok(backlog)
-        })
-        .collect()
-}
-
 fn condition(row: &Row<'_>) -> rusqlite::Result<Condition> {
     json(row, "condition")?.ok_or_else(|| unreadable("condition", Type::Null, "it is missing"))
-}
-
-fn answers(
-    connection: &Connection,
-    party: &str,
-    after: i64,
-    most: u32,
-) -> rusqlite::Result<Vec<LoggedAnswer>> {
-    connection
-        .prepare_cached(
-            "-- store::answers
-             SELECT a.seq, a.party, a.outcome, a.at, a.delivery, a.data, m.receipt, m.id, m.kind, m.findings,
-                 coalesce((SELECT due_at FROM delivery WHERE seq = a.delivery),
-                     (SELECT min(due_at) FROM delivery d WHERE d.seq BETWEEN m.seq * 256 AND m.seq * 256 + 255)) AS due
-             FROM answer a JOIN message m ON m.seq = a.message WHERE a.party = ?1 AND a.seq > ?2 ORDER BY a.seq LIMIT ?3",
-        )?
-        .query_map(params![party, after, most], answer)?
-        .collect()
-}
-
-/// Rebuilds an answer from the log and what it is about.
-fn answer(row: &Row<'_>) -> rusqlite::Result<LoggedAnswer> {
-    let receipt = row.receipt("receipt")?;
-    let word: String = row.get("outcome")?;
-    let outcome = AnswerOutcome::from_name(&word).ok_or_else(|| unreadable("outcome", Type::Text, &word))?;
-    let at = row.instant("at")?;
-    let data: serde_json::Value = json(row, "data")?.unwrap_or_default();
-    let mut errors = match outcome {
-        AnswerOutcome::Accepted | AnswerOutcome::Rejected => row.violations("findings")?,
-        _ => vec![],
-    };
-    if let Ok(fault) = serde_json::from_value::<Fault>(data["fault"].clone()) {
-        errors.push(fault_violation(&fault));
-    }
-    let mut answer = Answer::new(receipt, row.get("id")?, outcome, errors);
-    answer.deadline = row.instant_or_none("due")?;
-    answer.delivery_id = row.get::<_, Option<i64>>("delivery")?.map(|seq| delivery_id(receipt, seq));
-    if outcome == AnswerOutcome::Delivered {
-        answer.delivered_at = Some(at);
-        answer.receiver_receipt = data["receipt"].as_str().map(str::to_owned);
-    }
-    Ok(LoggedAnswer { seq: row.get("seq")?, party: row.get("party")?, kind: row.get("kind")?, at, answer })
-}
-
-/// A delivery's fault, in the form in which senders read errors.
-fn fault_violation(fault: &Fault) -> crate::domain::Violation {
-    let text = crate::domain::Text::new(
-        format!("Leveringen mislykkedes: {}", fault.detail),
-        format!("The delivery failed: {}", fault.detail),
-    );
-    crate::domain::Violation::error("", format!("delivery.{}", fault.class().name()), fault.code, text)
-}
-
-fn mailbox(connection: &Connection, receivers: &[String], most: u32) -> rusqlite::Result<Vec<MailboxItem>> {
-    let mut items = Vec::new();
-    for receiver in receivers {
-        let mut statement = connection.prepare_cached(
-            "-- store::mailbox
-             SELECT d.seq, d.receiver, d.due_at, d.format, d.format_version, p.content_type, p.body, m.receipt, m.source, m.id, m.kind
-             FROM delivery d JOIN parcel p ON p.seq = d.seq JOIN message m ON m.seq = d.seq / 256
-             WHERE d.receiver = ?1 AND d.phase = 2 AND d.hold = 'mailbox' ORDER BY d.due_at LIMIT ?2",
-        )?;
-        let rows = statement.query_map(params![receiver, most], |row| {
-            let format: String = row.get("format")?;
-            Ok(MailboxItem {
-                delivery: delivery_id(row.receipt("receipt")?, row.get("seq")?),
-                receiver: row.get("receiver")?,
-                event_type: format!("{TYPE_PREFIX}{}", row.get::<_, String>("kind")?),
-                source: row.get("source")?,
-                message_id: row.get("id")?,
-                due: row.instant("due_at")?,
-                parcel: Parcel {
-                    format: format.parse().map_err(|e: String| unreadable("format", Type::Text, &e))?,
-                    format_version: row.get("format_version")?,
-                    content_type: row.get::<_, String>("content_type")?.into(),
-                    body: Bytes::from(row.get::<_, Vec<u8>>("body")?),
-                },
-            })
-        })?;
-        for row in rows {
-            items.push(row?);
-        }
-    }
-    items.sort_by_key(|item| item.due);
-    items.truncate(most as usize);
-    Ok(items)
 }
 
 fn conservation(connection: &Connection) -> rusqlite::Result<Conservation> {

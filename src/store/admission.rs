@@ -1,0 +1,126 @@
+//! What goes into the store: messages with everything they owe, or refused; and what the store made of them.
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use crate::domain::{
+    Answer, Envelope, Fault, HoldReason, Parcel, ReceiptId, Violation, answer::Subscription, sla::Clocked,
+};
+
+/// How a message came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    Amqp,
+    Http,
+    Spool,
+    Local,
+}
+
+impl Way {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Amqp => "amqp",
+            Self::Http => "http",
+            Self::Spool => "spool",
+            Self::Local => "local",
+        }
+    }
+}
+
+/// What every arrival has, readable or not.
+#[derive(Debug, Clone)]
+pub struct Arrived {
+    pub receipt: ReceiptId,
+    /// The code of the party whose credential brought it.
+    pub party: String,
+    pub way: Way,
+    pub received: Timestamp,
+    /// The sender's word for when it was sent; shown, never reckoned with.
+    pub sent: Option<Timestamp>,
+    pub content_type: Option<String>,
+    /// The envelope's headers in binary mode, as JSON; empty otherwise.
+    pub headers: Vec<(String, String)>,
+    /// The bytes exactly as they came.
+    pub raw: Bytes,
+    /// The configuration generation that judged it.
+    pub generation: u64,
+}
+
+/// An accepted message with everything it owes.
+#[derive(Debug, Clone)]
+pub struct Accepted {
+    pub arrived: Arrived,
+    pub envelope: Envelope,
+    /// SHA-256 of the canonical form: what makes two arrivals under one id the same message.
+    pub hash: [u8; 32],
+    /// The agreement it goes under, where one was found.
+    pub agreement: Option<String>,
+    pub warnings: Vec<Violation>,
+    pub answers: Subscription,
+    /// At most 255.
+    pub deliveries: Vec<NewDelivery>,
+}
+
+/// One delivery an accepted message owes.
+#[derive(Debug, Clone)]
+pub struct NewDelivery {
+    pub receiver: String,
+    pub parcel: Parcel,
+    /// Deliveries with the same key keep their order.
+    pub ordering_key: Option<i64>,
+    pub promise: Clocked,
+    /// Days after the deadline at which it dies; `None`: never.
+    pub expires: Option<Timestamp>,
+    /// It waits for a person from the start, and why.
+    pub hold: Option<(HoldReason, Fault)>,
+}
+
+/// A message that was refused: stored and searchable, claiming no identity.
+#[derive(Debug, Clone)]
+pub struct Invalid {
+    pub arrived: Arrived,
+    /// What could be read of it.
+    pub message_id: Option<String>,
+    pub source: Option<String>,
+    pub kind: Option<String>,
+    pub receiver: Option<String>,
+    pub violations: Vec<Violation>,
+    pub answers: Subscription,
+}
+
+/// What admission made of a raw message.
+#[derive(Debug, Clone)]
+pub enum Admission {
+    Accepted(Box<Accepted>),
+    Invalid(Box<Invalid>),
+}
+
+/// What the store made of an admission, in the same order as they were handed in.
+#[derive(Debug, Clone)]
+pub enum Verdict {
+    /// Stored now.
+    Accepted(Answer),
+    /// The same message was stored before: its first answer again.
+    Duplicate(Answer),
+    /// The same id with another body: stored as invalid.
+    Conflict(Answer),
+    /// Stored as invalid.
+    Rejected(Answer),
+}
+
+impl Verdict {
+    pub fn answer(&self) -> &Answer {
+        match self {
+            Self::Accepted(a) | Self::Duplicate(a) | Self::Conflict(a) | Self::Rejected(a) => a,
+        }
+    }
+
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Accepted(_) => "accepted",
+            Self::Duplicate(_) => "duplicate",
+            Self::Conflict(_) => "conflict",
+            Self::Rejected(_) => "rejected",
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! What comes out of the store: the right to attempt a delivery, and how it ends.
+
+use jiff::Timestamp;
+
+use crate::domain::{AttemptRecord, DeliveryId, Fault, HoldReason, Parcel, answer::Subscription};
+
+/// Which deliveries a lane asks for.
+#[derive(Debug, Clone)]
+pub struct LeaseAsk {
+    pub receiver: String,
+    /// At most so many; at least 1.
+    pub most: u32,
+    pub now: Timestamp,
+    pub until: Timestamp,
+    /// Only those due by then (an open circuit gives way to them); `None`: any.
+    pub due_by: Option<Timestamp>,
+    /// What waits for its next attempt waits no longer: the clock by which it waits was set back.
+    pub wake_all: bool,
+}
+
+/// The right to attempt a delivery until a time. Consumed by settling or handing back.
+#[derive(Debug)]
+pub struct Lease {
+    pub delivery: DeliveryId,
+    /// The engine's own number of the delivery.
+    pub number: i64,
+    pub token: u64,
+    pub until: Timestamp,
+    pub parcel: Parcel,
+    /// Attempts before this one.
+    pub attempts: u32,
+    /// Deliveries with the same key keep their order.
+    pub ordering_key: Option<i64>,
+    /// The party that sent the message, and what it wants to be told.
+    pub party: String,
+    pub answers: Subscription,
+    /// Attempts that crashed in our own code.
+    pub crashes: u32,
+    pub due: Timestamp,
+    pub expires: Option<Timestamp>,
+    pub event_type: String,
+    pub source: String,
+    pub message_id: String,
+    pub correlation_id: Option<String>,
+    pub traceparent: Option<String>,
+}
+
+/// What a lane got, and when to look again.
+#[derive(Debug, Default)]
+pub struct Leased {
+    pub leases: Vec<Lease>,
+    /// The earliest time at which a waiting delivery of the receiver becomes due.
+    pub next_due: Option<Timestamp>,
+    /// The nearest deadline of a pending delivery of the receiver that is ready.
+    pub nearest_deadline: Option<Timestamp>,
+}
+
+/// What follows an attempt.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Next {
+    Delivered,
+    Dead(Fault),
+    Retry { at: Timestamp },
+    Hold(HoldReason),
+}
+
+/// The end of a lease.
+#[derive(Debug)]
+pub struct Settlement {
+    pub lease: Lease,
+    pub record: AttemptRecord,
+    pub next: Next,
+    pub now: Timestamp,
+}
+
+/// Whether a settlement took effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    Done,
+    /// The lease had run out and someone else holds the delivery, or it is settled: nothing was changed.
+    LeaseLost,
+}

@@ -1,0 +1,62 @@
+//! A party's answers, rebuilt from the log and what they are about.
+
+use rusqlite::{Connection, Row, params, types::Type};
+
+use crate::{
+    domain::{Answer, AnswerOutcome, Fault, Text, Violation},
+    store::{
+        LoggedAnswer,
+        sqlite::row::{Read, delivery_id, json, unreadable},
+    },
+};
+
+pub(super) fn answers(
+    connection: &Connection,
+    party: &str,
+    after: i64,
+    most: u32,
+) -> rusqlite::Result<Vec<LoggedAnswer>> {
+    connection
+        .prepare_cached(
+            "-- store::answers
+             SELECT a.seq, a.party, a.outcome, a.at, a.delivery, a.data, m.receipt, m.id, m.kind, m.findings,
+                 coalesce((SELECT due_at FROM delivery WHERE seq = a.delivery),
+                     (SELECT min(due_at) FROM delivery d WHERE d.seq BETWEEN m.seq * 256 AND m.seq * 256 + 255)) AS due
+             FROM answer a JOIN message m ON m.seq = a.message WHERE a.party = ?1 AND a.seq > ?2 ORDER BY a.seq LIMIT ?3",
+        )?
+        .query_map(params![party, after, most], answer)?
+        .collect()
+}
+
+/// Rebuilds an answer from the log and what it is about.
+fn answer(row: &Row<'_>) -> rusqlite::Result<LoggedAnswer> {
+    let receipt = row.receipt("receipt")?;
+    let word: String = row.get("outcome")?;
+    let outcome = AnswerOutcome::from_name(&word).ok_or_else(|| unreadable("outcome", Type::Text, &word))?;
+    let at = row.instant("at")?;
+    let data: serde_json::Value = json(row, "data")?.unwrap_or_default();
+    let mut errors = match outcome {
+        AnswerOutcome::Accepted | AnswerOutcome::Rejected => row.violations("findings")?,
+        _ => vec![],
+    };
+    if let Ok(fault) = serde_json::from_value::<Fault>(data["fault"].clone()) {
+        errors.push(fault_violation(&fault));
+    }
+    let mut answer = Answer::new(receipt, row.get("id")?, outcome, errors);
+    answer.deadline = row.instant_or_none("due")?;
+    answer.delivery_id = row.get::<_, Option<i64>>("delivery")?.map(|seq| delivery_id(receipt, seq));
+    if outcome == AnswerOutcome::Delivered {
+        answer.delivered_at = Some(at);
+        answer.receiver_receipt = data["receipt"].as_str().map(str::to_owned);
+    }
+    Ok(LoggedAnswer { seq: row.get("seq")?, party: row.get("party")?, kind: row.get("kind")?, at, answer })
+}
+
+/// A delivery's fault, in the form in which senders read errors.
+fn fault_violation(fault: &Fault) -> Violation {
+    let text = Text::new(
+        format!("Leveringen mislykkedes: {}", fault.detail),
+        format!("The delivery failed: {}", fault.detail),
+    );
+    Violation::error("", format!("delivery.{}", fault.class().name()), fault.code, text)
+}

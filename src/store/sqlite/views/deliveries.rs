@@ -1,0 +1,165 @@
+//! Deliveries, their promises, what waits for whom, and what lies in mailboxes.
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params, types::Type};
+
+use crate::{
+    domain::{Parcel, message::TYPE_PREFIX, sla::Standing},
+    store::{
+        MailboxItem,
+        sqlite::row::{Read, delivery_id, unreadable},
+        views::{Backlog, DeliveryView, PromiseView},
+    },
+};
+
+/// The word for a delivery's state.
+pub(super) const STATES: [&str; 4] = ["pending", "delivered", "dead", "cancelled"];
+
+pub(super) fn select_deliveries(
+    connection: &Connection,
+    rest: &str,
+    params: impl rusqlite::Params,
+) -> rusqlite::Result<Vec<DeliveryView>> {
+    let sql = format!(
+        "-- store::deliveries
+         SELECT d.*, m.receipt, m.id, m.kind FROM delivery d JOIN message m ON m.seq = d.seq / 256 {rest}"
+    );
+    connection
+        .prepare_cached(&sql)?
+        .query_map(params, |row| {
+            let state = usize::from(row.get::<_, u8>("state")?);
+            Ok(DeliveryView {
+                delivery_id: delivery_id(row.receipt("receipt")?, row.get("seq")?),
+                message_id: row.get("id")?,
+                kind: row.get("kind")?,
+                receiver: row.get("receiver")?,
+                format: row.get("format")?,
+                state: (*STATES.get(state).ok_or_else(|| unreadable("state", Type::Integer, "unknown"))?)
+                    .to_owned(),
+                hold: row.get("hold")?,
+                attempts: row.get("attempts")?,
+                due: row.instant("due_at")?,
+                next_attempt: if state == 0 { row.instant_or_none("next_attempt_at")? } else { None },
+                settled: row.instant_or_none("settled_at")?,
+                fault: row.fault("fault")?,
+            })
+        })?
+        .collect()
+}
+
+pub(super) fn select_promises(
+    connection: &Connection,
+    rest: &str,
+    params: impl rusqlite::Params,
+    now: Timestamp,
+) -> rusqlite::Result<Vec<PromiseView>> {
+    let sql = format!(
+        "-- store::promises
+         SELECT p.promise, p.starts_at, p.due_at, p.met_at, p.ended_at, d.receiver, d.attempts, d.state, d.next_attempt_at,
+             m.receipt, m.id, m.kind, m.received_at
+         FROM deadline p JOIN delivery d ON d.seq = p.seq / 16 JOIN message m ON m.seq = d.seq / 256 {rest}"
+    );
+    connection
+        .prepare_cached(&sql)?
+        .query_map(params, |row| {
+            let (starts, due, met) =
+                (row.instant("starts_at")?, row.instant("due_at")?, row.instant_or_none("met_at")?);
+            let ended = row.instant_or_none("ended_at")?.is_some();
+            let state = usize::from(row.get::<_, u8>("state")?);
+            Ok(PromiseView {
+                receipt_id: row.receipt("receipt")?,
+                message_id: row.get("id")?,
+                kind: row.get("kind")?,
+                receiver: row.get("receiver")?,
+                promise: row.get("promise")?,
+                starts,
+                received: row.instant("received_at")?,
+                due,
+                met,
+                standing: Standing::of(starts, due, met, ended, now).name().to_owned(),
+                attempts: row.get("attempts")?,
+                next_attempt: if state == 0 { row.instant_or_none("next_attempt_at")? } else { None },
+                state: (*STATES.get(state).ok_or_else(|| unreadable("state", Type::Integer, "unknown"))?)
+                    .to_owned(),
+            })
+        })?
+        .collect()
+}
+
+pub(super) fn backlogs(connection: &Connection) -> rusqlite::Result<Vec<Backlog>> {
+    connection
+        .prepare_cached(
+            "-- store::backlogs
+             SELECT receiver, sum(state = 0) AS pending, sum(state = 2) AS dead, sum(phase IS 2) AS held,
+                 min(CASE WHEN state = 0 THEN seq END) AS oldest, min(CASE WHEN state = 0 THEN due_at END) AS nearest
+             FROM (SELECT receiver, state, phase, seq, due_at FROM delivery WHERE phase = 0
+                   UNION ALL SELECT receiver, state, phase, seq, due_at FROM delivery WHERE phase = 1
+                   UNION ALL SELECT receiver, state, phase, seq, due_at FROM delivery WHERE phase = 2
+                   UNION ALL SELECT receiver, state, phase, seq, due_at FROM delivery WHERE state = 2)
+             GROUP BY receiver",
+        )?
+        .query_map([], |row| {
+            Ok((
+                Backlog {
+                    receiver: row.get("receiver")?,
+                    pending: row.get("pending")?,
+                    dead: row.get("dead")?,
+                    held: row.get("held")?,
+                    oldest: None,
+                    nearest_deadline: row.instant_or_none("nearest")?,
+                },
+                row.get::<_, Option<i64>>("oldest")?,
+            ))
+        })?
+        .map(|row| {
+            let (mut backlog, oldest) = row?;
+            if let Some(seq) = oldest {
+                backlog.oldest = connection
+                    .prepare_cached("SELECT received_at FROM message WHERE seq = ?1 / 256")?
+                    .query_row([seq], |row| row.instant("received_at"))
+                    .optional()?;
+            }
+            Ok(backlog)
+        })
+        .collect()
+}
+
+pub(super) fn mailbox(
+    connection: &Connection,
+    receivers: &[String],
+    most: u32,
+) -> rusqlite::Result<Vec<MailboxItem>> {
+    let mut items = Vec::new();
+    for receiver in receivers {
+        let mut statement = connection.prepare_cached(
+            "-- store::mailbox
+             SELECT d.seq, d.receiver, d.due_at, d.format, d.format_version, p.content_type, p.body, m.receipt, m.source, m.id, m.kind
+             FROM delivery d JOIN parcel p ON p.seq = d.seq JOIN message m ON m.seq = d.seq / 256
+             WHERE d.receiver = ?1 AND d.phase = 2 AND d.hold = 'mailbox' ORDER BY d.due_at LIMIT ?2",
+        )?;
+        let rows = statement.query_map(params![receiver, most], |row| {
+            let format: String = row.get("format")?;
+            Ok(MailboxItem {
+                delivery: delivery_id(row.receipt("receipt")?, row.get("seq")?),
+                receiver: row.get("receiver")?,
+                event_type: format!("{TYPE_PREFIX}{}", row.get::<_, String>("kind")?),
+                source: row.get("source")?,
+                message_id: row.get("id")?,
+                due: row.instant("due_at")?,
+                parcel: Parcel {
+                    format: format.parse().map_err(|e: String| unreadable("format", Type::Text, &e))?,
+                    format_version: row.get("format_version")?,
+                    content_type: row.get::<_, String>("content_type")?.into(),
+                    body: Bytes::from(row.get::<_, Vec<u8>>("body")?),
+                },
+            })
+        })?;
+        for row in rows {
+            items.push(row?);
+        }
+    }
+    items.sort_by_key(|item| item.due);
+    items.truncate(most as usize);
+    Ok(items)
+}
