@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Clock, System, left, pause, process_age};
 
-/// The file is read again at most this often, and a sleeper looks this often.
+/// A sleeper looks at the file this often.
 const READ_EVERY: Duration = Duration::from_millis(20);
 
 /// The largest offset either way, in seconds: a hundred years.
@@ -30,18 +30,13 @@ pub struct FileOffset {
 #[derive(Debug)]
 struct Shared {
     file: PathBuf,
-    last: Mutex<Last>,
-}
-
-#[derive(Debug)]
-struct Last {
-    offset: SignedDuration,
-    read_at: Option<Duration>,
+    /// The last offset that could be read.
+    last: Mutex<SignedDuration>,
 }
 
 impl FileOffset {
     pub fn new(file: impl Into<PathBuf>) -> Self {
-        let last = Mutex::new(Last { offset: SignedDuration::ZERO, read_at: None });
+        let last = Mutex::new(SignedDuration::ZERO);
         Self { shared: Arc::new(Shared { file: file.into(), last }) }
     }
 
@@ -52,13 +47,10 @@ impl FileOffset {
     }
 
     fn offset(&self) -> SignedDuration {
+        // At every look: once the file is moved, no later look may see the time before.
         let mut last = self.shared.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let age = process_age();
-        if last.read_at.is_none_or(|at| age.saturating_sub(at) >= READ_EVERY) {
-            last.read_at = Some(age);
-            last.offset = read(&self.shared.file, last.offset);
-        }
-        last.offset
+        *last = read(&self.shared.file, *last);
+        *last
     }
 }
 
