@@ -93,11 +93,10 @@ fn report(context: &Context, summary: &Summary) {
 
 fn try_it_out(context: &Context, demo: &demo::Demo, folder: &std::path::Path) {
     let (code, key) = FUNDS[0];
-    let store = folder.join("kassebro.db");
     context.output.line("");
     context.output.line("Try it out (Ctrl-C ends and removes everything):");
     for line in [
-        format!("  export KASSEBRO__STORE__URL=sqlite:{}", store.display()),
+        format!("  export KASSEBRO_CONFIG={}", folder.join(demo::CONFIGURATION).display()),
         "  kassebro messages list".to_owned(),
         "  kassebro messages list --state invalid".to_owned(),
         "  kassebro sla list --all".to_owned(),

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::{generate, inbox};
 use crate::{
     clock::Clock,
-    config::{self, Settings},
+    config,
     gateway::{self, Gateway},
     http_client,
     lifecycle::Tasks,
@@ -23,6 +23,9 @@ use crate::{
 pub const FUNDS: [(&str, &str); 2] = [("3f", "demo-key-3f"), ("krifa", "demo-key-krifa")];
 /// The demonstration's jobcentres: code, name.
 pub const JOBCENTRES: [(&str, &str); 2] = [("0101", "koebenhavn"), ("0707", "norddjurs")];
+
+/// The file in the demonstration's folder that holds its configuration.
+pub const CONFIGURATION: &str = "kassebro.toml";
 
 /// What was asked for.
 #[derive(Debug, Clone)]
@@ -111,7 +114,10 @@ pub async fn start(folder: &Path, plan: &Plan, clock: Arc<dyn Clock>, tasks: &Ta
     for (code, _) in FUNDS {
         std::fs::create_dir_all(folder.join("spool").join(code))?;
     }
-    let settings = settings(folder, plan, inbox_url.trim_end_matches('/'))?;
+    let text = configuration(folder, plan.listen, inbox_url.trim_end_matches('/'), &plan.more);
+    // So that commands beside the demonstration know what it knows.
+    std::fs::write(folder.join(CONFIGURATION), &text)?;
+    let settings = config::from_text(CONFIGURATION, &text)?;
     let gateway = gateway::start(&settings, Arc::clone(&clock), tasks).await?;
     let address = gateway.address.ok_or_else(|| anyhow::anyhow!("HTTP is not served"))?;
     let client = http_client::build(&http_client::Settings {
@@ -121,10 +127,6 @@ pub async fn start(folder: &Path, plan: &Plan, clock: Arc<dyn Clock>, tasks: &Ta
         allow_private_addresses: true,
     })?;
     Ok(Demo { gateway, inbox: handle, inbox_url, address, clock, client, duplicates: 0 })
-}
-
-fn settings(folder: &Path, plan: &Plan, inbox: &str) -> anyhow::Result<Settings> {
-    Ok(config::from_text("demo.toml", &configuration(folder, plan.listen, inbox, &plan.more))?)
 }
 
 impl Demo {
