@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use lapin::{Connection, ConnectionProperties, runtime, tcp::OwnedTLSConfig, uri::AMQPUri};
+use lapin::{Connection, ConnectionProperties, tcp::OwnedTLSConfig, uri::AMQPUri};
 
 use crate::{amqp_uri::AmqpUri, http_client};
+
+mod sieve;
+mod stream;
 
 /// How the broker is reached.
 #[derive(Debug, Clone)]
@@ -36,9 +39,7 @@ pub async fn connect(broker: &Broker, name: &str) -> Result<Connection, NotConne
     let uri: AMQPUri = broker.uri.reveal().parse().map_err(|_| NotConnected::Address)?;
     let properties = ConnectionProperties::default().with_connection_name(name.into());
     let tls = OwnedTLSConfig { identity: None, cert_chain: broker.ca_pem.clone() };
-    let runtime = runtime::default_runtime().map_err(NotConnected::Refused)?;
-    let connecting = Connection::connect_uri_with_config(uri, properties, tls, runtime);
-    match tokio::time::timeout(broker.connect_timeout, connecting).await {
+    match tokio::time::timeout(broker.connect_timeout, stream::connect(uri, properties, tls)).await {
         Ok(connected) => connected.map_err(NotConnected::Refused),
         Err(_) => Err(NotConnected::TimedOut(broker.connect_timeout)),
     }

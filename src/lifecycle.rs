@@ -19,6 +19,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, info, warn};
 
+pub mod crash;
 pub mod supervisor;
 
 /// The exit code after a crash, so that a supervisor can tell it from an orderly end.

@@ -13,7 +13,7 @@ use super::{Desk, POLL};
 use crate::{
     channels::amqp_publisher::{Letter, Publisher},
     domain::{Party, message::TYPE_PREFIX},
-    lifecycle::Stop,
+    lifecycle::{Stop, crash},
     reconnect::Reconnect,
     store::{LoggedAnswer, StoreError, hints},
     telemetry::Part,
@@ -107,6 +107,7 @@ async fn publish(
         return Ok(Published::All { more: false });
     }
     let fates = publisher.publish(&letters).await;
+    crash::point("answers.after-publish");
     let confirmed = fates.iter().take_while(|fate| fate.is_ok()).count();
     if let Some(last) = confirmed.checked_sub(1).and_then(|last| answers.get(last)) {
         desk.store.set_cursor(name.to_owned(), last.seq).await?;

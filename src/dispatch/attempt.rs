@@ -10,6 +10,7 @@ use crate::{
     channels::{Channel, Consignment},
     clock::Clock,
     domain::{AttemptRecord, Fault, FaultCode, Outcome},
+    lifecycle::crash,
     store::Lease,
 };
 
@@ -33,6 +34,7 @@ pub(super) async fn attempt(
     };
     let sent =
         AssertUnwindSafe(tokio::time::timeout(timeout, channel.send(&consignment))).catch_unwind().await;
+    crash::point("lane.after-send");
     let outcome = match sent {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(_)) => Outcome::fault(Fault::new(FaultCode::NoAnswer, "the attempt took longer than it may")),

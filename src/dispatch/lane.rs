@@ -19,7 +19,7 @@ use crate::{
         circuit::{Allowance, Circuit},
         fault::Follows,
     },
-    lifecycle::Stop,
+    lifecycle::{Stop, crash},
     store::{LaneState, Lease, LeaseAsk, Leased, Next, Settled, Settlement, StoreError},
     telemetry::{Attempts, ForReceiver},
 };
@@ -189,6 +189,9 @@ impl Lane {
         self.wake_all = false;
         self.due_at = leased.next_due;
         self.nearest_deadline = leased.nearest_deadline;
+        if got > 0 {
+            crash::point("lane.after-lease");
+        }
         // As many as asked: there may be more.
         self.look |= got == asked && !self.circuit.is_open();
         Ok(leased.leases)
@@ -289,6 +292,7 @@ impl Lane {
             loop {
                 match desk.store.settle(Arc::clone(&batch)).await {
                     Ok(settled) => {
+                        crash::point("lane.after-settle");
                         log_lost(&batch, &settled);
                         return Ok(());
                     }

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use futures_util::{FutureExt, StreamExt};
+use futures_util::{FutureExt, StreamExt, stream::Fuse};
 use jiff::Timestamp;
 use lapin::{
     Channel, Consumer,
@@ -21,7 +21,7 @@ use super::{Intake, RawMessage, headers, rules::Rules};
 use crate::{
     amqp_client::{self, Broker, NotConnected},
     domain::{FaultCode, Text, Violation, answer::Subscription},
-    lifecycle::Stop,
+    lifecycle::{Stop, crash},
     reconnect::Reconnect,
     store::{Admission, Arrived, InHand, Invalid, StoreError, Way},
     telemetry::Part,
@@ -148,13 +148,15 @@ async fn session(
     while matches!(ended, Ok(false)) {
         let prefetch = prefetch(*largest);
         bounded(channel.basic_qos(prefetch, BasicQosOptions::default())).await?;
+        // Fused: an end that comes while a batch is gathered is seen again by whoever waits for the next.
         let mut consumer = bounded(channel.basic_consume(
             queue.name.as_str().into(),
             "kassebro".into(),
             BasicConsumeOptions::default(),
             FieldTable::default(),
         ))
-        .await?;
+        .await?
+        .fuse();
         intake.metrics.broker_connected.get_or_create(&part).set(1);
         info!(queue = %queue.name, prefetch, "Consuming {}", queue.name);
         ended = consume(intake, queue, &channel, &mut consumer, prefetch, largest, stop).await;
@@ -183,7 +185,7 @@ async fn consume(
     intake: &Intake,
     queue: &Queue,
     channel: &Channel,
-    consumer: &mut Consumer,
+    consumer: &mut Fuse<Consumer>,
     prefetch: u16,
     largest: &mut usize,
     stop: &Stop,
@@ -198,7 +200,7 @@ async fn consume(
             next
         } else {
             leaving = Some(true);
-            cancel(channel, consumer).await?;
+            cancel(channel, consumer.get_ref()).await?;
             continue;
         };
         let Some(first) = first else { return leaving.ok_or(Ended::Cancelled) };
@@ -215,7 +217,7 @@ async fn consume(
             let fits = self::prefetch(*largest);
             if fits > prefetch.saturating_mul(2) || fits < prefetch / 2 {
                 leaving = Some(false);
-                cancel(channel, consumer).await?;
+                cancel(channel, consumer.get_ref()).await?;
             }
             (seen, largest_here) = (0, largest_here / 2);
         }
@@ -227,7 +229,7 @@ async fn cancel(channel: &Channel, consumer: &Consumer) -> Result<(), Ended> {
 }
 
 /// What has arrived: at least the first, at most `most`.
-fn gather(first: Delivery, consumer: &mut Consumer, most: usize) -> Result<Vec<Delivery>, Ended> {
+fn gather(first: Delivery, consumer: &mut Fuse<Consumer>, most: usize) -> Result<Vec<Delivery>, Ended> {
     let mut batch = vec![first];
     while batch.len() < most {
         match consumer.next().now_or_never() {
@@ -277,6 +279,7 @@ fn arrived(intake: &Intake, queue: &Queue, rules: &Rules, delivery: Delivery) ->
 /// Admits a message whose AMQP user is the queue's; otherwise it is invalid, under the party of the user that
 /// sent it, and never answered into the queue's party's queue.
 fn judge(rules: &Rules, queue: &Queue, mut arrived: Arrived, user: Option<&str>) -> Admission {
+    crash::poison(&arrived.raw);
     match (&queue.user, user) {
         (None, _) => super::admit(rules, arrived),
         (Some(owner), Some(user)) if owner == user => super::admit(rules, arrived),

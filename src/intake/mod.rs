@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::{
     clock::Clock,
     domain::ReceiptId,
+    lifecycle::crash,
     store::{Admission, Arrived, Store, StoreError, Verdict, Way, views},
     telemetry::{Arrivals, Metrics, Part},
 };
@@ -110,9 +111,14 @@ impl Intake {
     /// # Errors
     /// As [`Intake::take`].
     pub async fn accept(&self, admissions: Vec<Admission>) -> Result<Vec<Verdict>, StoreError> {
+        if admissions.is_empty() {
+            return Ok(vec![]);
+        }
         let labels: Vec<(String, String)> = admissions.iter().map(label).collect();
         let began = self.clock.monotonic();
+        crash::point("intake.before-commit");
         let verdicts = self.store.accept(admissions).await?;
+        crash::point("intake.after-commit");
         let waited = self.clock.monotonic().saturating_sub(began);
         self.metrics
             .commit_duration

@@ -12,7 +12,7 @@ use tracing::{info, warn};
 use crate::{
     clock::Clock,
     domain::alert::{Change, Condition},
-    lifecycle::Stop,
+    lifecycle::{Stop, crash},
     store::{Store, StoreError, views::Backlog},
     telemetry::{ForReceiver, InState, Metrics, Steps},
 };
@@ -88,6 +88,9 @@ pub async fn run(desk: Desk, stop: Stop) -> Result<(), StoreError> {
 async fn advance(desk: &Desk) -> Result<(), StoreError> {
     loop {
         let passed = desk.store.advance_deadlines(desk.clock.now(), STEPS_MAX).await?;
+        if !passed.is_empty() {
+            crash::point("watch.after-steps");
+        }
         for step in &passed {
             let word = match step.step {
                 50 => "50",

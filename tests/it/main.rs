@@ -1,6 +1,7 @@
 //! The promises of the whole, kept against the real binary, a real RabbitMQ and a real Alertmanager: one test
 //! binary, so that there is one to link.
 
+mod accepts;
 mod channels;
 mod channels_amqp;
 mod channels_file;
@@ -11,13 +12,17 @@ mod cli_services;
 mod cli_store;
 mod formats;
 mod inbox;
+mod invalid;
 mod kinds;
+mod orders;
 mod receivers;
 mod receivers_channels;
 mod receivers_faults;
 mod recovery;
 mod sla;
 mod sla_alerts;
+mod stops;
 mod supply_chain;
 mod support;
+mod survives;
 mod tidy;

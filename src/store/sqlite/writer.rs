@@ -192,7 +192,7 @@ impl Desk {
                 }
                 Ok(false) => group.drain(..).for_each(|operation| operation.finish(Ok(()))),
                 Err(error) => {
-                    self.after_failure();
+                    self.after_failure(&error);
                     let fate = store_error(&error);
                     group.drain(..).for_each(|operation| operation.finish(Err(fate.clone())));
                 }
@@ -204,11 +204,11 @@ impl Desk {
     }
 
     fn commit_alone(&mut self, mut operation: Box<dyn Operation>) {
-        let fate = self.commit(std::slice::from_mut(&mut operation)).map(|_| ()).map_err(|e| store_error(&e));
-        if fate.is_err() {
-            self.after_failure();
+        let fate = self.commit(std::slice::from_mut(&mut operation)).map(|_| ());
+        if let Err(error) = &fate {
+            self.after_failure(error);
         }
-        operation.finish(fate);
+        operation.finish(fate.map_err(|e| store_error(&e)));
     }
 
     /// One transaction. `Ok(false)`: an operation failed, and everything was rolled back. No savepoints: they
@@ -232,11 +232,15 @@ impl Desk {
     }
 
     /// Leaves no transaction open; makes room where the disk was full.
-    fn after_failure(&mut self) {
+    fn after_failure(&mut self, failure: &rusqlite::Error) {
         if !self.connection.is_autocommit()
             && let Err(error) = self.connection.execute_batch("ROLLBACK")
         {
             error!(error = %error, "Rolling back a failed transaction failed");
+        }
+        // Room is not what is missing, and a checkpoint would wait for the same lock once more.
+        if failure.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) {
+            return;
         }
         self.reserve.give_up();
         if let Err(error) = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)") {

@@ -96,6 +96,28 @@ impl Broker {
         format!("{label}-{}", self.vhost)
     }
 
+    /// What the management interface says at a path, if it answers.
+    fn manage(&self, path: &str) -> Option<Value> {
+        let answer = self.node.management.get(path).ok()?;
+        (answer.status == 200).then(|| serde_json::from_str(&answer.body).ok())?
+    }
+
+    /// Closes connections of the virtual host whose client calls itself by a name that begins so; how many.
+    pub(crate) fn close_connections(&self, beginning: &str) -> usize {
+        let connections = self.manage(&format!("/api/vhosts/{}/connections", self.vhost));
+        let connections = connections.as_ref().and_then(Value::as_array).cloned().unwrap_or_default();
+        let named = |c: &Value| {
+            c["client_properties"]["connection_name"].as_str().is_some_and(|name| name.starts_with(beginning))
+        };
+        let ours: Vec<_> =
+            connections.iter().filter(|c| named(c)).filter_map(|c| c["name"].as_str()).collect();
+        for name in &ours {
+            let path = format!("/api/connections/{}", name.replace(' ', "%20").replace('>', "%3E"));
+            drop(self.node.management.call("DELETE", &path, ""));
+        }
+        ours.len()
+    }
+
     /// Connects the administrator anew, after the node was away.
     pub(crate) async fn reconnect(&mut self) {
         self.admin = Session::open(&self.uri()).await;

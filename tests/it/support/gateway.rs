@@ -150,6 +150,16 @@ impl Gateway {
         self.process.kill();
     }
 
+    /// SIGSTOP: it stands still, and knows nothing of it.
+    pub(crate) fn pause(&self) {
+        self.process.signal("STOP");
+    }
+
+    /// SIGCONT.
+    pub(crate) fn resume(&self) {
+        self.process.signal("CONT");
+    }
+
     /// SIGTERM, and how it ended.
     pub(crate) async fn stop(&mut self) -> ExitStatus {
         self.process.terminate();
@@ -161,11 +171,32 @@ impl Gateway {
         self.process.end(STOP).await
     }
 
+    /// Sets a variable of the process's environment from its next start on.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.unset(name);
+        self.setup.environment.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Leaves a variable out of the process's environment from its next start on.
+    pub(crate) fn unset(&mut self, name: &str) {
+        self.setup.environment.retain(|(known, _)| known != name);
+    }
+
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// As [`Gateway::restart`], and does not wait: for a gateway that will die before it is ready.
+    pub(crate) fn restart_unready(&mut self) {
+        assert!(self.process.ended().is_some(), "a gateway that runs is not restarted");
+        self.process = self.setup.spawn();
+    }
+
     /// Starts it again after [`Gateway::kill`], [`Gateway::stop`] or [`Gateway::end`], on the same store, and
     /// waits until it is ready.
     pub(crate) async fn restart(&mut self) {
-        assert!(self.process.ended().is_some(), "a gateway that runs is not restarted");
-        self.process = self.setup.spawn();
+        self.restart_unready();
         self.ready().await;
     }
 }

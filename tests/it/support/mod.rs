@@ -10,9 +10,12 @@ pub(crate) mod eventually;
 pub(crate) mod gateway;
 pub(crate) mod http;
 pub(crate) mod http_channel;
+pub(crate) mod kept;
 pub(crate) mod node;
 pub(crate) mod process;
+pub(crate) mod raw_amqp;
 pub(crate) mod receiver;
+pub(crate) mod scene;
 pub(crate) mod session;
 pub(crate) mod world;
 
@@ -33,6 +36,12 @@ pub(crate) fn setting(name: &str) -> String {
 #[expect(clippy::disallowed_methods, reason = "the one place where the tests read the environment")]
 pub(crate) fn setting_if_any(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// How often a test repeats what it repeats: `usual`, times what `KASSEBRO_TEST_ROUNDS` says.
+pub(crate) fn rounds(usual: usize) -> usize {
+    let times = setting_if_any("KASSEBRO_TEST_ROUNDS").map_or(1, |text| text.parse().expect("a number"));
+    usual * times
 }
 
 /// A folder of the test's own, where `tests/run` finds what a killed test leaves.

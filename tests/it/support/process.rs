@@ -43,6 +43,10 @@ impl Process {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// How it ended, if it has.
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         let status = self.child.try_wait().expect("a child can be asked");
@@ -59,8 +63,13 @@ impl Process {
 
     /// SIGTERM: asks it to stop.
     pub(crate) fn terminate(&self) {
+        self.signal("TERM");
+    }
+
+    /// Any signal, by its name.
+    pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
-        let sent = Command::new("sh").args(["-c", r#"kill -TERM "$1""#, "sh", &id]).status();
+        let sent = Command::new("sh").args(["-c", r#"kill -"$2" "$1""#, "sh", &id, name]).status();
         assert!(sent.expect("sh can be started").success(), "{} takes signals", self.name);
     }
 

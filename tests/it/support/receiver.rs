@@ -23,6 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) enum Plays {
     /// Takes the request, writes these bytes, and goes on with the next on the same connection.
     Answers(String),
+    /// Takes the request, and answers by what it is and what came before it.
+    Judges(fn(&Taken, &[Taken]) -> String),
     /// Takes the request, writes these bytes and closes.
     AnswersAndCloses(String),
     /// Takes the request, and writes one byte of these each so often.
@@ -190,9 +192,13 @@ fn talk(mut stream: impl Read + Write, control: TcpStream, shared: &Shared) -> i
         let Some(taken) = read_request(&mut stream)? else {
             return Ok(());
         };
-        shared.taken.lock().unwrap().push(taken);
         let plays = shared.plays.lock().unwrap().clone();
+        let mut all = shared.taken.lock().unwrap();
+        let judged = if let Plays::Judges(judge) = plays { judge(&taken, &all) } else { String::new() };
+        all.push(taken);
+        drop(all);
         match plays {
+            Plays::Judges(_) => stream.write_all(judged.as_bytes())?,
             Plays::Answers(answer) => stream.write_all(answer.as_bytes())?,
             Plays::AnswersAndCloses(answer) => {
                 stream.write_all(answer.as_bytes())?;

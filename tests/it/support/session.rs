@@ -6,10 +6,12 @@ use lapin::{
     BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, ExchangeKind,
     options::{
         BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions,
-        QueueDeclareOptions,
+        QueueDeclareOptions, QueueDeleteOptions,
     },
     types::{AMQPValue, FieldTable},
 };
+
+use super::eventually::eventually;
 
 /// The longest any one step with the broker may take.
 const STEP: Duration = Duration::from_secs(20);
@@ -49,9 +51,15 @@ pub(crate) struct Session {
 
 impl Session {
     pub(crate) async fn open(uri: &str) -> Self {
-        let connection =
-            bounded("connecting", Connection::connect(uri, ConnectionProperties::default())).await;
-        let connection = connection.expect("the broker lets us in");
+        // A node that just came up may still reset the first that come.
+        let connection = eventually("the broker lets us in", STEP, async || {
+            match Connection::connect(uri, ConnectionProperties::default()).await {
+                Ok(connection) => Some(connection),
+                Err(error) if error.is_io_error() => None,
+                Err(error) => panic!("the broker does not let us in: {error}"),
+            }
+        })
+        .await;
         let channel = bounded("opening a channel", connection.create_channel()).await.expect("a channel");
         let confirm = channel.confirm_select(ConfirmSelectOptions::default());
         bounded("asking for confirms", confirm).await.expect("confirms");
@@ -85,6 +93,12 @@ impl Session {
             FieldTable::default(),
         );
         bounded("binding a queue", bound).await.expect("the queue can be bound");
+    }
+
+    /// Deletes a queue with all that is in it.
+    pub(crate) async fn delete_queue(&self, name: &str) {
+        let deleted = self.channel.queue_delete(name.into(), QueueDeleteOptions::default());
+        bounded("deleting a queue", deleted).await.expect("the queue can be deleted");
     }
 
     /// Publishes and waits for the confirm. An error is the broker's refusal of the channel (a wrong
@@ -121,9 +135,15 @@ impl Session {
 
     /// How many messages wait in the queue. One that was delivered and is not acknowledged does not wait.
     pub(crate) async fn depth(&self, queue: &str) -> u32 {
+        self.count(queue).await.0
+    }
+
+    /// How many messages wait in the queue, and how many consume it.
+    pub(crate) async fn count(&self, queue: &str) -> (u32, u32) {
         let options = QueueDeclareOptions { passive: true, ..Default::default() };
         let declared = self.channel.queue_declare(queue.into(), options, FieldTable::default());
-        bounded("counting", declared).await.expect("the queue is there").message_count()
+        let counted = bounded("counting", declared).await.expect("the queue is there");
+        (counted.message_count(), counted.consumer_count())
     }
 
     /// Whether the broker still holds the connection.
