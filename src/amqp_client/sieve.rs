@@ -6,9 +6,8 @@
 //! is made that of plain bytes, which nobody looks into, and a byte that is no text becomes a question mark.
 //! Lengths stay as they are, and so does every message that is as it should be, but for its nested headers.
 
-/// No frame of a broker's is longer; the usual limit is 128 KiB. What is, goes through unread, and so does all
-/// after it: the library closes a connection on which a frame is longer than agreed.
-const FRAME_BYTES_MAX: usize = 1024 * 1024;
+/// No frame of a broker's is longer: the usual limit is 128 KiB.
+const FRAME_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Before the payload: kind, channel, size.
 const HEAD: usize = 7;
 /// Kinds of frames (AMQP 0-9-1, 4.2.3).
@@ -52,28 +51,29 @@ pub(super) struct Sieve {
     taken: usize,
     /// So many are whole frames.
     whole: usize,
-    /// These are no frames as we know them: they go through as they are.
-    unknown: bool,
 }
+
+/// What was read is no AMQP, or nothing that a broker sends. It does not go through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("what came is no AMQP frame of up to 16 MiB")]
+pub(super) struct NotAFrame;
 
 impl Sieve {
     /// Puts in what was read.
-    pub(super) fn put(&mut self, read: &[u8]) {
+    pub(super) fn put(&mut self, read: &[u8]) -> Result<(), NotAFrame> {
         self.bytes.extend_from_slice(read);
-        while !self.unknown {
+        loop {
             let rest = &mut self.bytes[self.whole..];
-            let Some(size) = rest.get(3..HEAD) else { return };
+            let Some(size) = rest.get(3..HEAD) else { return Ok(()) };
             let size = u32::from_be_bytes(size.try_into().expect("it is four bytes")) as usize;
-            let length = HEAD + size + 1;
-            if length > FRAME_BYTES_MAX {
-                self.unknown = true;
-                break;
+            if size > FRAME_BYTES_MAX {
+                return Err(NotAFrame);
             }
-            let Some(frame) = rest.get_mut(..length) else { return };
+            let length = HEAD + size + 1;
+            let Some(frame) = rest.get_mut(..length) else { return Ok(()) };
             mend(frame);
             self.whole += length;
         }
-        self.whole = self.bytes.len();
     }
 
     /// Takes out as much as is ready and fits. 0: more must be put in.
@@ -203,7 +203,7 @@ mod tests {
     fn through(input: &[u8], piece: usize) -> Vec<u8> {
         let (mut sieve, mut out, mut buffer) = (Sieve::default(), Vec::new(), [0; 11]);
         for part in input.chunks(piece) {
-            sieve.put(part);
+            sieve.put(part).unwrap();
             loop {
                 match sieve.take(&mut buffer) {
                     0 => break,
@@ -288,9 +288,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_frame_goes_through() {
-        for other in [&b"AMQP\0\0\x09\x01"[..], &[b'x'; 100]] {
-            assert_eq!(through(other, 3), other);
+    fn what_is_no_frame_does_not_go_through() {
+        for other in [&b"AMQP\0\0\x09\x01"[..], &[b'x'; 100], &[HEADER, 0, 1, 0xFF, 0xFF, 0xFF, 0xFF]] {
+            assert_eq!(Sieve::default().put(other), Err(NotAFrame));
         }
     }
 
@@ -299,10 +299,10 @@ mod tests {
         let mut sieve = Sieve::default();
         let frame = frame(3, &vec![7; 128 * 1024]);
         for _ in 0..50 {
-            sieve.put(&frame);
+            sieve.put(&frame).unwrap();
             let mut buffer = vec![0; frame.len()];
             assert_eq!(sieve.take(&mut buffer), frame.len());
         }
-        assert!(sieve.bytes.capacity() <= FRAME_BYTES_MAX);
+        assert!(sieve.bytes.capacity() <= 3 * frame.len());
     }
 }

@@ -102,7 +102,9 @@ impl AsyncRead for Sieved {
                 // Half a frame, if one is left, is of no use to anybody.
                 return Poll::Ready(Ok(0));
             }
-            this.sieve.put(&this.read[..length]);
+            this.sieve
+                .put(&this.read[..length])
+                .map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
         }
     }
 }
