@@ -286,6 +286,9 @@ fn judge(rules: &Rules, queue: &Queue, mut arrived: Arrived, user: Option<&str>)
         (Some(owner), user) => {
             let intruder = user.and_then(|user| rules.sender_of_user(user));
             arrived.party = intruder.map_or_else(|| "unknown".to_owned(), |s| s.party.code().to_owned());
+            warn!(queue = %queue.name, user = user.unwrap_or("(none)"), receipt = %arrived.receipt,
+                "A message in {} is not from its owner; it is filed under {} and not answered there",
+                queue.name, arrived.party);
             let text = Text::new(
                 "Beskeden ligger i en anden parts kø eller mangler sit user-id.",
                 "The message is in another party's queue, or carries no user-id.",

@@ -15,6 +15,7 @@ mod inbox;
 mod invalid;
 mod kinds;
 mod orders;
+mod privacy;
 mod receivers;
 mod receivers_channels;
 mod receivers_faults;
