@@ -1,8 +1,6 @@
 //! Nothing of a person stands where operators and their tools look: not in the log, not in a metric, not in an
 //! alert (invariant I10), also when everything is logged.
 
-#![expect(clippy::unwrap_used, reason = "what is unwrapped is the test's own set-up")]
-
 use std::collections::BTreeSet;
 
 use serde_json::Value;
