@@ -13,13 +13,13 @@ use crate::{
     dispatch::{self, answers},
     domain::Party,
     http_client,
-    intake::{self, Intake, Rules},
-    lifecycle::Tasks,
+    intake::{self, Intake, Rules, broker::Queue},
+    lifecycle::{Stop, Tasks},
     store::{
         Store, StoreError,
         sqlite::{Mode, Sqlite},
     },
-    telemetry::Metrics,
+    telemetry::{Metrics, Part},
     watch as watchers,
 };
 
@@ -75,9 +75,13 @@ pub async fn start(settings: &Settings, clock: Arc<dyn Clock>, tasks: &Tasks) ->
     let metrics = Metrics::new();
     let (keep, rules) = watch::channel(Arc::clone(&built.rules));
     let intake = Intake::new(Arc::clone(&store), Arc::clone(&clock), Arc::clone(&metrics), rules);
-    let address = serve_http(settings, &built, &intake, tasks).await?;
+    let health = Arc::default();
+    let address = serve_http(settings, &built, &intake, &health, tasks).await?;
     let desk = dispatch::Desk { store: Arc::clone(&store), clock, metrics: Arc::clone(&metrics) };
     start_broker(settings, &built, &intake, &desk, tasks);
+    if built.broker.is_some() {
+        tasks.spawn("health", watch_queues(built.queues.clone(), desk.clone(), health, tasks.stop().clone()));
+    }
     for folder in &built.folders {
         tasks.spawn("spool", intake::spool::run(intake.clone(), folder.clone(), tasks.stop().clone()));
     }
@@ -91,6 +95,7 @@ async fn serve_http(
     settings: &Settings,
     built: &Built,
     intake: &Intake,
+    health: &Arc<api::Health>,
     tasks: &Tasks,
 ) -> Result<Option<std::net::SocketAddr>, StartError> {
     if settings.http.listen.is_empty() {
@@ -103,7 +108,7 @@ async fn serve_http(
         clock: Arc::clone(&intake.clock),
         metrics: Arc::clone(&intake.metrics),
         parties: Arc::new(parties),
-        health: Arc::default(),
+        health: Arc::clone(health),
     };
     let server =
         api::Server::bind(desk, settings.http.clone()).await.map_err(|e| StartError::Http(e.into()))?;
@@ -128,6 +133,27 @@ fn start_broker(settings: &Settings, built: &Built, intake: &Intake, desk: &disp
         }
         tasks.spawn("queue", intake::broker::run(intake, broker, queue, stop));
     }
+}
+
+/// Tells readiness which queues are not being consumed: degraded, and still ready, for messages wait at the
+/// broker and everything else goes on.
+async fn watch_queues(
+    queues: Vec<Queue>,
+    desk: dispatch::Desk,
+    health: Arc<api::Health>,
+    stop: Stop,
+) -> Result<(), std::convert::Infallible> {
+    while !queues.is_empty() && stop.unless_soft(desk.clock.sleep(dispatch::POLL)).await.is_some() {
+        for queue in &queues {
+            let part = Part { part: queue.name.clone() };
+            if desk.metrics.broker_connected.get_or_create(&part).get() == 1 {
+                health.restore(&queue.name);
+            } else {
+                health.degrade(&queue.name, "the queue is not being consumed");
+            }
+        }
+    }
+    Ok(())
 }
 
 fn publishing(settings: &Settings, broker: &Broker) -> amqp_publisher::Settings {

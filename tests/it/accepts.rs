@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "what is unwrapped is the test's own set-up")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use kassebro::{
     codec::kombit,
@@ -12,6 +15,7 @@ use lapin::{BasicProperties, types::AMQPValue};
 use serde_json::Value;
 
 use crate::support::{
+    eventually::eventually,
     rounds,
     scene::{FUND, OTHER, Plan, Scene, body, event, headers, messages, only},
     session::{Published, QueueKind},
@@ -244,6 +248,19 @@ async fn many_messages_are_committed_and_acknowledged_in_batches() {
         .collect();
     assert_eq!(answered.len(), sent.len(), "each is answered");
     scene.stop_with_nothing_left().await;
+}
+
+#[tokio::test]
+async fn a_queue_that_is_gone_is_named_by_readiness_which_stays_ready() {
+    let scene = Plan::new().start().await;
+    let queue = scene.fund.queue_in();
+    scene.broker.admin.delete_queue(&queue).await;
+    let readiness = eventually("readiness names the queue", Duration::from_secs(20), async || {
+        let answer = scene.gateway.http().get("/readyz").ok()?;
+        answer.body.contains(&queue).then_some(answer)
+    })
+    .await;
+    assert_eq!(readiness.status, 200, "HTTP and deliveries go on: {}", readiness.body);
 }
 
 fn ids(messages: &[(String, Vec<u8>)]) -> Vec<String> {
