@@ -8,14 +8,12 @@ use std::{
 use std::sync::Arc;
 
 use futures_util::{FutureExt, future::BoxFuture};
-use lapin::{
-    Channel, Connection, ConnectionProperties, ErrorKind, protocol::AMQPErrorKind, runtime,
-    tcp::OwnedTLSConfig,
-};
+use lapin::{Channel, Connection, ErrorKind, protocol::AMQPErrorKind};
 use tokio::sync::Mutex;
 
 use super::amqp_publisher::{NotPublished, Settings};
 use crate::{
+    amqp_client,
     amqp_uri::AmqpUri,
     clock::{Clock, System},
     http_client::{self, shortened},
@@ -159,16 +157,11 @@ impl Sessions {
         done.map_err(|error| refusal(&error))
     }
 
-    /// A new connection on its way. The library's own recovery stays off: it hides a loss, and hangs for ever
-    /// once its tries are spent.
+    /// A new connection on its way.
     fn handshake(&self) -> Result<BoxFuture<'static, lapin::Result<Connection>>, NotPublished> {
-        http_client::install_tls_provider();
-        let unreadable = |_| NotPublished::Unreachable("the broker's address cannot be read".into());
-        let uri: lapin::uri::AMQPUri = self.uri.reveal().parse().map_err(unreadable)?;
-        let properties = ConnectionProperties::default().with_connection_name(self.name.as_str().into());
-        let tls = OwnedTLSConfig { identity: None, cert_chain: self.ca_pem.clone() };
-        let runtime = runtime::default_runtime().map_err(|error| refusal(&error))?;
-        Ok(async move { Connection::connect_uri_with_config(uri, properties, tls, runtime).await }.boxed())
+        amqp_client::handshake(&self.uri, self.ca_pem.as_deref(), &self.name)
+            .map(FutureExt::boxed)
+            .map_err(|error| NotPublished::Unreachable(error.to_string()))
     }
 }
 

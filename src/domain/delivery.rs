@@ -2,11 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-
-use super::Fault;
 
 /// The id of one arrival, given by us to everything that arrives, also to what cannot be read.
 ///
@@ -20,9 +17,6 @@ pub struct ReceiptId(Uuid);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct DeliveryId(Uuid);
-
-/// A message owes at most this many deliveries.
-pub const DELIVERIES_MAX: u8 = u8::MAX;
 
 impl ReceiptId {
     /// Makes the id from a fresh UUID by clearing the byte that the ordinals use.
@@ -113,33 +107,11 @@ pub enum HoldReason {
 }
 
 impl HoldReason {
-    pub const ALL: [Self; 3] = [Self::Order, Self::Person, Self::Mailbox];
-
     pub fn name(self) -> &'static str {
         match self {
             Self::Order => "order",
             Self::Person => "person",
             Self::Mailbox => "mailbox",
-        }
-    }
-}
-
-/// Where a delivery stands. *Leased* and *waiting* are no states: they are times on `Pending`.
-#[derive(Debug, Clone, PartialEq)]
-pub enum DeliveryState {
-    Pending { next_attempt: Timestamp, hold: Option<HoldReason> },
-    Delivered { at: Timestamp },
-    Dead { at: Timestamp, fault: Fault },
-    Cancelled { at: Timestamp },
-}
-
-impl DeliveryState {
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Pending { .. } => "pending",
-            Self::Delivered { .. } => "delivered",
-            Self::Dead { .. } => "dead",
-            Self::Cancelled { .. } => "cancelled",
         }
     }
 }

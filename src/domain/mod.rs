@@ -26,7 +26,7 @@ pub mod violation;
 pub use agreement::Agreement;
 pub use answer::{Answer, AnswerOutcome};
 pub use attempt::{AttemptRecord, Outcome};
-pub use delivery::{DeliveryId, DeliveryState, HoldReason, ReceiptId};
+pub use delivery::{DeliveryId, HoldReason, ReceiptId};
 pub use fault::{Fault, FaultClass, FaultCode};
 pub use identifiers::{AkasseCode, Cpr, Cvr, EventId, Gln, MunicipalityCode, PNumber};
 pub use message::{Envelope, Event, KindId};
