@@ -12,8 +12,9 @@ use reqwest::{
 /// close them, so that a delivery rarely meets a connection that is closing.
 const IDLE_MAX: Duration = Duration::from_secs(4);
 
-/// Idle connections kept to one host.
-const IDLE_CONNECTIONS_MAX: usize = 16;
+/// Idle connections kept to one host: as many as a receiver may have permits, so that no connection is closed
+/// between two bursts only to be made anew.
+const IDLE_CONNECTIONS_MAX: usize = 1_024;
 
 /// A PEM file of more bytes than this is not read.
 const PEM_BYTES_MAX: u64 = 1024 * 1024;

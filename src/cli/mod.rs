@@ -259,7 +259,10 @@ fn dispatch(context: &Context, command: Command) -> Outcome {
 
 /// Runs a command that waits for things.
 fn block_on<T>(future: impl Future<Output = T>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    // The store's writer is a thread of its own, so the runtime leaves it a core.
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    let workers = cores.saturating_sub(1).max(1);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
     let value = runtime.block_on(future);
     runtime.shutdown_timeout(std::time::Duration::from_secs(5));
     Ok(value)

@@ -170,6 +170,9 @@ pub struct Party {
     #[serde(default)]
     pub api_key_sha256: Vec<String>,
     pub answers: Option<Vec<AnswerOutcome>>,
+    /// Are answers published to the party's queue, or fetched over HTTP only?
+    #[serde(default = "yes")]
+    pub publish_answers: bool,
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
     #[serde(default)]
@@ -198,6 +201,10 @@ pub struct ReceiverCommon {
     pub attempt_timeout: Duration,
     #[serde(default)]
     pub ambiguous: Ambiguous,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn permits() -> u32 {

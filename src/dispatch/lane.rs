@@ -9,19 +9,17 @@ use futures_util::{
 };
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Notify, watch};
-use tracing::{debug, info, warn};
+use tracing::warn;
 
-use super::{Desk, LaneConfig, POLL, Paused, attempt::attempt, judge};
+use super::{Desk, LaneConfig, POLL, Paused, attempt::attempt, ready::Ready};
 use crate::{
     channels::Channel,
     domain::{
-        AttemptRecord, FaultClass, Outcome,
+        AttemptRecord,
         circuit::{Allowance, Circuit},
-        fault::Follows,
     },
     lifecycle::{Stop, crash},
-    store::{LaneState, Lease, LeaseAsk, Leased, Next, Settled, Settlement, StoreError},
-    telemetry::{Attempts, ForReceiver},
+    store::{Lease, LeaseAsk, Leased, Settled, Settlement, StoreError},
 };
 
 /// Beyond the attempt's own time: the commit before it and the one after.
@@ -30,6 +28,8 @@ const LEASE_MARGIN: Duration = Duration::from_secs(30);
 const SET_BACK_MIN: SignedDuration = SignedDuration::from_secs(5);
 /// Settlements in one call of the store.
 const SETTLE_MAX: usize = 256;
+
+mod outcome;
 
 /// One receiver's lane.
 pub struct Lane {
@@ -45,6 +45,10 @@ pub struct Lane {
     due_at: Option<Timestamp>,
     /// The nearest deadline that was seen waiting.
     nearest_deadline: Option<Timestamp>,
+    /// Leased, and not begun.
+    ready: Ready,
+    /// Leases to be handed back: they ran out before they were begun.
+    stale: Vec<Lease>,
     finished: Vec<Settlement>,
     /// The wall clock and the monotonic one when they were last compared.
     clocks: (Timestamp, Duration),
@@ -66,6 +70,10 @@ impl Lane {
         paused: watch::Receiver<Paused>,
     ) -> Self {
         let bell = desk.store.hints().bell(&config.receiver);
+        let lease_for = SignedDuration::try_from(config.attempt_timeout + LEASE_MARGIN)
+            .expect("an attempt's time is a matter of minutes");
+        let handed = desk.store.hand_over(config.receiver.clone(), lease_for);
+        let ready = Ready::new(handed, config.permits);
         let clocks = (desk.clock.now(), desk.clock.monotonic());
         Self {
             config,
@@ -77,6 +85,8 @@ impl Lane {
             look: true,
             due_at: None,
             nearest_deadline: None,
+            ready,
+            stale: Vec::new(),
             finished: Vec::new(),
             clocks,
             wake_all: false,
@@ -91,13 +101,18 @@ impl Lane {
         let mut attempts: FuturesUnordered<Attempt> = FuturesUnordered::new();
         let mut leasing: Option<Leasing> = None;
         let mut settling: Option<Settling> = None;
+        let mut returning: Option<Settling> = None;
         while !stop.is_soft() {
+            self.begin(&mut attempts);
             if leasing.is_none() && self.look && !self.is_paused() {
                 leasing = self.ask(attempts.len());
                 self.look &= leasing.is_none();
             }
             if settling.is_none() && !self.finished.is_empty() {
                 settling = Some(self.settle());
+            }
+            if returning.is_none() {
+                returning = self.give_back();
             }
             tokio::select! {
                 Some(done) = OptionFuture::from(settling.as_mut()) => {
@@ -112,14 +127,96 @@ impl Lane {
                 }
                 Some((asked, leased)) = OptionFuture::from(leasing.as_mut()) => {
                     leasing = None;
-                    attempts.extend(self.leased(asked, leased).await?.into_iter().map(|lease| self.attempt(lease)));
+                    self.leased(asked, leased).await?;
+                }
+                lease = self.ready.handed(), if self.ready.has_room() => {
+                    self.ready.push(lease, self.desk.clock.monotonic());
+                    crash::point("lane.after-lease");
+                }
+                Some(done) = OptionFuture::from(returning.as_mut()) => {
+                    returning = None;
+                    self.look = true;
+                    done?;
                 }
                 () = rung(&self.bell, &self.desk, self.due_at), if !self.look => self.look = true,
                 changed = self.paused.changed() => self.look |= changed.is_ok(),
                 () = stop.soft() => {}
             }
         }
+        if let Some(returning) = returning {
+            returning.await?;
+        }
         self.wind_down(attempts, leasing, settling, &stop).await
+    }
+
+    /// Begins as many attempts as may be under way, the nearest deadlines first.
+    fn begin(&mut self, attempts: &mut FuturesUnordered<Attempt>) {
+        let may = self.may_lease_ahead();
+        self.ready.open(may);
+        let begun = self.desk.clock.monotonic();
+        self.ready.draw(begun);
+        if self.ready.len() == 0 {
+            return;
+        }
+        let now = self.desk.clock.now();
+        let fresh = now.checked_add(self.config.attempt_timeout).unwrap_or(Timestamp::MAX);
+        loop {
+            let (most, due_by) = self.allowance(attempts.len(), now);
+            if self.is_paused() || attempts.len() >= most as usize {
+                return;
+            }
+            let Some(lease) = self.ready.next(due_by, begun) else { return };
+            if lease.until < fresh {
+                self.stale.push(lease);
+            } else {
+                attempts.push(self.attempt(lease));
+            }
+        }
+    }
+
+    /// Only a receiver that works is leased for ahead of what is sent to it now.
+    fn may_lease_ahead(&self) -> bool {
+        matches!(self.circuit, Circuit::Closed { .. }) && !self.is_paused()
+    }
+
+    /// How many attempts may be under way, and by when what is begun must be due.
+    fn allowance(&self, under_way: usize, now: Timestamp) -> (u32, Option<Timestamp>) {
+        match self.circuit.allows(self.config.permits, now) {
+            Allowance::Permits(permits) => (permits, None),
+            Allowance::Probe => {
+                let under_way = u32::try_from(under_way).unwrap_or(u32::MAX);
+                (under_way.saturating_add(u32::from(under_way == 0)), None)
+            }
+            Allowance::WaitUntil(_) => (self.config.permits, now.checked_add(self.config.give_way).ok()),
+        }
+    }
+
+    /// Hands back what ran out before it was begun, and all of it where the lane stands still: it waits in the
+    /// table, where a nearer deadline passes it by.
+    fn give_back(&mut self) -> Option<Settling> {
+        let mut leases = std::mem::take(&mut self.stale);
+        let now = self.desk.clock.now();
+        let waits = matches!(self.circuit.allows(self.config.permits, now), Allowance::WaitUntil(_));
+        if waits || self.is_paused() {
+            leases.extend(self.ready.take_all());
+        }
+        if leases.is_empty() {
+            return None;
+        }
+        let desk = self.desk.clone();
+        Some(
+            async move {
+                match desk.store.release(leases).await {
+                    Err(error @ StoreError::Unusable(_)) => Err(error),
+                    Err(error) => {
+                        warn!(error = %error, "Handing leases back failed; they run out by themselves");
+                        Ok(())
+                    }
+                    Ok(()) => Ok(()),
+                }
+            }
+            .boxed(),
+        )
     }
 
     fn is_paused(&self) -> bool {
@@ -130,13 +227,11 @@ impl Lane {
     fn ask(&mut self, under_way: usize) -> Option<Leasing> {
         let now = self.desk.clock.now();
         self.compare_clocks(now);
-        let under_way = u32::try_from(under_way).unwrap_or(u32::MAX);
-        let (permits, due_by) = match self.circuit.allows(self.config.permits, now) {
-            Allowance::Permits(permits) => (permits, None),
-            Allowance::Probe => (under_way.saturating_add(u32::from(under_way == 0)), None),
-            Allowance::WaitUntil(_) => (self.config.permits, now.checked_add(self.config.give_way).ok()),
-        };
-        let most = permits.saturating_sub(under_way);
+        let (permits, due_by) = self.allowance(under_way, now);
+        let ahead = if self.may_lease_ahead() { self.ready.room() } else { 0 };
+        let held = under_way + self.ready.len();
+        let most = (permits as usize).saturating_sub(held).max(ahead);
+        let most = u32::try_from(most).unwrap_or(u32::MAX);
         if most == 0 || self.finished.len() >= SETTLE_MAX {
             return None;
         }
@@ -169,11 +264,7 @@ impl Lane {
     }
 
     /// Takes what the store leased. Where it cannot lease just now, the next poll asks again.
-    async fn leased(
-        &mut self,
-        asked: u32,
-        leased: Result<Leased, StoreError>,
-    ) -> Result<Vec<Lease>, StoreError> {
+    async fn leased(&mut self, asked: u32, leased: Result<Leased, StoreError>) -> Result<(), StoreError> {
         let leased = match leased {
             Ok(leased) => leased,
             Err(error @ StoreError::Unusable(_)) => return Err(error),
@@ -181,7 +272,7 @@ impl Lane {
                 warn!(receiver = %self.config.receiver, error = %error, "Leasing failed; asking again");
                 self.desk.clock.sleep(POLL).await;
                 self.look = true;
-                return Ok(vec![]);
+                return Ok(());
             }
         };
         let got = u32::try_from(leased.leases.len()).unwrap_or(u32::MAX);
@@ -194,91 +285,16 @@ impl Lane {
         }
         // As many as asked: there may be more.
         self.look |= got == asked && !self.circuit.is_open();
-        Ok(leased.leases)
+        let now = self.desk.clock.monotonic();
+        for lease in leased.leases {
+            self.ready.push(lease, now);
+        }
+        Ok(())
     }
 
     fn attempt(&self, lease: Lease) -> Attempt {
         let (channel, clock) = (Arc::clone(&self.channel), Arc::clone(&self.desk.clock));
         attempt(lease, channel, clock, self.config.attempt_timeout).boxed()
-    }
-
-    /// Judges an attempt that ended, and keeps its settlement for the next batch.
-    async fn finish(&mut self, (lease, record): (Lease, AttemptRecord)) {
-        let now = self.desk.clock.now();
-        self.count(&record);
-        self.note(&record.outcome, lease.due, now).await;
-        let (policy, profile) = (&self.config.retry, self.config.ambiguous);
-        let next = judge(&lease, &record.outcome, policy, profile, now, rand::random());
-        match &next {
-            Next::Dead(fault) => {
-                warn!(delivery.id = %lease.delivery, receiver = %self.config.receiver, fault = %fault.code,
-                    "Delivery {} to {} is dead: {fault}", lease.delivery, self.config.receiver);
-            }
-            Next::Retry { at } => {
-                debug!(delivery.id = %lease.delivery, receiver = %self.config.receiver, next = %at,
-                    "Delivery {} to {} is tried again", lease.delivery, self.config.receiver);
-            }
-            Next::Delivered | Next::Hold(_) => {}
-        }
-        self.finished.push(Settlement { lease, record, next, now });
-    }
-
-    fn count(&self, record: &AttemptRecord) {
-        let outcome = match &record.outcome {
-            Outcome::Delivered(_) => "delivered",
-            Outcome::Deposited => "deposited",
-            Outcome::Fault { fault, .. } => fault.class().name(),
-        };
-        let receiver = self.config.receiver.clone();
-        let metrics = &self.desk.metrics;
-        metrics.delivery_attempts.get_or_create(&Attempts { receiver: receiver.clone(), outcome }).inc();
-        metrics
-            .delivery_attempt_duration
-            .get_or_create(&ForReceiver { receiver })
-            .observe(record.took.as_secs_f64());
-    }
-
-    /// Moves the circuit, and stores it where its state changed.
-    async fn note(&mut self, outcome: &Outcome, due: Timestamp, now: Timestamp) {
-        let before = self.circuit.clone();
-        match outcome {
-            Outcome::Delivered(_) | Outcome::Deposited => self.circuit.succeeded(self.config.permits),
-            Outcome::Fault { fault, retry_after, .. } => match fault.class() {
-                // A refusal is an answer: the receiver works.
-                FaultClass::Refused
-                | FaultClass::Malformed
-                | FaultClass::Invalid
-                | FaultClass::Unroutable => {
-                    self.circuit.succeeded(self.config.permits);
-                }
-                FaultClass::Internal | FaultClass::Expired => {}
-                class @ (FaultClass::ReceiverFault
-                | FaultClass::Unavailable
-                | FaultClass::Throttled
-                | FaultClass::Ambiguous) => {
-                    let nearest = self.nearest_deadline.map_or(due, |d| d.min(due));
-                    let at_once = class.follows() == Follows::HoldLane || retry_after.is_some();
-                    self.circuit.failed(fault, at_once, Some(nearest), &self.config.circuit, now);
-                    self.circuit.wait_at_least(*retry_after, now);
-                }
-            },
-        }
-        if before.name() == self.circuit.name() && !self.circuit.is_open() || before == self.circuit {
-            return;
-        }
-        if before.is_open() && !self.circuit.is_open() {
-            self.wake_all = true;
-            self.look = true;
-        }
-        if before.name() != self.circuit.name() {
-            info!(receiver = %self.config.receiver, circuit = self.circuit.name(),
-                "The circuit of {} is {}", self.config.receiver, self.circuit.name());
-        }
-        let lane =
-            LaneState { receiver: self.config.receiver.clone(), circuit: self.circuit.clone(), paused: None };
-        if let Err(error) = self.desk.store.save_lane(lane, now).await {
-            warn!(receiver = %self.config.receiver, error = %error, "Keeping the circuit failed; the next change does");
-        }
     }
 
     /// Settles what is finished, for as long as it takes: what was sent must not be forgotten.
@@ -315,10 +331,15 @@ impl Lane {
         settling: Option<Settling>,
         stop: &Stop,
     ) -> Result<(), StoreError> {
+        let mut leases = self.ready.take_all();
+        leases.append(&mut self.stale);
         if let Some(leasing) = leasing
             && let (_, Ok(leased)) = leasing.await
         {
-            self.desk.store.release(leased.leases).await?;
+            leases.extend(leased.leases);
+        }
+        if !leases.is_empty() {
+            self.desk.store.release(leases).await?;
         }
         let grace = self.config.stop_grace;
         let all = async {

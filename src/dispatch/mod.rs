@@ -21,6 +21,7 @@ pub mod answers;
 mod attempt;
 mod judge;
 mod lane;
+mod ready;
 
 pub use judge::{Ambiguous, judge};
 pub use lane::Lane;

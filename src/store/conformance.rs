@@ -22,6 +22,7 @@ use crate::domain::{
 mod alerts;
 mod commands;
 mod deliveries;
+mod handed;
 mod history;
 mod intake;
 mod operations;
@@ -85,6 +86,14 @@ mod on_sqlite {
             what_is_settled_is_settled_once
             a_parcel_in_the_mailbox_waits_for_its_acknowledgement
             a_crash_of_ours_is_counted
+        }
+        handed {
+            what_is_stored_is_leased_and_handed_over_at_once
+            a_handed_lease_is_settled_like_any_other_and_runs_out_like_any_other
+            what_finds_no_place_waits_and_nothing_newer_passes_it_by
+            a_lane_that_stands_still_is_handed_nothing
+            what_waits_for_its_turn_or_a_person_is_not_handed_over
+            a_batch_shares_the_places_and_a_large_parcel_has_one_to_itself
         }
         promises {
             each_step_is_recorded_once_with_its_true_instant

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::domain::{
@@ -19,12 +19,14 @@ use crate::domain::{
 mod admission;
 #[cfg(test)]
 mod conformance;
+pub mod handover;
 pub mod hints;
 mod lease;
 pub mod sqlite;
 pub mod views;
 
 pub use admission::{Accepted, Admission, Arrived, Invalid, NewDelivery, Verdict, Way};
+pub use handover::HandOver;
 pub use hints::Hints;
 pub use lease::{Lease, LeaseAsk, Leased, Next, Settled, Settlement};
 pub use views::Views;
@@ -208,6 +210,12 @@ pub trait Store: Views + Send + Sync {
 
     /// The message left the hand in good order.
     fn put_down(&self, key: [u8; 32]) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Lets a lane of this process have what is stored for it leased and handed over at once, for `lease_for`
+    /// from the moment of storing. `None`: this engine leases by [`Store::lease_due`] only.
+    fn hand_over(&self, _receiver: String, _lease_for: SignedDuration) -> Option<HandOver> {
+        None
+    }
 
     /// The bells this store rings after a commit.
     fn hints(&self) -> &Hints;

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     deadlines,
-    row::{DEADLINES, Read, delivery_seq, kept, us},
+    row::{DEADLINES, Read, delivery_id, delivery_seq, kept, us},
     writer::Tx,
 };
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
         answer::Subscription,
         sla::{next_step, steps_due},
     },
-    store::{Accepted, Admission, Arrived, Invalid, NewDelivery, Verdict, json},
+    store::{Accepted, Admission, Arrived, Invalid, Lease, NewDelivery, Verdict, json},
 };
 
 pub(super) fn accept(tx: &mut Tx<'_>, batch: &[Admission]) -> rusqlite::Result<Vec<Verdict>> {
@@ -151,6 +151,9 @@ fn owe(tx: &mut Tx<'_>, message: &Accepted, seq: i64, delivery: &NewDelivery) ->
          INSERT INTO parcel (seq, content_type, body) VALUES (?1, ?2, ?3)",
         params![seq, delivery.parcel.content_type, &delivery.parcel.body[..]],
     )?;
+    if hold.is_none() {
+        hand_over(tx, message, seq, delivery);
+    }
     let promise = &delivery.promise.promise;
     let (starts, due) = (kept(delivery.promise.starts), kept(delivery.promise.due));
     let passed = steps_due(starts, due, 0, now).last().map_or(0, |(step, _)| step);
@@ -172,6 +175,34 @@ fn owe(tx: &mut Tx<'_>, message: &Accepted, seq: i64, delivery: &NewDelivery) ->
         deadlines::record(tx, seq, promise, &steps, now, message.answers, &message.arrived.party)?;
     }
     Ok(())
+}
+
+/// Leases the delivery to its lane, where that takes it now.
+fn hand_over(tx: &mut Tx<'_>, message: &Accepted, seq: i64, delivery: &NewDelivery) {
+    let (arrived, envelope) = (&message.arrived, &message.envelope);
+    let place = tx.handing.place(&delivery.receiver, delivery.parcel.body.len(), arrived.received);
+    let Some(place) = place else { return };
+    let Some(token) = tx.leases.take(seq, arrived.received, place.until) else { return };
+    let lease = Lease {
+        delivery: delivery_id(arrived.receipt, seq),
+        number: seq,
+        token,
+        until: place.until,
+        parcel: delivery.parcel.clone(),
+        attempts: 0,
+        ordering_key: delivery.ordering_key,
+        party: arrived.party.clone(),
+        answers: message.answers,
+        crashes: 0,
+        due: kept(delivery.promise.due),
+        expires: delivery.expires.map(kept),
+        event_type: envelope.kind.event_type(),
+        source: envelope.source.to_string(),
+        message_id: envelope.id.to_string(),
+        correlation_id: envelope.correlation_id.clone(),
+        traceparent: envelope.traceparent.clone(),
+    };
+    tx.handing.fill(place, lease);
 }
 
 /// Why the delivery waits from the start, if it does.

@@ -136,6 +136,28 @@ pub(super) fn record(
     Ok(())
 }
 
+/// Number, name, start, end and last recorded step of a promise.
+type OpenPromise = (i64, String, Timestamp, Timestamp, u8);
+
+/// A delivery's promises that are neither met nor ended.
+fn open_of(tx: &Tx<'_>, delivery: i64) -> rusqlite::Result<Vec<OpenPromise>> {
+    tx.prepare(
+        "-- store::open_promises
+         SELECT seq, promise, starts_at, due_at, step FROM deadline
+         WHERE seq BETWEEN ?1 * 16 AND ?1 * 16 + 15 AND met_at IS NULL AND ended_at IS NULL",
+    )?
+    .query_map([delivery], |row| {
+        Ok((
+            row.get("seq")?,
+            row.get("promise")?,
+            row.instant("starts_at")?,
+            row.instant("due_at")?,
+            row.get("step")?,
+        ))
+    })?
+    .collect()
+}
+
 /// How a delivery's promises ended.
 pub(super) enum End {
     /// The receiver has it.
@@ -154,34 +176,26 @@ pub(super) fn end(
     answers: Subscription,
     party: &str,
 ) -> rusqlite::Result<Option<&'static str>> {
+    let open = open_of(tx, delivery)?;
+    if open.is_empty() {
+        return Ok(None);
+    }
+    // Not with RETURNING: for that SQLite builds a table in memory each time.
     let sql = match end {
         End::Met => {
             "-- store::meet
              UPDATE deadline SET met_at = ?2, next_step_at = NULL
-             WHERE seq BETWEEN ?1 * 16 AND ?1 * 16 + 15 AND met_at IS NULL AND ended_at IS NULL
-             RETURNING seq, promise, starts_at, due_at, step"
+             WHERE seq BETWEEN ?1 * 16 AND ?1 * 16 + 15 AND met_at IS NULL AND ended_at IS NULL"
         }
         End::Ended => {
             "-- store::end_promise
              UPDATE deadline SET ended_at = ?2, next_step_at = NULL
-             WHERE seq BETWEEN ?1 * 16 AND ?1 * 16 + 15 AND met_at IS NULL AND ended_at IS NULL
-             RETURNING seq, promise, starts_at, due_at, step"
+             WHERE seq BETWEEN ?1 * 16 AND ?1 * 16 + 15 AND met_at IS NULL AND ended_at IS NULL"
         }
     };
-    let mut statement = tx.prepare(sql)?;
-    let ended = statement
-        .query_map(params![delivery, us(now)], |row| {
-            Ok((
-                row.get::<_, i64>("seq")?,
-                row.get::<_, String>("promise")?,
-                row.instant("starts_at")?,
-                row.instant("due_at")?,
-                row.get::<_, u8>("step")?,
-            ))
-        })?
-        .collect::<rusqlite::Result<Vec<_>>>()?;
+    tx.execute(sql, params![delivery, us(now)])?;
     let mut how = None;
-    for (key, promise, starts, due, step) in ended {
+    for (key, promise, starts, due, step) in open {
         let late = now > due;
         how = Some(if late { "met_late" } else { "met" });
         // What ends at the very instant it is due is in time: no breach.

@@ -13,18 +13,24 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 use super::{
     Admission, Command, Commanded, Hints, InHand, LaneState, Lease, LeaseAsk, Leased, Settled, Settlement,
-    StepPassed, Store, StoreError, Verdict, hints,
+    StepPassed, Store, StoreError, Verdict,
+    handover::{HandOver, Lanes},
+    hints,
 };
-use crate::domain::alert::{Change, Condition};
+use crate::domain::{
+    AnswerOutcome,
+    alert::{Change, Condition},
+};
 
 mod accept;
 mod alerts;
 pub mod backup;
+mod checkpoint;
 mod commands;
 mod deadlines;
 mod hand;
@@ -59,6 +65,7 @@ pub struct Sqlite {
     writer: Arc<Writer>,
     readers: Readers,
     hints: Hints,
+    lanes: Lanes,
     /// Held open for its lock.
     _lock: Option<Arc<File>>,
 }
@@ -84,8 +91,9 @@ impl Sqlite {
         settings(&connection).map_err(|e| opening(path, &e))?;
         migrate::run(&mut connection, mode)?;
         let readers = Readers::open(path)?;
-        let writer = Arc::new(Writer::start(connection, path)?);
-        Ok(Self { writer, readers, hints: Hints::default(), _lock: lock })
+        let (hints, lanes) = (Hints::default(), Lanes::default());
+        let writer = Arc::new(Writer::start(connection, path, lanes.clone(), hints.clone())?);
+        Ok(Self { writer, readers, hints, lanes, _lock: lock })
     }
 
     /// Each message of a batch by itself; what does not fit the tables is kept as raw bytes only.
@@ -109,15 +117,19 @@ impl Sqlite {
         Ok(verdicts)
     }
 
-    /// Tells the lanes, or the sender's answers, that there is something new.
-    fn ring(&self, admission: &Admission) {
-        match admission {
-            Admission::Accepted(message) => {
-                for delivery in &message.deliveries {
-                    self.hints.ring(&delivery.receiver);
+    /// Tells the senders' answers that there is something new. The lanes are told by what was handed to them.
+    fn ring(&self, batch: &[Admission]) {
+        let mut told = BTreeSet::new();
+        for admission in batch {
+            let (arrived, wants) = match admission {
+                Admission::Accepted(message) => {
+                    (&message.arrived, message.answers.wants(AnswerOutcome::Accepted))
                 }
+                Admission::Invalid(message) => (&message.arrived, true),
+            };
+            if wants && told.insert(&arrived.party) {
+                self.hints.ring(&hints::answers(&arrived.party));
             }
-            Admission::Invalid(message) => self.hints.ring(&hints::answers(&message.arrived.party)),
         }
     }
 
@@ -196,9 +208,7 @@ impl Store for Sqlite {
                 Err(StoreError::Content(_)) => self.accept_each(&batch).await?,
                 verdicts => verdicts?,
             };
-            for admission in batch.iter() {
-                self.ring(admission);
-            }
+            self.ring(&batch);
             Ok(verdicts)
         })
     }
@@ -287,6 +297,10 @@ impl Store for Sqlite {
 
     fn put_down(&self, key: [u8; 32]) -> BoxFuture<'_, Result<(), StoreError>> {
         self.write(move |tx| hand::put_down(tx, &key))
+    }
+
+    fn hand_over(&self, receiver: String, lease_for: SignedDuration) -> Option<HandOver> {
+        Some(self.lanes.enter(receiver, lease_for))
     }
 
     fn hints(&self) -> &Hints {

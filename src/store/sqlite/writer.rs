@@ -12,7 +12,8 @@ use rusqlite::{CachedStatement, Connection, ErrorCode};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, warn};
 
-use super::{StoreError, unusable};
+use super::{Hints, StoreError, checkpoint::Checkpoints, unusable};
+use crate::store::handover::{Handing, Lanes};
 
 /// Operations that may wait for the writer; a caller beyond them waits for a place.
 const QUEUE_MAX: usize = 256;
@@ -25,6 +26,7 @@ const RESERVE_BYTES: u64 = 8 * 1024 * 1024;
 pub(super) struct Tx<'a> {
     pub(super) connection: &'a Connection,
     pub(super) leases: &'a mut Leases,
+    pub(super) handing: &'a mut Handing,
 }
 
 impl Tx<'_> {
@@ -136,9 +138,22 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, path: &Path) -> Result<Self, StoreError> {
+    pub(super) fn start(
+        mut connection: Connection,
+        path: &Path,
+        lanes: Lanes,
+        hints: Hints,
+    ) -> Result<Self, StoreError> {
         let (queue, operations) = mpsc::channel(QUEUE_MAX);
-        let mut desk = Desk { connection, leases: Leases::default(), reserve: Reserve::beside(path) };
+        let checkpoints = Checkpoints::start(&mut connection, path)?;
+        let mut desk = Desk {
+            connection,
+            checkpoints: Some(checkpoints),
+            leases: Leases::default(),
+            handing: Handing::new(lanes),
+            hints,
+            reserve: Reserve::beside(path),
+        };
         desk.reserve.set_aside();
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
@@ -176,7 +191,10 @@ impl Drop for Writer {
 /// The writer's side: the connection and the leases.
 struct Desk {
     connection: Connection,
+    checkpoints: Option<Checkpoints>,
     leases: Leases,
+    handing: Handing,
+    hints: Hints,
     reserve: Reserve,
 }
 
@@ -198,6 +216,7 @@ impl Desk {
                 }
             }
         }
+        self.checkpoints.take();
         if let Err(error) = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)") {
             warn!(error = %error, "The last checkpoint did not run; the next start does it");
         }
@@ -217,13 +236,22 @@ impl Desk {
         self.batch("BEGIN IMMEDIATE")?;
         let mut all = true;
         for operation in group {
-            all = operation.run(&mut Tx { connection: &self.connection, leases: &mut self.leases });
+            all = operation.run(&mut Tx {
+                connection: &self.connection,
+                leases: &mut self.leases,
+                handing: &mut self.handing,
+            });
             if !all {
                 break;
             }
         }
         let ended = self.batch(if all { "COMMIT" } else { "ROLLBACK" });
-        self.leases.after_transaction(all && ended.is_ok());
+        let committed = all && ended.is_ok();
+        self.leases.after_transaction(committed);
+        self.handing.end(committed, &self.hints);
+        if let Some(checkpoints) = self.checkpoints.as_mut().filter(|_| committed) {
+            checkpoints.after_commit(&self.connection);
+        }
         ended.map(|()| all)
     }
 

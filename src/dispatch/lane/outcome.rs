@@ -1,0 +1,94 @@
+//! What an attempt came to: judged, counted, and told to the circuit.
+
+use jiff::Timestamp;
+use tracing::{debug, info, warn};
+
+use super::Lane;
+use crate::{
+    dispatch::judge,
+    domain::{AttemptRecord, FaultClass, Outcome, fault::Follows},
+    store::{LaneState, Lease, Next, Settlement},
+    telemetry::{Attempts, ForReceiver},
+};
+
+impl Lane {
+    /// Judges an attempt that ended, and keeps its settlement for the next batch.
+    pub(super) async fn finish(&mut self, (lease, record): (Lease, AttemptRecord)) {
+        let now = self.desk.clock.now();
+        self.count(&record);
+        self.note(&record.outcome, lease.due, now).await;
+        let (policy, profile) = (&self.config.retry, self.config.ambiguous);
+        let next = judge(&lease, &record.outcome, policy, profile, now, rand::random());
+        match &next {
+            Next::Dead(fault) => {
+                warn!(delivery.id = %lease.delivery, receiver = %self.config.receiver, fault = %fault.code,
+                    "Delivery {} to {} is dead: {fault}", lease.delivery, self.config.receiver);
+            }
+            Next::Retry { at } => {
+                debug!(delivery.id = %lease.delivery, receiver = %self.config.receiver, next = %at,
+                    "Delivery {} to {} is tried again", lease.delivery, self.config.receiver);
+            }
+            Next::Delivered | Next::Hold(_) => {}
+        }
+        self.finished.push(Settlement { lease, record, next, now });
+    }
+
+    fn count(&self, record: &AttemptRecord) {
+        let outcome = match &record.outcome {
+            Outcome::Delivered(_) => "delivered",
+            Outcome::Deposited => "deposited",
+            Outcome::Fault { fault, .. } => fault.class().name(),
+        };
+        let receiver = self.config.receiver.clone();
+        let metrics = &self.desk.metrics;
+        metrics.delivery_attempts.get_or_create(&Attempts { receiver: receiver.clone(), outcome }).inc();
+        metrics
+            .delivery_attempt_duration
+            .get_or_create(&ForReceiver { receiver })
+            .observe(record.took.as_secs_f64());
+    }
+
+    /// Moves the circuit, and stores it where its state changed.
+    async fn note(&mut self, outcome: &Outcome, due: Timestamp, now: Timestamp) {
+        let before = self.circuit.clone();
+        match outcome {
+            Outcome::Delivered(_) | Outcome::Deposited => self.circuit.succeeded(self.config.permits),
+            Outcome::Fault { fault, retry_after, .. } => match fault.class() {
+                // A refusal is an answer: the receiver works.
+                FaultClass::Refused
+                | FaultClass::Malformed
+                | FaultClass::Invalid
+                | FaultClass::Unroutable => {
+                    self.circuit.succeeded(self.config.permits);
+                }
+                FaultClass::Internal | FaultClass::Expired => {}
+                class @ (FaultClass::ReceiverFault
+                | FaultClass::Unavailable
+                | FaultClass::Throttled
+                | FaultClass::Ambiguous) => {
+                    let waiting = [self.nearest_deadline, self.ready.nearest_deadline()];
+                    let nearest = waiting.into_iter().flatten().fold(due, Timestamp::min);
+                    let at_once = class.follows() == Follows::HoldLane || retry_after.is_some();
+                    self.circuit.failed(fault, at_once, Some(nearest), &self.config.circuit, now);
+                    self.circuit.wait_at_least(*retry_after, now);
+                }
+            },
+        }
+        if before.name() == self.circuit.name() && !self.circuit.is_open() || before == self.circuit {
+            return;
+        }
+        if before.is_open() && !self.circuit.is_open() {
+            self.wake_all = true;
+            self.look = true;
+        }
+        if before.name() != self.circuit.name() {
+            info!(receiver = %self.config.receiver, circuit = self.circuit.name(),
+                "The circuit of {} is {}", self.config.receiver, self.circuit.name());
+        }
+        let lane =
+            LaneState { receiver: self.config.receiver.clone(), circuit: self.circuit.clone(), paused: None };
+        if let Err(error) = self.desk.store.save_lane(lane, now).await {
+            warn!(receiver = %self.config.receiver, error = %error, "Keeping the circuit failed; the next change does");
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! The short way to a lane: what a transaction stores and the lane may send at once is leased to it in that same
+//! transaction, and handed over in memory after its commit.
+//!
+//! The table stays the truth: what is handed over lies there as leased, and a process that dies with it loses
+//! nothing. What the lane has no place for waits in the table, and then everything that comes after it does too,
+//! until the lane has asked the table and found no more: otherwise the newest would pass the most urgent by.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::mpsc;
+
+use super::{Hints, Lease};
+
+/// Leases on their way to one lane, whatever it allows itself.
+pub const PLACES_MAX: usize = 256;
+/// Bytes of parcels on their way to one lane; one parcel may be larger, alone.
+pub const BYTES_MAX: usize = 1024 * 1024;
+
+#[derive(Debug, Default)]
+struct Shared {
+    /// How many may be on their way; 0: the lane takes none this way.
+    places: AtomicUsize,
+    bytes: AtomicUsize,
+    /// The table holds nothing ready for this lane that it does not have.
+    caught_up: AtomicBool,
+}
+
+/// The lane's end.
+#[derive(Debug)]
+pub struct HandOver {
+    leases: mpsc::Receiver<Lease>,
+    shared: Arc<Shared>,
+}
+
+impl HandOver {
+    /// How many leases may lie here from now on; at most [`PLACES_MAX`]. None at the beginning.
+    pub fn allow(&self, places: usize) {
+        self.shared.places.store(places.min(PLACES_MAX), Ordering::Relaxed);
+    }
+
+    /// What was handed back lies in the table: nothing may pass it by.
+    pub fn fall_back(&self) {
+        self.shared.caught_up.store(false, Ordering::Relaxed);
+    }
+
+    /// The next lease, when it comes. Never, once the store is closed.
+    pub async fn next(&mut self) -> Lease {
+        match self.leases.recv().await {
+            Some(lease) => self.taken(lease),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// A lease that is here already.
+    pub fn try_next(&mut self) -> Option<Lease> {
+        self.leases.try_recv().ok().map(|lease| self.taken(lease))
+    }
+
+    fn taken(&self, lease: Lease) -> Lease {
+        self.shared.bytes.fetch_sub(lease.parcel.body.len(), Ordering::Relaxed);
+        lease
+    }
+}
+
+/// The engine's end of one lane.
+#[derive(Debug)]
+struct Offer {
+    leases: mpsc::Sender<Lease>,
+    shared: Arc<Shared>,
+    lease_for: SignedDuration,
+}
+
+/// The lanes of this process that take leases directly.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Lanes(Arc<Mutex<HashMap<String, Offer>>>);
+
+impl Lanes {
+    /// A lane that is leased to for `lease_for` from the moment of storing. A later one of the same name takes
+    /// its place.
+    pub(super) fn enter(&self, receiver: String, lease_for: SignedDuration) -> HandOver {
+        let (sender, leases) = mpsc::channel(PLACES_MAX);
+        let shared = Arc::new(Shared::default());
+        let offer = Offer { leases: sender, shared: Arc::clone(&shared), lease_for };
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(receiver, offer);
+        HandOver { leases, shared }
+    }
+}
+
+/// A place on the way to a lane, with the time until which it leases.
+pub(super) struct Place {
+    permit: Option<mpsc::OwnedPermit<Lease>>,
+    shared: Arc<Shared>,
+    bytes: usize,
+    pub(super) until: Timestamp,
+}
+
+impl Place {
+    fn send(mut self, lease: Lease) {
+        if let Some(permit) = self.permit.take() {
+            permit.send(lease);
+            self.bytes = 0;
+        }
+    }
+}
+
+/// A place that was not used is free again.
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.shared.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// What one transaction hands over, told to nobody before it committed.
+#[derive(Default)]
+pub(super) struct Handing {
+    lanes: Lanes,
+    filled: Vec<(Place, Lease)>,
+    ring: BTreeSet<String>,
+}
+
+impl Handing {
+    pub(super) fn new(lanes: Lanes) -> Self {
+        Self { lanes, ..Self::default() }
+    }
+
+    /// A place for a parcel of so many bytes that is ready now. `None`: it waits in the table, and the lane is
+    /// told that something does.
+    pub(super) fn place(&mut self, receiver: &str, bytes: usize, now: Timestamp) -> Option<Place> {
+        let place = self.find(receiver, bytes, now);
+        if place.is_none() && !self.ring.contains(receiver) {
+            self.ring.insert(receiver.to_owned());
+        }
+        place
+    }
+
+    fn find(&self, receiver: &str, bytes: usize, now: Timestamp) -> Option<Place> {
+        let lanes = self.lanes.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Offer { leases, shared, lease_for } = lanes.get(receiver)?;
+        let waiting = leases.max_capacity() - leases.capacity();
+        let until = now.checked_add(*lease_for).ok()?;
+        let lying = shared.bytes.load(Ordering::Relaxed);
+        let fits = shared.caught_up.load(Ordering::Relaxed)
+            && waiting < shared.places.load(Ordering::Relaxed)
+            && (lying == 0 || lying + bytes <= BYTES_MAX);
+        let permit = fits.then(|| leases.clone().try_reserve_owned().ok()).flatten();
+        let Some(permit) = permit else {
+            shared.caught_up.store(false, Ordering::Relaxed);
+            return None;
+        };
+        shared.bytes.fetch_add(bytes, Ordering::Relaxed);
+        Some(Place { permit: Some(permit), shared: Arc::clone(shared), bytes, until })
+    }
+
+    /// Puts a lease in its place, for the time after the commit.
+    pub(super) fn fill(&mut self, place: Place, lease: Lease) {
+        self.filled.push((place, lease));
+    }
+
+    /// The lane asked the table and got all there was.
+    pub(super) fn caught_up(&self, receiver: &str) {
+        if let Some(offer) = self.lanes.0.lock().unwrap_or_else(PoisonError::into_inner).get(receiver) {
+            offer.shared.caught_up.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// The transaction ended: what it leased goes to the lanes, or nothing does.
+    pub(super) fn end(&mut self, committed: bool, hints: &Hints) {
+        for (place, lease) in self.filled.drain(..) {
+            if committed {
+                place.send(lease);
+            }
+        }
+        for receiver in std::mem::take(&mut self.ring) {
+            hints.ring(&receiver);
+        }
+    }
+}
