@@ -140,3 +140,98 @@ impl Ready {
         all
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use jiff::SignedDuration;
+
+    use super::*;
+    use crate::domain::{Format, Parcel, ReceiptId, answer::Subscription};
+
+    const MILLISECOND: Duration = Duration::from_millis(1);
+
+    fn lease(number: i64, due_in: i64, bytes: usize) -> Lease {
+        let now: Timestamp = "2026-03-02T08:00:00Z".parse().unwrap();
+        Lease {
+            delivery: ReceiptId::from_fresh(uuid::Uuid::from_u128(1 << 8)).delivery(1),
+            number,
+            token: 1,
+            until: Timestamp::MAX,
+            parcel: Parcel {
+                format: Format::Cloudevents,
+                format_version: 1,
+                content_type: "application/json".into(),
+                body: Bytes::from(vec![b' '; bytes]),
+            },
+            attempts: 0,
+            ordering_key: None,
+            party: "3f".into(),
+            answers: Subscription::default(),
+            crashes: 0,
+            due: now + SignedDuration::from_secs(due_in),
+            expires: None,
+            event_type: "dk.kassebro.complaint.v1".into(),
+            source: "urn:dk:akasse:3f".into(),
+            message_id: number.to_string(),
+            correlation_id: None,
+            traceparent: None,
+        }
+    }
+
+    fn due(seconds: i64) -> Timestamp {
+        lease(0, seconds, 0).due
+    }
+
+    #[test]
+    fn the_nearest_deadline_goes_first_and_of_two_the_older() {
+        let mut ready = Ready::new(None, 16);
+        for (number, within) in [(1, 30), (2, 5), (4, 9), (3, 9)] {
+            ready.push(lease(number, within, 10), Duration::ZERO);
+        }
+        assert_eq!(ready.nearest_deadline(), Some(due(5)));
+        let order: Vec<_> = std::iter::from_fn(|| ready.next(None, MILLISECOND)).map(|l| l.number).collect();
+        assert_eq!(order, [2, 3, 4, 1]);
+    }
+
+    #[test]
+    fn what_is_due_later_than_asked_for_stays() {
+        let mut ready = Ready::new(None, 16);
+        ready.push(lease(1, 30, 10), Duration::ZERO);
+        assert!(ready.next(Some(due(29)), MILLISECOND).is_none());
+        assert_eq!(ready.next(Some(due(30)), MILLISECOND).unwrap().number, 1);
+    }
+
+    #[test]
+    fn a_quick_receiver_is_leased_for_further_ahead_and_a_slow_one_no_more() {
+        let mut ready = Ready::new(None, 16);
+        assert_eq!(ready.room(), 16);
+        for number in 0..1_000 {
+            ready.push(lease(number, 1, 10), Duration::ZERO);
+            ready.next(None, MILLISECOND);
+        }
+        assert_eq!(ready.room(), PLACES_MAX);
+        ready.push(lease(1, 1, 10), Duration::ZERO);
+        ready.next(None, SLOW + MILLISECOND);
+        assert_eq!(ready.room(), 16);
+    }
+
+    #[test]
+    fn what_is_leased_ahead_is_bounded_in_bytes() {
+        let mut ready = Ready::new(None, 64);
+        ready.push(lease(1, 1, BYTES_MAX + 1), Duration::ZERO);
+        assert_eq!((ready.room(), ready.has_room()), (0, false));
+        ready.next(None, MILLISECOND).unwrap();
+        assert!(ready.has_room());
+    }
+
+    #[test]
+    fn everything_is_handed_back_at_once() {
+        let mut ready = Ready::new(None, 16);
+        for number in 0..5 {
+            ready.push(lease(number, 1, 10), Duration::ZERO);
+        }
+        assert_eq!(ready.take_all().len(), 5);
+        assert_eq!((ready.len(), ready.room()), (0, 16));
+    }
+}
