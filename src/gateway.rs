@@ -85,6 +85,7 @@ pub async fn start(settings: &Settings, clock: Arc<dyn Clock>, tasks: &Tasks) ->
     for folder in &built.folders {
         tasks.spawn("spool", intake::spool::run(intake.clone(), folder.clone(), tasks.stop().clone()));
     }
+    tasks.spawn("held", intake::held::release(intake.clone(), tasks.stop().clone()));
     dispatch::start(&desk, built.lanes, tasks).await?;
     start_watch(settings, &desk, tasks)?;
     Ok(Gateway { store, intake, metrics, address, _rules: keep })

@@ -157,7 +157,11 @@ impl Metrics {
             Unit::Seconds,
             commit,
         );
-        registry.register("sla_steps", "Steps of promises that were passed", m.sla_steps.clone());
+        registry.register(
+            "sla_steps",
+            "Steps of open promises when the watcher saw them passed; not of promises that came late or ended first",
+            m.sla_steps.clone(),
+        );
         registry.register(
             "answers_published",
             "Answers confirmed by the broker",

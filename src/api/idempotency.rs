@@ -55,6 +55,7 @@ pub(super) fn check(key: Option<&str>, admission: Admission) -> Admission {
             receiver: Some(message.envelope.receiver.to_string()),
             violations: [message.warnings, vec![differs]].concat(),
             answers: message.answers,
+            astray_in: None,
             arrived: message.arrived,
         },
         Admission::Invalid(mut message) => {

@@ -84,15 +84,14 @@ fn parcel(item: &MailboxItem) -> Value {
     })
 }
 
-/// The bytes of a parcel that [`list`] shows, as a push would have brought them.
+/// The bytes of one parcel that lies there, as a push would have brought them.
 pub(super) async fn fetch(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    let (delivery, receiver) = own(&api, &caller, &id).await?;
-    let lying = read(&api, vec![receiver], PARCELS_MAX).await?;
-    let item = lying.into_iter().find(|item| item.delivery == delivery).ok_or_else(Problem::not_found)?;
+    let (delivery, _) = own(&api, &caller, &id).await?;
+    let item = api.bounded(api.desk.store.parcel(delivery)).await?.ok_or_else(Problem::not_found)?;
     let content_type = HeaderValue::from_str(&item.parcel.content_type).map_err(|_| Problem::internal())?;
     let key = HeaderValue::from_str(&delivery.to_string()).expect("a UUID is plain ASCII");
     let headers = [(CONTENT_TYPE, content_type), (HeaderName::from_static("idempotency-key"), key)];

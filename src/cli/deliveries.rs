@@ -27,7 +27,8 @@ pub(super) enum Command {
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
         limit: u32,
     },
-    /// Try again now, also what is dead or held for a person. The receiver sees the same delivery id.
+    /// Try again now, also what is dead, or held for a person or an agreement. The receiver sees the same
+    /// delivery id.
     #[command(after_help = "Examples:\n  kassebro deliveries retry 019a4c10-7d00-7000-8000-000000000001\n  \
                             kassebro deliveries list --state dead --json | jq -r '.[].deliveryId' | xargs kassebro \
                             deliveries retry\n\n\
@@ -114,7 +115,7 @@ pub(super) fn print(output: &Output, deliveries: &[DeliveryView]) {
 }
 
 /// Gives the command to each, and ends with the gravest of what became of them.
-async fn give(
+pub(super) async fn give(
     context: &Context,
     deliveries: Vec<Uuid>,
     command: impl Fn(DeliveryId) -> store::Command,
@@ -151,6 +152,6 @@ fn words(outcome: &str) -> &'static str {
         "done" => "done",
         "already" => "it was so already",
         "not_found" => "no delivery has this id (a receipt id is not one: see `kassebro messages show`)",
-        _ => "its state does not allow it (delivered or cancelled)",
+        _ => "its state does not allow it",
     }
 }

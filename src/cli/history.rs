@@ -57,12 +57,22 @@ pub(super) fn words(event: &EventView, receiver: &str) -> String {
             let reason = data["reason"].as_str().map(|r| format!(": {r}")).unwrap_or_default();
             format!("{by} cancelled the delivery to {receiver}{reason}")
         }
+        "waived" => {
+            format!("{by} waived what is promised to {receiver}: {}", data["reason"].as_str().unwrap_or("?"))
+        }
         "receipt" => receipt(data, receiver, by),
         "duplicate" => {
             format!("the same message came again over {}; it was taken once", data.as_str().unwrap_or("?"))
         }
         "replayed" => {
             format!("{by} had it taken again, as receipt {}", data["receipt"].as_str().unwrap_or("?"))
+        }
+        "edited" => {
+            let reason = data["reason"].as_str().unwrap_or("?");
+            format!(
+                "{by} gave a corrected one, receipt {}: {reason}",
+                data["receipt"].as_str().unwrap_or("?")
+            )
         }
         other => format!("{other} {data}"),
     }
@@ -196,6 +206,14 @@ mod tests {
         assert_eq!(
             told("retried", json!({ "by": "cli:anna" })),
             "cli:anna asked to try the delivery to kbh again"
+        );
+        assert_eq!(
+            told("waived", json!({ "by": "cli:anna", "reason": "agreed by telephone" })),
+            "cli:anna waived what is promised to kbh: agreed by telephone"
+        );
+        assert_eq!(
+            told("edited", json!({ "by": "cli:anna", "receipt": "019a", "reason": "wrong case" })),
+            "cli:anna gave a corrected one, receipt 019a: wrong case"
         );
         assert_eq!(
             told("receipt", json!({ "by": "0101", "refused": { "code": "GW2001", "detail": "not ours" } })),

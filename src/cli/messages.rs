@@ -1,6 +1,6 @@
-//! `kassebro messages`: find them, read their story, take one again.
+//! `kassebro messages`: find them, read their story, take one again, correct one, give one up.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use clap::ValueEnum;
 use tokio::sync::watch;
@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     clock,
+    config::Settings,
     domain::ReceiptId,
     gateway,
     intake::Intake,
@@ -22,6 +23,8 @@ use crate::{
     },
     telemetry::Metrics,
 };
+
+mod correct;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -58,6 +61,41 @@ pub(super) enum Command {
         receipt: ReceiptId,
         #[command(flatten)]
         language: LanguageArg,
+    },
+    /// Take a corrected message in the place of a stored one, from the same party. Both are kept.
+    #[command(
+        after_help = "The corrected message is a new arrival caused by the first; the first stays as it is, and what \
+                            it still owes is owed until `messages discard`. A refused message holds no id, so its \
+                            correction may have the same one; that of an accepted message needs its own. It is \
+                            audited.\n\n\
+                            Examples:\n  kassebro messages show --raw 019a4c10-7d00-7000-8000-000000000000 > m.json\n  \
+                            kassebro messages edit 019a4c10-7d00-7000-8000-000000000000 m.json --reason 'wrong date'\n\n\
+                            Exit codes: 0 accepted or a duplicate, 4 no such message, 5 its id was used for another, \
+                            6 the correction is invalid."
+    )]
+    Edit {
+        /// Receipt id.
+        receipt: ReceiptId,
+        /// A structured CloudEvent (.json) or a Haendelsesbesked (.xml); `-` is standard input.
+        file: PathBuf,
+        /// Stands in the message's history.
+        #[arg(long)]
+        reason: String,
+        #[command(flatten)]
+        language: LanguageArg,
+    },
+    /// Give a message up: cancel everything that it still owes.
+    #[command(
+        after_help = "Example:\n  kassebro messages discard 019a4c10-7d00-7000-8000-000000000000 --reason 'sent twice'\n\n\
+                            Exit codes: 0 cancelled (or was so), 4 no such message, 5 it was delivered, or refused \
+                            and owes nothing."
+    )]
+    Discard {
+        /// Receipt id.
+        receipt: ReceiptId,
+        /// Stands in the message's history.
+        #[arg(long)]
+        reason: String,
     },
 }
 
@@ -112,6 +150,10 @@ pub(super) fn run(context: &Context, command: Command) -> Outcome {
             Command::List(args) => list(context, args).await,
             Command::Show { id, raw, language } => show(context, &id, raw, language).await,
             Command::Replay { receipt, language } => replay(context, receipt, language).await,
+            Command::Edit { receipt, file, reason, language } => {
+                correct::edit(context, receipt, &file, reason, language).await
+            }
+            Command::Discard { receipt, reason } => correct::discard(context, receipt, &reason).await,
         }
     })?
 }
@@ -177,7 +219,7 @@ pub(super) async fn find(store: &Sqlite, id: &str) -> Result<MessageView, Failur
 }
 
 fn print(output: &Output, message: &MessageView, language: LanguageArg) {
-    let MessageView { line, source, subject, agreement, .. } = message;
+    let MessageView { line, source, subject, agreement, causation_id, .. } = message;
     for (name, value) in [
         ("Receipt", line.receipt_id.to_string()),
         ("Message", or_dash(line.message_id.as_deref())),
@@ -186,6 +228,7 @@ fn print(output: &Output, message: &MessageView, language: LanguageArg) {
         ("To", or_dash(line.receiver.as_deref())),
         ("Subject", or_dash(subject.as_deref())),
         ("Agreement", or_dash(agreement.as_deref())),
+        ("Caused by", or_dash(causation_id.as_deref())),
         ("State", line.state.clone()),
         ("Content", format!("{} bytes, {}", message.raw_bytes, or_dash(message.content_type.as_deref()))),
     ] {
@@ -211,18 +254,25 @@ fn print(output: &Output, message: &MessageView, language: LanguageArg) {
 
 async fn replay(context: &Context, receipt: ReceiptId, language: LanguageArg) -> Outcome {
     let settings = context.settings()?;
-    let rules = super::rules(&settings)?.shared();
     let store = gateway::open_store(&settings)?;
     let stored = store.raw(receipt).await?;
-    let stored =
-        stored.ok_or_else(|| Failure::not_found(format_args!("no message has the receipt id {receipt}")))?;
-    let (_keep, rules) = watch::channel(rules);
-    let shared: Arc<dyn Store> = Arc::new(store.clone());
-    let intake = Intake::new(shared, clock::from_environment(), Metrics::new(), rules);
+    let stored = stored.ok_or_else(|| unknown(receipt))?;
+    let intake = intake(&settings, &store)?;
     let verdict = intake.take_again(stored).await?;
     store.replayed(receipt, verdict.answer().receipt_id, super::who(), now()).await?;
     told(&context.output, &verdict, language);
     Ok(exit(&verdict))
+}
+
+fn unknown(receipt: ReceiptId) -> Failure {
+    Failure::not_found(format_args!("no message has the receipt id {receipt}"))
+}
+
+/// The desk at which a command hands messages in, beside the gateway's.
+fn intake(settings: &Settings, store: &Sqlite) -> Result<Intake, Failure> {
+    let (_, rules) = watch::channel(super::rules(settings)?.shared());
+    let shared: Arc<dyn Store> = Arc::new(store.clone());
+    Ok(Intake::new(shared, clock::from_environment(), Metrics::new(), rules))
 }
 
 fn told(output: &Output, verdict: &Verdict, language: LanguageArg) {

@@ -22,9 +22,11 @@ mod demo;
 mod doctor;
 mod explain;
 mod files;
+mod groups;
 mod history;
 mod inbox;
 mod key;
+mod man;
 mod messages;
 mod output;
 mod receivers;
@@ -136,12 +138,15 @@ enum Command {
     /// Declare or compare what must exist on the broker.
     #[command(subcommand)]
     Topology(topology::Command),
-    /// Find, show and replay messages.
+    /// Find, show, replay, correct and discard messages.
     #[command(subcommand)]
     Messages(messages::Command),
     /// List, retry and cancel deliveries.
     #[command(subcommand)]
     Deliveries(deliveries::Command),
+    /// What died of the same, tried again together.
+    #[command(subcommand)]
+    Groups(groups::Command),
     /// Promises and their clocks.
     #[command(subcommand)]
     Sla(sla::Command),
@@ -173,6 +178,8 @@ enum Command {
     /// Make an API key and the hash that configuration keeps.
     #[command(after_help = key::EXAMPLES)]
     Key,
+    /// Write manual pages.
+    Man(man::Args),
     /// Print completions for a shell.
     #[command(after_help = "Example:\n  kassebro completions bash > /etc/bash_completion.d/kassebro")]
     Completions {
@@ -238,6 +245,7 @@ fn dispatch(context: &Context, command: Command) -> Outcome {
         Command::Topology(command) => topology::run(context, &command),
         Command::Messages(command) => messages::run(context, command),
         Command::Deliveries(command) => deliveries::run(context, command),
+        Command::Groups(command) => groups::run(context, command),
         Command::Sla(command) => sla::run(context, command),
         Command::Alerts(command) => alerts::run(context, command),
         Command::Agreements(command) => agreements::run(context, command),
@@ -250,6 +258,7 @@ fn dispatch(context: &Context, command: Command) -> Outcome {
         Command::Inbox(args) => inbox::run(context, &args),
         Command::Bench(args) => bench::run(context, &args),
         Command::Key => Ok(key::run(context)),
+        Command::Man(args) => man::run(context, &args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "kassebro", &mut std::io::stdout());
             Ok(Exit::Done)

@@ -1,14 +1,15 @@
 //! `kassebro sla`: promises by their deadlines, and where a message's time went.
 
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use super::{
-    Context, Exit, Failure, Outcome, messages, now,
+    Context, Exit, Failure, Outcome, deliveries, messages, now,
     output::{Output, local, local_or_dash, span},
 };
 use crate::{
     domain::sla::Standing,
-    store::{Views, views::PromiseView},
+    store::{self, Views, views::PromiseView},
 };
 
 mod explain;
@@ -41,6 +42,17 @@ pub(super) enum Command {
         /// Receipt id, delivery id or message id.
         id: String,
     },
+    /// Give up what is promised for a delivery. It is delivered all the same, and is never breached again.
+    #[command(
+        after_help = "Example:\n  kassebro sla waive 019a4c10-7d00-7000-8000-000000000001 --reason 'agreed by telephone'\n\n\
+                            Exit codes: 0 waived (or was so), 4 no such delivery, 5 the promise is met or ended."
+    )]
+    Waive {
+        delivery: Uuid,
+        /// Stands in the message's history.
+        #[arg(long)]
+        reason: String,
+    },
 }
 
 pub(super) fn run(context: &Context, command: Command) -> Outcome {
@@ -50,6 +62,10 @@ pub(super) fn run(context: &Context, command: Command) -> Outcome {
                 list(context, all && !breached, breached, limit, exit_code).await
             }
             Command::Explain { id } => explain(context, &id).await,
+            Command::Waive { delivery, reason } => {
+                let waive = |delivery| store::Command::Waive { delivery, reason: reason.clone() };
+                deliveries::give(context, vec![delivery], waive).await
+            }
         }
     })?
 }
@@ -88,7 +104,7 @@ pub(super) fn print(output: &Output, promises: &[PromiseView], now: Timestamp) {
 
 /// The countdown: to the deadline while it is open, at the moment it was met afterwards.
 fn left(promise: &PromiseView, now: Timestamp) -> String {
-    if promise.standing == Standing::Ended.name() {
+    if [Standing::Ended, Standing::Waived].iter().any(|standing| promise.standing == standing.name()) {
         return "-".to_owned();
     }
     span(promise.due.duration_since(promise.met.unwrap_or(now)))

@@ -16,6 +16,8 @@ pub enum OutsideValidity {
     Refuse,
     /// The message is taken with a warning.
     Flag,
+    /// The message is taken with a warning, and its deliveries wait for an agreement or a person.
+    Hold,
 }
 
 /// One agreement between one a-kasse and one jobcenter.

@@ -105,6 +105,10 @@ pub struct Answer {
     /// The receiver's own receipt id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receiver_receipt: Option<String>,
+    /// How often a person had the delivery tried again after its death: what follows is news, with an id of
+    /// its own.
+    #[serde(skip)]
+    pub round: u32,
 }
 
 impl Answer {
@@ -132,13 +136,19 @@ impl Answer {
             delivery_id: None,
             delivered_at: None,
             receiver_receipt: None,
+            round: 0,
         }
     }
 
-    /// The answer's own id: the same however often it is published. At most 46 characters.
+    /// The answer's own id: the same however often it is published. At most 46 characters. What is told after
+    /// a delivery's death and its retry has the number of the round behind it, and drops the hyphens for it.
     pub fn id(&self) -> String {
-        let about = self.delivery_id.map_or(self.receipt_id.uuid(), DeliveryId::uuid);
-        format!("{about}.{}", self.outcome.name())
+        let (about, outcome) =
+            (self.delivery_id.map_or(self.receipt_id.uuid(), DeliveryId::uuid), self.outcome.name());
+        match self.round {
+            0 => format!("{about}.{outcome}"),
+            round => format!("{}.{outcome}.{}", about.simple(), u64::from(round) + 1),
+        }
     }
 }
 
@@ -157,7 +167,12 @@ mod tests {
         for outcome in AnswerOutcome::ALL {
             let mut answer = Answer::new(receipt(), None, outcome, vec![]);
             answer.delivery_id = Some(receipt().delivery(255));
-            assert!(answer.id().parse::<crate::domain::EventId>().is_ok(), "{}", answer.id());
+            let mut ids = std::collections::BTreeSet::new();
+            for round in [0, 1, 2, 998] {
+                answer.round = round;
+                assert!(answer.id().parse::<crate::domain::EventId>().is_ok(), "{}", answer.id());
+                assert!(ids.insert(answer.id()), "each round has its own: {}", answer.id());
+            }
         }
     }
 

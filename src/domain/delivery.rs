@@ -104,6 +104,8 @@ pub enum HoldReason {
     Person,
     /// The parcel lies in the receiver's mailbox until it acknowledges.
     Mailbox,
+    /// No agreement is in force: until one that is appears in the configuration, or a person lets it go.
+    Agreement,
 }
 
 impl HoldReason {
@@ -112,6 +114,7 @@ impl HoldReason {
             Self::Order => "order",
             Self::Person => "person",
             Self::Mailbox => "mailbox",
+            Self::Agreement => "agreement",
         }
     }
 }

@@ -80,6 +80,17 @@ pub enum Standing {
     MetLate,
     /// Ended without being met: the delivery died or was cancelled.
     Ended,
+    /// A person waived it while it was open: it is neither met nor breached, whatever comes.
+    Waived,
+}
+
+/// How a promise ended that was not met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unmet {
+    /// With its delivery.
+    Ended,
+    /// By a person's word.
+    Waived,
 }
 
 impl Standing {
@@ -87,13 +98,14 @@ impl Standing {
         starts: Timestamp,
         due: Timestamp,
         met: Option<Timestamp>,
-        ended: bool,
+        unmet: Option<Unmet>,
         now: Timestamp,
     ) -> Self {
         match met {
             Some(at) if at <= due => Self::Met,
             Some(_) => Self::MetLate,
-            None if ended => Self::Ended,
+            None if unmet == Some(Unmet::Waived) => Self::Waived,
+            None if unmet == Some(Unmet::Ended) => Self::Ended,
             None if now >= due => Self::Breached,
             None if now >= step_instant(starts, due, AT_RISK) => Self::AtRisk,
             None => Self::OnTrack,
@@ -108,6 +120,7 @@ impl Standing {
             Self::Met => "met",
             Self::MetLate => "met_late",
             Self::Ended => "ended",
+            Self::Waived => "waived",
         }
     }
 }
@@ -158,15 +171,16 @@ mod tests {
     fn a_promise_met_in_time_is_met_and_stays_so() {
         let clocked = day().start(Timestamp::UNIX_EPOCH);
         let hours = |h| Timestamp::from_second(h * 3600).unwrap();
-        let standing = |met: Option<i64>, ended, now| {
-            Standing::of(clocked.starts, clocked.due, met.map(hours), ended, hours(now))
+        let standing = |met: Option<i64>, unmet, now| {
+            Standing::of(clocked.starts, clocked.due, met.map(hours), unmet, hours(now))
         };
-        assert_eq!(standing(None, false, 17), Standing::OnTrack);
-        assert_eq!(standing(None, false, 18), Standing::AtRisk);
-        assert_eq!(standing(None, false, 24), Standing::Breached);
-        assert_eq!(standing(Some(24), false, 99), Standing::Met);
-        assert_eq!(standing(Some(25), false, 99), Standing::MetLate);
-        assert_eq!(standing(None, true, 99), Standing::Ended);
+        assert_eq!(standing(None, None, 17), Standing::OnTrack);
+        assert_eq!(standing(None, None, 18), Standing::AtRisk);
+        assert_eq!(standing(None, None, 24), Standing::Breached);
+        assert_eq!(standing(Some(24), None, 99), Standing::Met);
+        assert_eq!(standing(Some(25), None, 99), Standing::MetLate);
+        assert_eq!(standing(None, Some(Unmet::Ended), 99), Standing::Ended);
+        assert_eq!(standing(None, Some(Unmet::Waived), 99), Standing::Waived);
     }
 
     proptest! {

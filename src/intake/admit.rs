@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 use sha2::{Digest, Sha256};
 
 use super::{
+    agreements::{self, Under},
     examine::content,
     rules::{CompiledKind, KindPromise, Rules, Sender},
 };
@@ -12,7 +13,6 @@ use crate::{
     domain::{
         Agreement, Cpr, Envelope, Event, Fault, FaultCode, Format, HoldReason, KindId, Party, Text,
         Violation,
-        agreement::{Found, OutsideValidity, find},
         answer::Subscription,
         route::{Receiver, route},
         sla::Clocked,
@@ -47,6 +47,7 @@ pub fn admit(rules: &Rules, arrived: Arrived) -> Admission {
                 receiver: named.receiver,
                 violations: refused.violations,
                 answers,
+                astray_in: None,
             }))
         }
     }
@@ -70,7 +71,7 @@ fn check_more(rules: &Rules, arrived: &Arrived, sender: Option<&Sender>, refused
     if let Some(envelope) = &refused.envelope {
         check_source(envelope, sender, violations);
         check_time(rules, envelope, arrived, violations);
-        check_agreement(rules, envelope, violations);
+        agreements::check(rules, envelope, violations);
         if let Some(compiled) = compiled {
             check_direction(compiled, envelope, violations);
         }
@@ -110,15 +111,13 @@ fn judge(
     let mut violations = Vec::new();
     check_source(&event.envelope, sender, &mut violations);
     check_time(rules, &event.envelope, &arrived, &mut violations);
-    let agreement = check_agreement(rules, &event.envelope, &mut violations).cloned();
+    let under = agreements::check(rules, &event.envelope, &mut violations);
     let owed = match rules.kinds.get(&event.envelope.kind) {
         None => {
             violations.push(unknown_kind(&event.envelope.kind));
             None
         }
-        Some(compiled) => {
-            check_content(rules, compiled, &event, &arrived, agreement.as_ref(), &mut violations)
-        }
+        Some(compiled) => check_content(rules, compiled, &event, &arrived, under, &mut violations),
     };
     let envelope = event.envelope.clone();
     match owed {
@@ -126,7 +125,7 @@ fn judge(
             Admission::Accepted(Box::new(Accepted {
                 arrived,
                 hash: codec::canonical_hash(&event),
-                agreement: agreement.map(|a| a.id),
+                agreement: under.agreement().map(|a| a.id.clone()),
                 warnings: violations,
                 answers,
                 deliveries,
@@ -141,6 +140,7 @@ fn judge(
             receiver: Some(envelope.receiver.to_string()),
             violations,
             answers,
+            astray_in: None,
         })),
     }
 }
@@ -197,63 +197,6 @@ fn check_time(rules: &Rules, envelope: &Envelope, arrived: &Arrived, violations:
     }
 }
 
-/// The agreement in force at the business time decides. A complaint is carried without one, with a warning.
-fn check_agreement<'a>(
-    rules: &'a Rules,
-    envelope: &Envelope,
-    violations: &mut Vec<Violation>,
-) -> Option<&'a Agreement> {
-    let named = envelope.agreement.as_deref();
-    let found = find(&rules.agreements, &envelope.source, &envelope.receiver, named, envelope.time);
-    let (rule, expected, text) = match found {
-        Found::InForce(agreement) if agreement.takes(&envelope.kind.name) => return Some(agreement),
-        Found::InForce(agreement) => (
-            "agreement.kind",
-            agreement.kinds.join(", "),
-            Text::new(
-                format!("Aftalen {} omfatter ikke denne beskedtype.", agreement.id),
-                format!("Agreement {} does not take this kind.", agreement.id),
-            ),
-        ),
-        Found::NotTheirs => (
-            "agreement.unknown",
-            "an agreement between these two parties".to_owned(),
-            Text::new(
-                "Den nævnte aftale findes ikke mellem disse parter.",
-                "The agreement named is not one between these parties.",
-            ),
-        ),
-        Found::Several(ids) => (
-            "agreement.ambiguous",
-            ids.join(" or "),
-            Text::new(
-                "Flere aftaler gælder; beskeden skal nævne, hvilken den sendes under.",
-                "Several agreements are in force; the message must name the one it is sent under.",
-            ),
-        ),
-        Found::Outside(nearest) => (
-            "agreement.validity",
-            nearest.map_or_else(String::new, |a| {
-                let last = a.valid_to.map_or_else(|| "on".to_owned(), |d| d.to_string());
-                format!("{}: {} to {last}", a.id, a.valid_from)
-            }),
-            Text::new(
-                "Ingen aftale mellem parterne gælder på hændelsestidspunktet.",
-                "No agreement between the parties is in force at the business time.",
-            ),
-        ),
-    };
-    let carried = envelope.kind.name == "complaint"
-        || (rule == "agreement.validity" && rules.outside_validity == OutsideValidity::Flag);
-    let violation = if carried {
-        Violation::warning("/agreement", rule, FaultCode::AgreementRefuses, text)
-    } else {
-        Violation::error("/agreement", rule, FaultCode::AgreementRefuses, text)
-    };
-    violations.push(violation.expected(expected));
-    None
-}
-
 fn unknown_kind(kind: &KindId) -> Violation {
     Violation::error(
         "/type",
@@ -272,7 +215,7 @@ fn check_content(
     compiled: &CompiledKind,
     event: &Event,
     arrived: &Arrived,
-    agreement: Option<&Agreement>,
+    under: Under<'_>,
     violations: &mut Vec<Violation>,
 ) -> Option<Vec<NewDelivery>> {
     check_direction(compiled, &event.envelope, violations);
@@ -295,14 +238,14 @@ fn check_content(
         let format = receiver.format.unwrap_or(compiled.kind.format());
         match compiled.kind.render(event, format) {
             Ok(parcel) => {
-                let (promise, expires) = clock(rules, agreement, &event.envelope, arrived);
+                let (promise, expires) = clock(rules, under.agreement(), &event.envelope, arrived);
                 deliveries.push(NewDelivery {
                     receiver: receiver.name.clone(),
                     parcel,
                     ordering_key: ordering_key(receiver, &event.envelope, &facts),
                     promise,
                     expires,
-                    hold: hold(format, &facts),
+                    hold: hold(format, &facts).or_else(|| under.hold()),
                 });
             }
             Err(cannot) => violations.extend(cannot),

@@ -20,12 +20,15 @@ use tracing::{info, warn};
 use super::{Intake, RawMessage, headers, rules::Rules};
 use crate::{
     amqp_client::{self, Broker, NotConnected},
-    domain::{FaultCode, Text, Violation, answer::Subscription},
-    lifecycle::{Stop, crash},
+    lifecycle::Stop,
     reconnect::Reconnect,
-    store::{Admission, Arrived, InHand, Invalid, StoreError, Way},
+    store::{InHand, StoreError, Way},
     telemetry::Part,
 };
+
+mod judge;
+
+use judge::{Brought, judge, set_aside};
 
 /// Bytes that may lie unacknowledged: prefetch times the largest recent body.
 const IN_FLIGHT_BYTES: usize = 64 * 1024 * 1024;
@@ -247,96 +250,53 @@ async fn take(intake: &Intake, queue: &Queue, batch: Vec<Delivery>) -> Result<()
     let mut together = Vec::with_capacity(batch.len());
     for delivery in batch {
         let suspect = delivery.redelivered.then(|| fingerprint(&queue.name, &delivery));
-        let user = delivery.properties.user_id().as_ref().map(ToString::to_string);
-        let arrived = arrived(intake, queue, &rules, delivery);
+        let brought = brought(intake, queue, &rules, delivery);
         match suspect {
-            None => together.push(judge(&rules, queue, arrived, user.as_deref())),
+            None => together.push(judge(&rules, queue, brought)),
             Some(key) => {
                 intake.accept(std::mem::take(&mut together)).await?;
-                take_suspect(intake, &rules, queue, arrived, user.as_deref(), key).await?;
+                take_suspect(intake, &rules, queue, brought, key).await?;
             }
         }
     }
     intake.accept(together).await.map(|_| ())
 }
 
-fn arrived(intake: &Intake, queue: &Queue, rules: &Rules, delivery: Delivery) -> Arrived {
+fn brought(intake: &Intake, queue: &Queue, rules: &Rules, delivery: Delivery) -> Brought {
     let properties = &delivery.properties;
     let sent = properties
         .timestamp()
         .and_then(|seconds| i64::try_from(seconds).ok())
         .and_then(|seconds| Timestamp::from_second(seconds).ok());
+    let headers = headers::amqp(properties);
+    let named = headers::named(properties, &headers);
+    let user = properties.user_id().as_ref().map(ToString::to_string);
     let raw = RawMessage {
         party: queue.party.clone(),
         content_type: properties.content_type().as_ref().map(ToString::to_string),
-        headers: headers::amqp(properties),
+        headers,
         body: delivery.data.into(),
         sent,
     };
-    intake.receive(raw, Way::Amqp, rules)
-}
-
-/// Admits a message whose AMQP user is the queue's; otherwise it is invalid, under the party of the user that
-/// sent it, and never answered into the queue's party's queue.
-fn judge(rules: &Rules, queue: &Queue, mut arrived: Arrived, user: Option<&str>) -> Admission {
-    crash::poison(&arrived.raw);
-    match (&queue.user, user) {
-        (None, _) => super::admit(rules, arrived),
-        (Some(owner), Some(user)) if owner == user => super::admit(rules, arrived),
-        (Some(owner), user) => {
-            let intruder = user.and_then(|user| rules.sender_of_user(user));
-            arrived.party = intruder.map_or_else(|| "unknown".to_owned(), |s| s.party.code().to_owned());
-            warn!(queue = %queue.name, user = user.unwrap_or("(none)"), receipt = %arrived.receipt,
-                "A message in {} is not from its owner; it is filed under {} and not answered there",
-                queue.name, arrived.party);
-            let text = Text::new(
-                "Beskeden ligger i en anden parts kø eller mangler sit user-id.",
-                "The message is in another party's queue, or carries no user-id.",
-            );
-            let violation = Violation::error("", "party.amqp-user", FaultCode::NotYourSource, text)
-                .expected(format!("user-id {owner}"))
-                .actual(user.unwrap_or("(none)"));
-            refused(arrived, violation, Subscription(0))
-        }
-    }
-}
-
-fn refused(arrived: Arrived, violation: Violation, answers: Subscription) -> Admission {
-    Admission::Invalid(Box::new(Invalid {
-        arrived,
-        message_id: None,
-        source: None,
-        kind: None,
-        receiver: None,
-        violations: vec![violation],
-        answers,
-    }))
+    Brought { arrived: intake.receive(raw, Way::Amqp, rules), user, named }
 }
 
 async fn take_suspect(
     intake: &Intake,
     rules: &Rules,
     queue: &Queue,
-    arrived: Arrived,
-    user: Option<&str>,
+    brought: Brought,
     key: [u8; 32],
 ) -> Result<(), StoreError> {
-    let mark = InHand { key, now: arrived.received, way: Way::Amqp, party: queue.party.clone() };
+    let mark = InHand { key, now: brought.arrived.received, way: Way::Amqp, party: queue.party.clone() };
     let crashes = intake.store.take_in_hand(mark).await?;
-    let admission =
-        if crashes < CRASHES_MAX { judge(rules, queue, arrived, user) } else { set_aside(arrived, crashes) };
+    let admission = if crashes < CRASHES_MAX {
+        judge(rules, queue, brought)
+    } else {
+        set_aside(rules, queue, brought, crashes)
+    };
     intake.accept(vec![admission]).await?;
     intake.store.put_down(key).await
-}
-
-fn set_aside(arrived: Arrived, crashes: u32) -> Admission {
-    warn!(receipt = %arrived.receipt, crashes, "Message {} was in hand at {crashes} crashes and is set aside", arrived.receipt);
-    let text = Text::new(
-        "Beskeden standsede den proces, der læste den, to gange og er lagt til side.",
-        "The message stopped the process that read it twice, and was set aside.",
-    );
-    let violation = Violation::error("", "message.set-aside", FaultCode::SetAside, text);
-    refused(arrived, violation.actual(format!("{crashes} crashes")), Subscription::default())
 }
 
 /// What makes two deliveries of the broker the same message, whatever is in it.

@@ -2,10 +2,21 @@
 
 use lapin::{BasicProperties, types::AMQPValue};
 
+use crate::domain::EventId;
+
 /// Headers that are looked at; a message with more is read without the rest, and refused by its envelope.
 const HEADERS_MAX: usize = 100;
 /// Bytes of one value.
 const VALUE_MAX: usize = 4 * 1024;
+
+/// The message's id as its sender gives it outside the body: a hint by which to find a message whose body is
+/// not read. Nothing rests on it.
+pub(super) fn named(properties: &BasicProperties, headers: &[(String, String)]) -> Option<EventId> {
+    let header =
+        headers.iter().find(|(name, _)| ["cloudevents_id", "cloudevents:id"].contains(&name.as_str()));
+    let header = header.and_then(|(_, value)| value.parse().ok());
+    header.or_else(|| properties.message_id().as_ref()?.as_str().parse().ok())
+}
 
 /// Every header with a scalar value, names in lower case. Tables and arrays, however deep, are not walked.
 pub(super) fn amqp(properties: &BasicProperties) -> Vec<(String, String)> {
@@ -45,4 +56,34 @@ fn scalar(value: &AMQPValue) -> Option<String> {
         | AMQPValue::Void => return None,
     };
     Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use lapin::types::FieldTable;
+
+    use super::*;
+
+    #[test]
+    fn an_unread_message_is_named_by_its_header_or_its_property() {
+        let found = |header: Option<(&str, &str)>, property: Option<&str>| {
+            let mut table = FieldTable::default();
+            if let Some((name, value)) = header {
+                table.insert(name.into(), AMQPValue::LongString(value.into()));
+            }
+            let properties = BasicProperties::default().with_headers(table);
+            let properties = match property {
+                Some(id) => properties.with_message_id(id.into()),
+                None => properties,
+            };
+            named(&properties, &amqp(&properties)).map(|id| id.to_string())
+        };
+        let some = |id: &str| Some(id.to_owned());
+        assert_eq!(found(None, Some("m-1")), some("m-1"));
+        assert_eq!(found(Some(("cloudEvents:id", "m-2")), Some("m-1")), some("m-2"));
+        assert_eq!(found(Some(("cloudEvents_id", "m-2")), None), some("m-2"));
+        assert_eq!(found(Some(("cloudEvents_id", "no id of ours")), Some("m-1")), some("m-1"));
+        assert_eq!(found(None, Some("no id of ours")), None);
+        assert_eq!(found(None, None), None);
+    }
 }

@@ -17,9 +17,11 @@ use crate::{
 };
 
 mod admit;
+mod agreements;
 pub mod broker;
 mod examine;
 mod headers;
+pub mod held;
 mod rules;
 pub mod spool;
 pub mod topology;

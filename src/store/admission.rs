@@ -86,6 +86,8 @@ pub struct Invalid {
     pub receiver: Option<String>,
     pub violations: Vec<Violation>,
     pub answers: Subscription,
+    /// The code of the party in whose queue it lay, where it is not that party's own.
+    pub astray_in: Option<String>,
 }
 
 /// What admission made of a raw message.

@@ -3,7 +3,7 @@
 //! An engine's own file says how a store is opened and names each promise once, by [`conforms`]. Nothing here
 //! knows which engine it is.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
@@ -71,6 +71,7 @@ mod on_sqlite {
             a_batch_is_judged_in_order_even_within_itself
             answers_stand_in_order_and_keep_their_ids
             a_cursor_never_goes_back
+            what_came_astray_is_told_by_queue_and_party
             a_message_left_in_hand_is_remembered_over_a_crash
             lanes_and_pauses_outlive_the_process
         }
@@ -85,7 +86,10 @@ mod on_sqlite {
             the_head_of_an_ordering_key_holds_the_others_until_it_ends
             what_is_settled_is_settled_once
             a_parcel_in_the_mailbox_waits_for_its_acknowledgement
+            a_parcel_in_the_mailbox_is_found_however_much_lies_before_it
             a_crash_of_ours_is_counted
+            what_waits_for_an_agreement_waits_until_a_person_lets_it_go
+            what_died_of_the_same_is_one_group
         }
         handed {
             what_is_stored_is_leased_and_handed_over_at_once
@@ -116,6 +120,11 @@ mod on_sqlite {
             a_refusal_by_the_receiver_is_a_death
             a_receipt_overtakes_an_attempt_under_way
             a_command_for_nobody_is_not_found
+            a_command_rings_the_lane_and_the_senders_answers
+            each_death_and_what_follows_it_is_told_under_an_id_of_its_own
+            a_waived_promise_is_neither_met_nor_breached_whatever_comes
+            a_waived_promise_hides_no_refusal_on_the_way
+            what_is_met_or_ended_is_not_waived
         }
         alerts {
             a_condition_opens_one_alert_and_its_absence_resolves_it
@@ -210,6 +219,7 @@ impl Office {
                 Text::new("forkert", "wrong"),
             )],
             answers: Subscription::default(),
+            astray_in: None,
         }
     }
 
@@ -300,6 +310,9 @@ impl Office {
     async fn check(&self) {
         let conservation = self.store().conservation().await.unwrap();
         assert!(conservation.holds(), "{conservation:?}");
+        let log = self.store().answers(PARTY.into(), 0, 10_000).await.unwrap();
+        let ids: BTreeSet<String> = log.iter().map(|l| l.answer.id()).collect();
+        assert_eq!(ids.len(), log.len(), "each answer has an id of its own");
         history::agrees_with_the_promises(self).await;
     }
 }

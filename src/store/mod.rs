@@ -95,6 +95,20 @@ pub enum Command {
     Confirm { delivery: DeliveryId, receipt: Option<String>, by: String },
     /// The receiver says that it refuses it.
     Refuse { delivery: DeliveryId, fault: Fault, by: String },
+    /// Its open promises end, neither met nor breached, and why. It is delivered all the same.
+    Waive { delivery: DeliveryId, reason: String },
+}
+
+impl Command {
+    pub fn delivery(&self) -> DeliveryId {
+        match self {
+            Self::Retry(delivery)
+            | Self::Cancel { delivery, .. }
+            | Self::Confirm { delivery, .. }
+            | Self::Refuse { delivery, .. }
+            | Self::Waive { delivery, .. } => *delivery,
+        }
+    }
 }
 
 /// What became of a command.
@@ -184,6 +198,7 @@ pub trait Store: Views + Send + Sync {
         now: Timestamp,
     ) -> BoxFuture<'_, Result<Commanded, StoreError>>;
 
+    /// Gives a command, and rings the receiver's bell and that of the sender's answers where it did something.
     fn command(
         &self,
         command: Command,

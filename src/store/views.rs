@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{Conservation, LaneState, LoggedAnswer, MailboxItem, StoreError};
 use crate::domain::{
-    DeliveryId, Fault, ReceiptId, Violation,
+    DeliveryId, Fault, FaultCode, HoldReason, ReceiptId, Violation,
     alert::{Alert, Change, Condition},
 };
 
@@ -53,6 +53,8 @@ pub struct MessageView {
     pub subject: Option<String>,
     pub agreement: Option<String>,
     pub correlation_id: Option<String>,
+    /// The message that led to this one, where its sender or a person said so.
+    pub causation_id: Option<String>,
     pub occurred: Option<Timestamp>,
     pub recorded: Option<Timestamp>,
     pub sent: Option<Timestamp>,
@@ -143,6 +145,44 @@ pub struct Backlog {
     pub nearest_deadline: Option<Timestamp>,
 }
 
+/// Messages that lay in another party's queue, counted by that queue and by whose they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Astray {
+    /// The code of the party whose queue it is.
+    pub queue_of: String,
+    /// The code of the party whose user put them there; `unknown` where no party has that user.
+    pub party: String,
+    pub count: i64,
+    /// When the first of them came.
+    pub first: Timestamp,
+    /// The latest of them.
+    pub example: ReceiptId,
+}
+
+/// Dead deliveries that died of the same at the same receiver.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeadGroup {
+    pub receiver: String,
+    pub kind: String,
+    pub code: FaultCode,
+    pub count: i64,
+    /// When the first and the last of them died.
+    pub first: Timestamp,
+    pub last: Timestamp,
+    /// The earliest due time among them.
+    pub earliest_due: Timestamp,
+}
+
+/// Which deliveries are meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Which {
+    /// Pending and held for that reason.
+    Held(HoldReason),
+    /// Those of a [`DeadGroup`].
+    Dead { receiver: String, kind: String, code: FaultCode },
+}
+
 /// A change of an alert: its place in the log, when, what, and the condition.
 pub type AlertChange = (i64, Timestamp, Change, Condition);
 
@@ -215,11 +255,28 @@ pub trait Views {
         most: u32,
     ) -> BoxFuture<'_, Result<Vec<MailboxItem>, StoreError>>;
 
+    /// What lies in its receiver's mailbox under that id, however much else lies there.
+    fn parcel(&self, delivery: DeliveryId) -> BoxFuture<'_, Result<Option<MailboxItem>, StoreError>>;
+
+    /// What came astray after that instant, by queue and party.
+    fn astray(&self, since: Timestamp) -> BoxFuture<'_, Result<Vec<Astray>, StoreError>>;
+
+    /// What is dead, grouped, the earliest due first.
+    fn dead_groups(&self) -> BoxFuture<'_, Result<Vec<DeadGroup>, StoreError>>;
+
+    /// Deliveries in the order of their arrival, from the one after `after` on.
+    fn which(
+        &self,
+        which: Which,
+        after: Option<DeliveryId>,
+        most: u32,
+    ) -> BoxFuture<'_, Result<Vec<DeliveryId>, StoreError>>;
+
     /// The receiver a delivery goes to.
     fn delivery_receiver(&self, delivery: DeliveryId) -> BoxFuture<'_, Result<Option<String>, StoreError>>;
 
     fn conservation(&self) -> BoxFuture<'_, Result<Conservation, StoreError>>;
 
-    /// Ended promises by outcome: `met`, `met_late`; and `breached`, `open`.
+    /// Promises by how they stand: `met`, `met_late`, `ended`, `waived`, `breached`, `open`.
     fn sla_totals(&self, now: Timestamp) -> BoxFuture<'_, Result<BTreeMap<String, i64>, StoreError>>;
 }

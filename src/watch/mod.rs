@@ -17,6 +17,7 @@ use crate::{
     telemetry::{ForReceiver, InState, Metrics, Steps},
 };
 
+mod astray;
 mod backlog;
 mod dead;
 mod lanes;
@@ -55,7 +56,7 @@ pub trait Watcher: Send + Sync {
 
 /// Every watcher.
 const WATCHERS: &[&dyn Watcher] =
-    &[&sla::Sla, &lanes::Lanes, &backlog::Backlogs, &dead::Dead, &watchdog::Watchdog];
+    &[&sla::Sla, &lanes::Lanes, &backlog::Backlogs, &dead::Dead, &astray::Strays, &watchdog::Watchdog];
 
 /// Watches until the stop.
 ///

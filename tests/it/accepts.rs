@@ -7,15 +7,21 @@ use std::{
     time::Duration,
 };
 
+use jiff::SignedDuration;
 use kassebro::{
     codec::kombit,
-    domain::{Envelope, Event, KindId},
+    domain::{Envelope, Event, KindId, alert::Change},
+    store::{
+        Views,
+        sqlite::{Mode, Sqlite},
+    },
 };
 use lapin::{BasicProperties, types::AMQPValue};
 use serde_json::Value;
 
 use crate::support::{
-    eventually::eventually,
+    command::run,
+    eventually::{eventually, stays},
     rounds,
     scene::{FUND, OTHER, Plan, Scene, body, event, headers, messages, only},
     session::{Published, QueueKind},
@@ -186,6 +192,56 @@ async fn what_another_user_puts_into_a_queue_is_that_users_and_is_not_answered_t
     assert_eq!(kept.answers.len(), 1, "nobody is told of the others: {:?}", kept.answers);
     assert!(scene.shown("intruder-1").is_none(), "nor does the fund find it");
     scene.stop_with_nothing_left().await;
+}
+
+#[tokio::test]
+async fn what_came_astray_is_alerted_until_none_came_for_an_hour_also_over_a_restart() {
+    let mut scene = Plan::new().start().await;
+    let mut table = headers(&[]);
+    let copies = vec![AMQPValue::LongString("3f.message".into())];
+    table.insert("BCC".into(), AMQPValue::FieldArray(copies.into()));
+    let properties = scene.other.properties().with_headers(table);
+    for number in 0..3 {
+        let message = body("complaint", 1, &format!("intruder-{number}"));
+        scene.other.publish_to("nowhere", properties.clone(), &message).await.unwrap();
+    }
+    scene.fund.publish_with(BasicProperties::default(), &body("complaint", 1, "nobodys")).await;
+    let alerts = |scene: &Scene| {
+        let store = Sqlite::open(&scene.gateway.folder().join("kassebro.db"), Mode::Tool).unwrap();
+        async move {
+            let changes = store.alert_changes(0, 1_000).await.unwrap();
+            let ours =
+                changes.into_iter().filter(|(.., condition)| condition.name == "KassebroMessagesAstray");
+            ours.map(|(_, _, change, condition)| (condition.labels["party"].clone(), change))
+                .collect::<Vec<_>>()
+        }
+    };
+    let open = [(OTHER.to_owned(), Change::Opened), ("unknown".to_owned(), Change::Opened)];
+    let opened = eventually("both are alerted", Duration::from_secs(20), async || {
+        let mut found = alerts(&scene).await;
+        found.sort_by(|one, other| one.0.cmp(&other.0));
+        (found.len() == 2).then_some(found)
+    })
+    .await;
+    assert_eq!(opened, open, "one alert for each party, however many messages");
+    let shown = run(&mut scene.gateway.command(&["--json", "alerts", "list"])).exits(0).json();
+    let of_other = shown.as_array().unwrap().iter().find(|alert| alert["labels"]["party"] == OTHER).unwrap();
+    assert_eq!((&of_other["labels"]["queue_of"], &of_other["urgency"]), (&"3f".into(), &"warning".into()));
+    assert!(of_other["summary"].as_str().unwrap().starts_with("3 messages"), "{of_other}");
+
+    scene.gateway.kill();
+    scene.gateway.restart().await;
+    stays("the restart neither resolves nor repeats it", Duration::from_secs(2), 2, async || {
+        alerts(&scene).await.len()
+    })
+    .await;
+    scene.gateway.set_clock(SignedDuration::from_mins(61));
+    let resolved = eventually("both are resolved", Duration::from_secs(20), async || {
+        let found = alerts(&scene).await;
+        (found.len() == 4).then_some(found)
+    })
+    .await;
+    assert!(resolved[2..].iter().all(|(_, change)| *change == Change::Resolved), "{resolved:?}");
 }
 
 #[tokio::test]

@@ -104,6 +104,27 @@ fn a_wrong_command_line_is_usage_and_help_is_not() {
 }
 
 #[test]
+fn every_command_has_its_manual_page() {
+    let desk = Desk::new();
+    desk.run(&["man", "--dir", "share/man1"]).exits(0);
+    let page = |name: &str| {
+        let file = desk.folder.path().join("share/man1").join(format!("{name}.1"));
+        std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+    };
+    for (name, says) in [
+        ("kassebro", "7 a breached promise was found"),
+        ("kassebro-run", "SIGTERM stops it in order"),
+        ("kassebro-messages-edit", "a corrected message"),
+        ("kassebro-sla-waive", "agreed by telephone"),
+    ] {
+        let page = page(name);
+        assert!(page.contains(".TH ") && page.contains(says), "{name}: {page}");
+    }
+    desk.run(&["man"]).exits(2);
+    desk.run(&["man", "--dir", "/dev/null/man1"]).exits(1);
+}
+
+#[test]
 fn every_command_shows_an_example() {
     let desk = Desk::new();
     let help = desk.run(&["--help"]).exits(0).out;

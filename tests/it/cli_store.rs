@@ -236,6 +236,85 @@ async fn a_refused_message_is_taken_again_once_its_reason_is_mended() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_message_is_corrected_by_another_or_given_up_and_both_are_kept() {
+    let site = Site::start().await;
+    let mut wrong = event("job_order", "e-1", "0101", ago(1));
+    wrong["data"]["surprise"] = true.into();
+    let first = site.send(&wrong, 6);
+    let reason = ["--reason", "a field too many"];
+    let edit = |receipt: &str, file: &PathBuf, exits: i32| {
+        let file = file.display().to_string();
+        site.run(&[&["--json", "messages", "edit", receipt, &file], &reason[..]].concat()).exits(exits)
+    };
+    edit(&first, &site.file("wrong.json", &wrong), 6);
+    let mended = event("job_order", "e-1", "0101", ago(1));
+    let corrected = edit(&first, &site.file("mended.json", &mended), 0).json();
+    assert_eq!(corrected["verdict"], "accepted", "a refused message claims no id");
+    let corrected = corrected["answer"]["receiptId"].as_str().unwrap().to_owned();
+    let shown = site.json(&["messages", "show", &corrected]);
+    assert_eq!((&shown["causationId"], &shown["party"]), (&first.as_str().into(), &"3f".into()));
+    let kept = site.json(&["messages", "show", &first]);
+    assert_eq!(kept["state"], "invalid");
+    assert_eq!(site.run(&["messages", "show", "--raw", &first]).exits(0).out, wrong.to_string());
+    let told = site.run(&["messages", "show", &first]).exits(0).out;
+    assert!(told.contains(&format!("gave a corrected one, receipt {corrected}: a field too many")), "{told}");
+    let mut other = mended.clone();
+    other["subject"] = "sag-2".into();
+    edit(&corrected, &site.file("other.json", &other), 5);
+    edit("019a4c10-7d00-7000-8000-000000000000", &site.file("none.json", &mended), 4);
+    site.run(&["messages", "edit", &first, "none.json"]).exits(2);
+
+    site.run(&["messages", "discard", &corrected]).exits(2);
+    let discard = |receipt: &str| site.run(&["messages", "discard", receipt, "--reason", "sent twice"]);
+    discard(&corrected).exits(0);
+    site.state("e-1", "cancelled").await;
+    assert!(site.run(&["messages", "show", &corrected]).exits(0).out.contains(": sent twice"));
+    discard(&corrected).exits(0);
+    discard(&first).exits(5);
+    discard("019a4c10-7d00-7000-8000-000000000000").exits(4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_waived_promise_is_breached_no_more() {
+    let site = Site::start().await;
+    site.send(&event("job_order", "late", "0101", ago(30)), 0);
+    site.run(&["sla", "list", "--exit-code"]).exits(7);
+    let late = site.json(&["messages", "show", "late"])["deliveries"][0]["deliveryId"].clone();
+    let waive = |delivery: &str| site.run(&["sla", "waive", delivery, "--reason", "agreed by telephone"]);
+    site.run(&["sla", "waive", late.as_str().unwrap()]).exits(2);
+    waive(late.as_str().unwrap()).exits(0);
+    waive(late.as_str().unwrap()).exits(0);
+    site.run(&["sla", "list", "--exit-code"]).exits(0);
+    let told = site.run(&["sla", "explain", "late"]).exits(0).out;
+    assert!(told.contains("waived by cli:") && told.contains(": agreed by telephone"), "{told}");
+    assert_eq!(site.json(&["sla", "list", "--all"])[0]["standing"], "waived");
+    let met = site.send(&event("complaint", "met", "0101", ago(1)), 0);
+    let met = site.state(&met, "delivered").await["deliveries"][0]["deliveryId"].clone();
+    waive(met.as_str().unwrap()).exits(5);
+    waive("019a4c10-7d00-7000-8000-000000000001").exits(4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_died_of_the_same_is_tried_again_together() {
+    let site = Site::start().await;
+    for id in ["d-1", "d-2", "d-3"] {
+        site.send(&event("complaint", id, "0707", ago(1)), 0);
+        site.state(id, "dead").await;
+    }
+    let groups = site.json(&["groups", "list"]);
+    let group = "norddjurs/complaint.v1/GW2001";
+    assert_eq!((&groups[0]["group"], &groups[0]["count"]), (&group.into(), &3.into()), "{groups}");
+    assert!(site.run(&["groups", "list"]).exits(0).out.contains("the receiver refused the message"));
+    site.refuses.plays(Plays::Answers(answer(200, "", "")));
+    assert_eq!(site.json(&["groups", "retry", group])["retried"], 3);
+    for id in ["d-1", "d-2", "d-3"] {
+        site.state(id, "delivered").await;
+    }
+    site.run(&["groups", "retry", group]).exits(4);
+    site.run(&["groups", "retry", "norddjurs"]).exits(2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_paused_receiver_gets_nothing_until_it_is_resumed() {
     let site = Site::start().await;
     site.run(&["receivers", "pause", "kbh-klager", "--reason", "their maintenance"]).exits(0);

@@ -2,6 +2,7 @@
 //! binary, so that there is one to link.
 
 mod accepts;
+mod agreements;
 mod channels;
 mod channels_amqp;
 mod channels_file;

@@ -161,6 +161,11 @@ async fn a_message_late_on_arrival_is_breached_at_once_and_delivered_all_the_sam
     assert_eq!(view.promises[0].standing, "met_late");
     passes(&world, "one", &[50, 75, 90, 100]).await;
     world.tells("one", &["accepted", "late", "delivered"]).await;
+    let metrics = world.gateway.http().get("/metrics").unwrap().body;
+    assert!(
+        !metrics.contains("kassebro_sla_steps_total{"),
+        "what came late had passed them before: {metrics}"
+    );
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ use kassebro::tools::inbox::Behaviour;
 use serde_json::Value;
 
 use crate::support::{
+    command::run,
     eventually::eventually,
     kept::Kept,
     rounds,
@@ -228,7 +229,14 @@ async fn a_message_that_stops_the_process_is_set_aside_with_the_evidence_and_its
         for (number, (_, body)) in good.iter().enumerate() {
             scene.fund.publish(body).await;
             if number == 4 {
-                scene.fund.publish(poison.as_bytes()).await;
+                let named = scene.fund.properties().with_message_id("poison-7".into());
+                scene
+                    .fund
+                    .publish_with(
+                        named.with_content_type("application/cloudevents+json".into()),
+                        poison.as_bytes(),
+                    )
+                    .await;
             }
         }
         // Once unseen among its neighbours, twice behind a mark of its own.
@@ -249,6 +257,13 @@ async fn a_message_that_stops_the_process_is_set_aside_with_the_evidence_and_its
         let rejected: Vec<_> = answers.iter().filter(|a| a["data"]["outcome"] == "rejected").collect();
         assert_eq!(rejected.len(), 1);
         assert_eq!(rejected[0]["data"]["errors"][0]["rule"], "message.set-aside");
+        let shown =
+            run(&mut scene.gateway.command(&["--json", "messages", "show", "poison-7"])).exits(0).json();
+        assert_eq!(
+            shown["receiptId"],
+            aside[0].receipt.to_string(),
+            "it is found by its name outside the body"
+        );
         scene.stop_with_nothing_left().await;
         assert_eq!(scene.kept().in_hand, 0);
     }

@@ -14,8 +14,8 @@ use crate::{
         Admission, Command, Commanded, Conservation, Hints, InHand, LaneState, Lease, LeaseAsk, Leased,
         LoggedAnswer, MailboxItem, Settled, Settlement, StepPassed, Store, StoreError, Verdict, Views,
         views::{
-            Backlog, DeliveryView, Endangered, MessageFilter, MessageLine, MessageView, PromiseView,
-            RawMessage,
+            Astray, Backlog, DeadGroup, DeliveryView, Endangered, MessageFilter, MessageLine, MessageView,
+            PromiseView, RawMessage, Which,
         },
     },
 };
@@ -95,6 +95,10 @@ impl Views for Broken {
         answers(party: String, after: i64, most: u32) -> Vec<LoggedAnswer>;
         cursor(name: String) -> i64;
         mailbox(receivers: Vec<String>, most: u32) -> Vec<MailboxItem>;
+        parcel(delivery: DeliveryId) -> Option<MailboxItem>;
+        astray(since: Timestamp) -> Vec<Astray>;
+        dead_groups() -> Vec<DeadGroup>;
+        which(which: Which, after: Option<DeliveryId>, most: u32) -> Vec<DeliveryId>;
         delivery_receiver(delivery: DeliveryId) -> Option<String>;
         conservation() -> Conservation;
         sla_totals(now: Timestamp) -> BTreeMap<String, i64>;

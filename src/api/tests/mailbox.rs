@@ -65,6 +65,24 @@ async fn a_page_holds_at_most_what_was_asked_for_over_all_receivers() {
 }
 
 #[tokio::test]
+async fn each_of_many_parcels_is_fetched_by_its_id() {
+    let rig = Rig::new();
+    let mut lying = Vec::new();
+    for number in 0..30 {
+        lying.push(deposited(&rig, &format!("m-{number}")).await);
+        rig.clock.advance(Duration::from_secs(1));
+    }
+    let page = waiting(&rig).await;
+    assert_eq!(page.len(), 20, "a page");
+    assert!(page.iter().all(|parcel| parcel["deliveryId"] != lying[29]));
+    for delivery in &lying {
+        let reply = rig.get("0101", &format!("/v1/mailbox/{delivery}")).await;
+        assert_eq!((reply.status.as_u16(), reply.header("idempotency-key")), (200, &**delivery));
+    }
+    assert_eq!(rig.get("3f", &format!("/v1/mailbox/{}", lying[29])).await.status, 404, "another's");
+}
+
+#[tokio::test]
 async fn a_waiting_fetcher_sees_a_parcel_within_a_second() {
     let rig = Rig::new();
     rig.send("3f", &event("complaint", "3f", "m-1")).await;

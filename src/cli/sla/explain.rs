@@ -38,9 +38,18 @@ pub(super) struct Explained {
     attempts: Vec<Attempt>,
     /// Positive: so much after the deadline.
     late_seconds: i64,
+    /// Who gave it up, when and why, if somebody did.
+    waived: Option<Waived>,
     /// Why it waits, if it does.
     hold: Option<String>,
     next_attempt: Option<Timestamp>,
+}
+
+#[derive(Debug, Serialize)]
+struct Waived {
+    at: Timestamp,
+    by: String,
+    reason: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -65,12 +74,9 @@ pub(super) fn explain(message: &MessageView, now: Timestamp) -> Vec<Explained> {
 }
 
 fn one(message: &MessageView, promise: &PromiseView, delivery: &DeliveryView, now: Timestamp) -> Explained {
-    let attempts: Vec<Attempt> = message
-        .history
-        .iter()
-        .filter(|event| event.delivery_id == Some(delivery.delivery_id) && event.what == "attempt")
-        .filter_map(attempt)
-        .collect();
+    let of_it = |event: &&EventView| event.delivery_id == Some(delivery.delivery_id);
+    let attempts = message.history.iter().filter(of_it).filter(|event| event.what == "attempt");
+    let attempts: Vec<Attempt> = attempts.filter_map(attempt).collect();
     let until = promise.met.or(delivery.settled).unwrap_or(now);
     let first = attempts.first().map_or(until, |a| a.started);
     let arrived = promise.received.max(promise.starts);
@@ -96,9 +102,15 @@ fn one(message: &MessageView, promise: &PromiseView, delivery: &DeliveryView, no
         waiting_seconds: waiting.as_secs(),
         attempts,
         late_seconds: until.duration_since(promise.due).as_secs(),
+        waived: message.history.iter().filter(of_it).find(|event| event.what == "waived").map(waived),
         hold: delivery.hold.clone(),
         next_attempt: promise.next_attempt,
     }
+}
+
+fn waived(event: &EventView) -> Waived {
+    let text = |name: &str| event.data[name].as_str().unwrap_or("?").to_owned();
+    Waived { at: event.at, by: text("by"), reason: text("reason") }
 }
 
 fn attempt(event: &EventView) -> Option<Attempt> {
@@ -151,6 +163,9 @@ impl Explained {
         } else {
             format!("{late} before the deadline")
         };
+        if let Some(Waived { at, by, reason }) = &self.waived {
+            return format!("{}  waived by {by}: {reason}; neither met nor breached", local(*at));
+        }
         match (self.standing.as_str(), self.met) {
             (_, Some(met)) => format!("{}  the receiver has it: {side}", local(met)),
             ("ended", None) => format!("{}  it ended undelivered: {side}", local(self.until)),
@@ -164,6 +179,9 @@ impl Explained {
             (Some("mailbox"), _) => "it lies in the mailbox until the receiver fetches it".to_owned(),
             (Some("person"), _) => {
                 "it waits for a person: `kassebro deliveries retry` or `cancel`".to_owned()
+            }
+            (Some("agreement"), _) => {
+                "it waits for an agreement in force: `kassebro deliveries retry` lets it go".to_owned()
             }
             (Some("order"), _) => "it waits for an earlier message about the same citizen".to_owned(),
             (Some(other), _) => format!("it is held: {other}"),
@@ -217,6 +235,7 @@ mod tests {
             subject: None,
             agreement: None,
             correlation_id: None,
+            causation_id: None,
             occurred: Some(at("08:00")),
             recorded: None,
             sent: None,
@@ -282,6 +301,18 @@ mod tests {
         let words = explained.words().join("\n");
         assert!(words.contains("attempt 1: no connection to the receiver (GW2101): no route"), "{words}");
         assert!(words.ends_with("the receiver has it: 31m00s after the deadline"), "{words}");
+    }
+
+    #[test]
+    fn what_was_waived_says_by_whom_and_why() {
+        let mut message = message(&[failed("09:10")], None);
+        message.promises[0].standing = "waived".into();
+        let data = json!({ "by": "cli:anna", "reason": "agreed by telephone" });
+        let delivery_id = message.history[0].delivery_id;
+        message.history.push(EventView { at: at("11:00"), what: "waived".into(), delivery_id, data });
+        let words = explain(&message, at("13:00"))[0].words().join("\n");
+        let end = "2026-11-02 12:00:00  waived by cli:anna: agreed by telephone; neither met nor breached";
+        assert!(words.ends_with(end), "{words}");
     }
 
     #[test]

@@ -124,6 +124,40 @@ fn an_agreements_promise_goes_before_the_general_one() {
 }
 
 #[test]
+fn outside_every_agreement_what_is_configured_follows_and_a_complaint_is_carried() {
+    let judged = |outside: &str, kind: &str, cpr: Option<&str>| {
+        let text = format!("[intake]\noutside_validity = \"{outside}\"\n{DEPLOYMENT}");
+        let rules = config::build(&config::from_text("test.toml", &text).unwrap(), 7).unwrap().rules;
+        let mut event = event(kind);
+        event["time"] = json!("2023-12-31T12:00:00Z");
+        if let Some(cpr) = cpr {
+            event["data"]["citizen"]["cpr"] = json!(cpr);
+        }
+        let mut arrived = arrived("3f", Way::Http, &[], "application/cloudevents+json", &event);
+        arrived.received = "2023-12-31T13:00:00Z".parse().unwrap();
+        match admit(&rules, arrived) {
+            Admission::Accepted(mut message) => {
+                assert!(message.warnings.iter().any(|w| w.rule == "agreement.validity"));
+                Ok(message.deliveries.remove(0).hold.map(|(reason, _)| reason))
+            }
+            Admission::Invalid(message) => Err(message
+                .violations
+                .into_iter()
+                .filter(Violation::is_error)
+                .map(|v| v.rule)
+                .collect::<Vec<_>>()),
+        }
+    };
+    let (refused, held) = (Err(vec!["agreement.validity".to_owned()]), Ok(Some(HoldReason::Agreement)));
+    for (outside, expected) in [("refuse", refused), ("flag", Ok(None)), ("hold", held)] {
+        assert_eq!(judged(outside, "recommendation", None), expected, "{outside}");
+        assert_eq!(judged(outside, "complaint", None), Ok(None), "{outside}: a complaint waits for no paper");
+    }
+    let person = Ok(Some(HoldReason::Person));
+    assert_eq!(judged("hold", "recommendation", Some("6707614285")), person, "no agreement helps there");
+}
+
+#[test]
 fn nobody_speaks_for_another() {
     assert_eq!(refused_by("krifa", &event("complaint")), ["party.source"]);
     assert_eq!(refused_by("stranger", &event("complaint")), ["party.source"]);

@@ -1,9 +1,11 @@
 //! What people and receivers ask of deliveries.
 
-use super::{Office, delivery, fault, hours};
+use std::time::Duration;
+
+use super::{Office, PARTY, RECEIVER, delivery, fault, hours};
 use crate::{
-    domain::{DeliveryId, FaultCode},
-    store::{Command, Commanded, Next, Settled},
+    domain::{DeliveryId, FaultCode, Outcome, attempt::Proof},
+    store::{Command, Commanded, Next, Settled, hints},
 };
 
 async fn command(office: &Office, command: Command) -> Commanded {
@@ -19,6 +21,10 @@ fn confirm(delivery: DeliveryId) -> Command {
 fn refuse(delivery: DeliveryId) -> Command {
     let fault = fault(FaultCode::ReceiverRefused);
     Command::Refuse { delivery, fault, by: "urn:dk:jobcenter:0101".into() }
+}
+
+fn waive(delivery: DeliveryId) -> Command {
+    Command::Waive { delivery, reason: "agreed by telephone".into() }
 }
 
 fn dead() -> Next {
@@ -162,9 +168,117 @@ pub(super) async fn a_command_for_nobody_is_not_found(mut office: Office) {
             Command::Cancel { delivery, reason: None },
             confirm(delivery),
             refuse(delivery),
+            waive(delivery),
         ] {
             assert_eq!(command(&office, asked).await, Commanded::NotFound);
         }
     }
     assert_eq!(office.due().await, ["one"]);
+}
+
+/// Whether a bell was rung since it was last listened to.
+async fn rung(office: &Office, name: &str) -> bool {
+    let bell = office.store().hints().bell(name);
+    // The wait gives the bell its turn; one that was rung is heard at once.
+    tokio::time::timeout(Duration::ZERO, bell.notified()).await.is_ok()
+}
+
+pub(super) async fn a_command_rings_the_lane_and_the_senders_answers(mut office: Office) {
+    let answers = hints::answers(PARTY);
+    let ids = in_order(&mut office, &["one", "two", "three", "four"]).await;
+    office.attempt(dead()).await;
+    let cancel = Command::Cancel { delivery: ids[2], reason: None };
+    for asked in [Command::Retry(ids[0]), confirm(ids[1]), refuse(ids[0]), cancel, waive(ids[3])] {
+        for bell in [RECEIVER, &answers] {
+            rung(&office, bell).await;
+            assert!(!rung(&office, bell).await, "a bell is heard once");
+        }
+        assert_eq!(command(&office, asked.clone()).await, Commanded::Done, "{asked:?}");
+        for bell in [RECEIVER, &answers] {
+            assert!(rung(&office, bell).await, "{asked:?} rings {bell}");
+        }
+    }
+    assert_eq!(command(&office, confirm(ids[1])).await, Commanded::Already);
+    assert!(!rung(&office, RECEIVER).await, "what changed nothing rings nothing");
+}
+
+pub(super) async fn each_death_and_what_follows_it_is_told_under_an_id_of_its_own(mut office: Office) {
+    let id = office.taken("one").await;
+    for _ in 0..2 {
+        office.attempt(dead()).await;
+        assert_eq!(command(&office, Command::Retry(id)).await, Commanded::Done);
+    }
+    assert_eq!(command(&office, refuse(id)).await, Commanded::Done);
+    assert_eq!(command(&office, Command::Retry(id)).await, Commanded::Done);
+    assert_eq!(command(&office, Command::Retry(id)).await, Commanded::Done, "it is no new round");
+    let outcome = Outcome::Delivered(Proof { in_transit: true, ..Proof::default() });
+    office.settle_as(office.lease(1).await.pop().unwrap(), outcome, Next::Delivered).await;
+    office.crash();
+    let log = office.store().answers(PARTY.into(), 0, 99).await.unwrap();
+    let told: Vec<String> = log.iter().map(|l| l.answer.id()).collect();
+    let (plain, again) = (id.uuid().to_string(), id.uuid().simple().to_string());
+    assert_eq!(
+        told[1..],
+        [
+            format!("{plain}.failed"),
+            format!("{again}.failed.2"),
+            format!("{again}.failed.3"),
+            format!("{again}.delivered.4"),
+        ]
+    );
+    let answers = office.store().answers(PARTY.into(), 0, 99).await.unwrap();
+    assert_eq!(told, answers.iter().map(|l| l.answer.id()).collect::<Vec<_>>(), "however often it is read");
+}
+
+pub(super) async fn a_waived_promise_is_neither_met_nor_breached_whatever_comes(mut office: Office) {
+    let id = office.taken("one").await;
+    office.pass(hours(20));
+    office.advance().await;
+    assert_eq!(office.store().endangered().await.unwrap().len(), 1);
+    assert_eq!(command(&office, waive(id)).await, Commanded::Done);
+    assert_eq!(command(&office, waive(id)).await, Commanded::Already);
+    let waived = async |office: &Office| {
+        assert_eq!(office.promise("one").await.standing, "waived");
+        assert!(office.store().endangered().await.unwrap().is_empty());
+        assert!(office.store().promises(true, 9, office.now).await.unwrap().is_empty());
+        let totals = office.store().sla_totals(office.now).await.unwrap();
+        assert_eq!(totals.into_iter().collect::<Vec<_>>(), [("waived".to_owned(), 1)]);
+    };
+    waived(&office).await;
+    office.pass(hours(10));
+    assert!(office.advance().await.is_empty(), "no step comes of it");
+    office.attempt(dead()).await;
+    waived(&office).await;
+    office.crash();
+    assert_eq!(command(&office, Command::Retry(id)).await, Commanded::Done);
+    waived(&office).await;
+    office.pass(hours(10));
+    assert!(office.advance().await.is_empty(), "a retry does not bring it back");
+    office.attempt(Next::Delivered).await;
+    waived(&office).await;
+    assert_eq!(office.told("one").await, ["accepted", "at_risk", "failed", "delivered"]);
+    let history = office.view("one").await.history;
+    let told = history.iter().find(|event| event.what == "waived").expect("it is told");
+    assert_eq!((&told.data["by"], &told.data["reason"]), (&"op".into(), &"agreed by telephone".into()));
+}
+
+pub(super) async fn a_waived_promise_hides_no_refusal_on_the_way(mut office: Office) {
+    let id = office.taken("one").await;
+    let lease = office.lease(1).await.pop().unwrap();
+    let proof = Proof { in_transit: true, receipt_follows: true, ..Proof::default() };
+    office.settle_as(lease, Outcome::Delivered(proof), Next::Delivered).await;
+    assert_eq!(command(&office, waive(id)).await, Commanded::Done);
+    assert_eq!(command(&office, refuse(id)).await, Commanded::Done);
+    assert_eq!(office.view("one").await.line.state, "dead");
+}
+
+pub(super) async fn what_is_met_or_ended_is_not_waived(mut office: Office) {
+    let met = office.taken("met").await;
+    office.attempt(Next::Delivered).await;
+    let dead_one = office.taken("dead").await;
+    office.attempt(dead()).await;
+    for (id, standing) in [(met, "met"), (dead_one, "ended")] {
+        assert_eq!(command(&office, waive(id)).await, Commanded::NotNow);
+        assert_eq!(office.promise(&id.to_string()).await.standing, standing);
+    }
 }

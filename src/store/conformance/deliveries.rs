@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use super::{Office, RECEIVER, delivery, fault, hours};
 use crate::{
     domain::{FaultCode, HoldReason},
-    store::{Command, Commanded, LeaseAsk, Next, Settled},
+    store::{Command, Commanded, LeaseAsk, Next, Settled, views::Which},
 };
 
 pub(super) async fn the_earliest_deadline_is_leased_first(mut office: Office) {
@@ -208,4 +208,86 @@ pub(super) async fn a_crash_of_ours_is_counted(mut office: Office) {
     let retry = Command::Retry(held[0].delivery_id);
     assert_eq!(office.store().command(retry, "op".into(), office.now).await.unwrap(), Commanded::Done);
     assert_eq!(office.due().await, ["one"], "a person lets it go");
+}
+
+pub(super) async fn a_parcel_in_the_mailbox_is_found_however_much_lies_before_it(mut office: Office) {
+    let mut ids = Vec::new();
+    for number in 0..30 {
+        ids.push(office.taken(&format!("m{number}")).await);
+        office.pass(SignedDuration::from_secs(1));
+    }
+    let last = ids[29];
+    assert_eq!(
+        office.store().parcel(last).await.unwrap().map(|i| i.delivery),
+        None,
+        "it does not lie there yet"
+    );
+    for _ in &ids {
+        office.attempt(Next::Hold(HoldReason::Mailbox)).await;
+    }
+    let near = office.store().mailbox(vec![RECEIVER.into()], 20).await.unwrap();
+    assert!(near.iter().all(|item| item.delivery != last), "others are due before it");
+    let found = office.store().parcel(last).await.unwrap().expect("it lies there");
+    assert_eq!((found.delivery, found.message_id.as_str()), (last, "m29"));
+    let confirm = Command::Confirm { delivery: last, receipt: None, by: "0101".into() };
+    assert_eq!(office.store().command(confirm, "0101".into(), office.now).await.unwrap(), Commanded::Done);
+    assert!(office.store().parcel(last).await.unwrap().is_none(), "what was fetched lies there no more");
+    assert!(office.store().parcel(last.receipt().delivery(2)).await.unwrap().is_none());
+}
+
+pub(super) async fn what_waits_for_an_agreement_waits_until_a_person_lets_it_go(mut office: Office) {
+    let mut held = Vec::new();
+    for id in ["one", "two", "three"] {
+        let mut message = office.message(id);
+        message.deliveries[0].hold = Some((HoldReason::Agreement, fault(FaultCode::AgreementRefuses)));
+        held.push(office.accept(message).await.answer().receipt_id.delivery(1));
+    }
+    office.taken("free").await;
+    assert_eq!(office.due().await, ["free"]);
+    office.crash();
+    let which = async |office: &Office, after, most| {
+        let which = Which::Held(HoldReason::Agreement);
+        office.store().which(which, after, most).await.unwrap()
+    };
+    assert_eq!(which(&office, None, 2).await, held[..2]);
+    assert_eq!(which(&office, Some(held[1]), 2).await, held[2..], "page by page");
+    let retry = Command::Retry(held[1]);
+    assert_eq!(office.store().command(retry, "op".into(), office.now).await.unwrap(), Commanded::Done);
+    assert_eq!(office.due().await, ["two", "free"]);
+    assert_eq!(which(&office, None, 9).await, [held[0], held[2]]);
+    assert_eq!(office.view("one").await.deliveries[0].hold.as_deref(), Some("agreement"));
+}
+
+pub(super) async fn what_died_of_the_same_is_one_group(mut office: Office) {
+    let mut ids = Vec::new();
+    for (id, code) in [
+        ("one", FaultCode::ReceiverRefused),
+        ("two", FaultCode::WindowSpent),
+        ("three", FaultCode::ReceiverRefused),
+        ("four", FaultCode::ReceiverRefused),
+    ] {
+        ids.push(office.taken(id).await);
+        office.attempt(Next::Dead(fault(code))).await;
+        office.pass(hours(1));
+    }
+    let died = office.now - hours(4);
+    let groups = office.store().dead_groups().await.unwrap();
+    let told: Vec<_> = groups.iter().map(|g| (g.code, g.count, g.first, g.last)).collect();
+    assert_eq!(
+        told,
+        [
+            (FaultCode::ReceiverRefused, 3, died, died + hours(3)),
+            (FaultCode::WindowSpent, 1, died + hours(1), died + hours(1)),
+        ]
+    );
+    let (receiver, kind) = (groups[0].receiver.clone(), groups[0].kind.clone());
+    assert_eq!((receiver.as_str(), kind.as_str()), (RECEIVER, "complaint.v1"));
+    assert_eq!(groups[0].earliest_due, died + hours(24));
+    let which = Which::Dead { receiver, kind, code: FaultCode::ReceiverRefused };
+    let first = office.store().which(which.clone(), None, 2).await.unwrap();
+    assert_eq!(first, [ids[0], ids[2]]);
+    assert_eq!(office.store().which(which.clone(), Some(first[1]), 2).await.unwrap(), [ids[3]]);
+    let retry = Command::Retry(ids[0]);
+    assert_eq!(office.store().command(retry, "op".into(), office.now).await.unwrap(), Commanded::Done);
+    assert_eq!(office.store().which(which, None, 9).await.unwrap(), [ids[2], ids[3]]);
 }

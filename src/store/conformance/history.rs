@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::Office;
 use crate::{
-    domain::sla::{AT_RISK, STEPS, Standing, step_instant},
+    domain::sla::{AT_RISK, STEPS, Standing, Unmet, step_instant},
     store::views::{EventView, MessageFilter, MessageView, PromiseView},
 };
 
@@ -16,6 +16,13 @@ struct Told {
     steps: Vec<u8>,
     met: Option<Timestamp>,
     ended: bool,
+    waived: bool,
+}
+
+impl Told {
+    fn unmet(&self) -> Option<Unmet> {
+        if self.waived { Some(Unmet::Waived) } else { self.ended.then_some(Unmet::Ended) }
+    }
 }
 
 pub(super) async fn agrees_with_the_promises(office: &Office) {
@@ -28,7 +35,7 @@ pub(super) async fn agrees_with_the_promises(office: &Office) {
             let of_it = message.history.iter().filter(|e| e.delivery_id == Some(delivery.delivery_id));
             let told = reckon(of_it, promise);
             compare(&told, promise, office.now, &message);
-            if let (None, false, Some(step)) = (told.met, told.ended, told.steps.last())
+            if let (None, None, Some(step)) = (told.met, told.unmet(), told.steps.last())
                 && *step >= AT_RISK
             {
                 *endangered.entry(*step).or_default() += 1;
@@ -56,6 +63,7 @@ fn reckon<'a>(events: impl Iterator<Item = &'a EventView>, promise: &PromiseView
             (_, Some("met" | "met_late")) => told.met = Some(event.at),
             (_, Some("ended")) | ("cancelled", _) => told.ended = told.met.is_none(),
             ("retried", _) => told.ended = false,
+            ("waived", _) => told.waived = true,
             _ => {}
         }
     }
@@ -65,7 +73,7 @@ fn reckon<'a>(events: impl Iterator<Item = &'a EventView>, promise: &PromiseView
 fn compare(told: &Told, promise: &PromiseView, now: Timestamp, message: &MessageView) {
     let history = &message.history;
     assert_eq!(told.met, promise.met, "{history:#?}");
-    let standing = Standing::of(promise.starts, promise.due, told.met, told.ended, now).name();
+    let standing = Standing::of(promise.starts, promise.due, told.met, told.unmet(), now).name();
     assert_eq!(standing, promise.standing, "{history:#?}");
     assert_eq!(told.steps, STEPS[..told.steps.len()], "each step once and in order: {history:#?}");
     let late = told.met.is_some_and(|met| met > promise.due);

@@ -158,3 +158,32 @@ pub(super) async fn lanes_and_pauses_outlive_the_process(mut office: Office) {
     office.store().pause(RECEIVER.into(), None, "op".into(), office.now).await.unwrap();
     assert_eq!(office.store().lanes().await.unwrap(), [lane(&closed, None)]);
 }
+
+pub(super) async fn what_came_astray_is_told_by_queue_and_party(mut office: Office) {
+    let began = office.now;
+    for (queue_of, party) in [("krifa", "3f"), ("krifa", "3f"), ("krifa", "unknown"), ("foa", "3f")] {
+        let mut message = office.invalid(None);
+        message.arrived.party = party.into();
+        message.astray_in = Some(queue_of.into());
+        office.accept_all(vec![Admission::Invalid(Box::new(message))]).await;
+        office.pass(SignedDuration::from_mins(10));
+    }
+    // Refused, but in its own queue.
+    let own = office.invalid(None);
+    office.accept_all(vec![Admission::Invalid(Box::new(own))]).await;
+    office.crash();
+    let told = async |office: &Office, since| {
+        let groups = office.store().astray(since).await.unwrap();
+        groups.into_iter().map(|g| (g.queue_of, g.party, g.count, g.first)).collect::<Vec<_>>()
+    };
+    let group = |queue: &str, party: &str, count, minutes| {
+        (queue.to_owned(), party.to_owned(), count, began + SignedDuration::from_mins(minutes))
+    };
+    let all = [group("foa", "3f", 1, 30), group("krifa", "3f", 2, 0), group("krifa", "unknown", 1, 20)];
+    assert_eq!(told(&office, began - SignedDuration::from_mins(1)).await, all);
+    let since = began + SignedDuration::from_mins(10);
+    assert_eq!(told(&office, since).await, [group("foa", "3f", 1, 30), group("krifa", "unknown", 1, 20)]);
+    let latest = office.store().astray(began - SignedDuration::from_mins(1)).await.unwrap();
+    let receipts: Vec<u128> = latest.iter().map(|g| g.example.uuid().as_u128() >> 8).collect();
+    assert_eq!(receipts, [4, 2, 3], "the latest of each");
+}

@@ -69,6 +69,7 @@ enum Asked {
     Cancel,
     Confirm,
     Refuse,
+    Waive,
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
@@ -80,8 +81,13 @@ fn operation() -> impl Strategy<Value = Operation> {
         1 => Just(Ends::Person),
         1 => Just(Ends::Mailbox),
     ];
-    let asked =
-        prop_oneof![Just(Asked::Retry), Just(Asked::Cancel), Just(Asked::Confirm), Just(Asked::Refuse)];
+    let asked = prop_oneof![
+        Just(Asked::Retry),
+        Just(Asked::Cancel),
+        Just(Asked::Confirm),
+        Just(Asked::Refuse),
+        Just(Asked::Waive)
+    ];
     let which = 0usize..64;
     prop_oneof![
         5 => (0usize..2, proptest::option::of(0i64..2), 0i64..30)
@@ -332,6 +338,7 @@ impl Model {
             Asked::Cancel => Command::Cancel { delivery, reason: None },
             Asked::Confirm => Command::Confirm { delivery, receipt: None, by: by() },
             Asked::Refuse => Command::Refuse { delivery, fault: fault(FaultCode::ReceiverRefused), by: by() },
+            Asked::Waive => Command::Waive { delivery, reason: "agreed".into() },
         };
         let done = self.office.store().command(command, by(), self.office.now).await.unwrap();
         if done != Commanded::Done {
@@ -346,6 +353,7 @@ impl Model {
             Asked::Cancel => owed.state = "cancelled",
             Asked::Confirm => owed.state = "delivered",
             Asked::Refuse => owed.state = "dead",
+            Asked::Waive => {}
         }
     }
 

@@ -29,9 +29,9 @@ pub(super) fn accept(tx: &mut Tx<'_>, batch: &[Admission]) -> rusqlite::Result<V
 
 /// The last resort: the raw bytes, and that they could not be stored as what they are.
 pub(super) fn keep_raw(tx: &mut Tx<'_>, admission: &Admission) -> rusqlite::Result<Verdict> {
-    let (arrived, answers) = match admission {
-        Admission::Accepted(message) => (&message.arrived, message.answers),
-        Admission::Invalid(message) => (&message.arrived, message.answers),
+    let (arrived, answers, astray_in) = match admission {
+        Admission::Accepted(message) => (&message.arrived, message.answers, None),
+        Admission::Invalid(message) => (&message.arrived, message.answers, message.astray_in.clone()),
     };
     let text = Text::new("Beskeden kan ikke gemmes, som den er.", "The message cannot be stored as it is.");
     let invalid = Invalid {
@@ -42,6 +42,7 @@ pub(super) fn keep_raw(tx: &mut Tx<'_>, admission: &Admission) -> rusqlite::Resu
         receiver: None,
         violations: vec![Violation::error("", "message.not-storable", FaultCode::SetAside, text)],
         answers,
+        astray_in,
     };
     reject(tx, &invalid).map(Verdict::Rejected)
 }
@@ -263,6 +264,7 @@ fn same_identity(tx: &mut Tx<'_>, message: &Accepted) -> rusqlite::Result<Verdic
         receiver: Some(message.envelope.receiver.to_string()),
         violations: vec![identity_reused(&answer)],
         answers: message.answers,
+        astray_in: None,
     };
     reject(tx, &invalid).map(Verdict::Conflict)
 }
@@ -286,8 +288,8 @@ fn reject(tx: &mut Tx<'_>, message: &Invalid) -> rusqlite::Result<Answer> {
     tx.execute(
         "-- store::accept invalid
          INSERT INTO message (receipt, state, party, source, id, kind, receiver, sent_at, received_at, way, generation,
-             answers, findings, content_type, headers, raw)
-         VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+             answers, findings, content_type, headers, raw, astray_in)
+         VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
         params![
             arrived.receipt.uuid().as_bytes(),
             arrived.party,
@@ -304,6 +306,7 @@ fn reject(tx: &mut Tx<'_>, message: &Invalid) -> rusqlite::Result<Answer> {
             arrived.content_type,
             headers(arrived),
             &arrived.raw[..],
+            message.astray_in,
         ],
     )?;
     let seq = tx.connection.last_insert_rowid();

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     domain::{AnswerOutcome, DeliveryId, Fault, HoldReason},
-    store::{Command, Commanded, LaneState, json as to_json},
+    store::{Command, Commanded, LaneState, hints, json as to_json},
 };
 
 const PENDING: i64 = 0;
@@ -27,35 +27,49 @@ struct Target {
     state: i64,
     ordering_key: Option<i64>,
     hold: Option<String>,
+    receiver: String,
+    /// How often it was tried again after its death.
+    rounds: u32,
 }
 
+/// Gives a command; says what became of it and which bells to ring once it is committed: the lane may have
+/// something to do, the sender something to read.
 pub(super) fn command(
     tx: &mut Tx<'_>,
     command: &Command,
     by: &str,
     now: Timestamp,
-) -> rusqlite::Result<Commanded> {
-    let (Command::Retry(delivery)
-    | Command::Cancel { delivery, .. }
-    | Command::Confirm { delivery, .. }
-    | Command::Refuse { delivery, .. }) = command;
-    let Some(target) = target(tx, *delivery)? else { return Ok(Commanded::NotFound) };
-    match command {
+) -> rusqlite::Result<(Commanded, Vec<String>)> {
+    let Some(target) = target(tx, command.delivery())? else { return Ok((Commanded::NotFound, vec![])) };
+    let commanded = match command {
         Command::Retry(_) => retry(tx, &target, by, now),
         Command::Cancel { reason, .. } => cancel(tx, &target, reason.as_deref(), by, now),
         Command::Confirm { receipt, by, .. } => confirm(tx, &target, receipt.as_deref(), by, now),
         Command::Refuse { fault, by, .. } => refuse(tx, &target, fault, by, now),
+        Command::Waive { reason, .. } => waive(tx, &target, reason, by, now),
+    }?;
+    if commanded != Commanded::Done {
+        return Ok((commanded, vec![]));
     }
+    let (party, _) = whom(tx, message_of(target.seq))?;
+    Ok((commanded, vec![target.receiver, hints::answers(&party)]))
 }
 
 fn target(tx: &Tx<'_>, delivery: DeliveryId) -> rusqlite::Result<Option<Target>> {
     let Some(seq) = number(tx, delivery)? else { return Ok(None) };
     tx.prepare(
         "-- store::command target
-         SELECT state, ordering_key, hold FROM delivery WHERE seq = ?1",
+         SELECT state, ordering_key, hold, receiver, rounds FROM delivery WHERE seq = ?1",
     )?
     .query_row([seq], |row| {
-        Ok(Target { seq, state: row.get(0)?, ordering_key: row.get(1)?, hold: row.get(2)? })
+        Ok(Target {
+            seq,
+            state: row.get("state")?,
+            ordering_key: row.get("ordering_key")?,
+            hold: row.get("hold")?,
+            receiver: row.get("receiver")?,
+            rounds: row.get("rounds")?,
+        })
     })
     .optional()
 }
@@ -72,13 +86,15 @@ fn retry(tx: &mut Tx<'_>, target: &Target, by: &str, now: Timestamp) -> rusqlite
     };
     tx.execute(
         "-- store::command retry
-         UPDATE delivery SET state = 0, phase = ?3, hold = ?4, settled_at = NULL, fault = NULL, next_attempt_at = ?2
+         UPDATE delivery SET state = 0, phase = ?3, hold = ?4, settled_at = NULL, fault = NULL, next_attempt_at = ?2,
+             rounds = rounds + ?5
          WHERE seq = ?1",
         params![
             target.seq,
             us(now),
             if behind { 2 } else { 0 },
-            behind.then_some(HoldReason::Order.name())
+            behind.then_some(HoldReason::Order.name()),
+            i64::from(target.state == DEAD),
         ],
     )?;
     deadlines::resume(tx, target.seq)?;
@@ -129,7 +145,7 @@ fn confirm(
         end_delivery(tx, target, DELIVERED, None, now)?;
         release_next(tx, target.ordering_key)?;
         if answers.wants(AnswerOutcome::Delivered) {
-            let told = json!({ "receipt": receipt }).to_string();
+            let told = in_round(json!({ "receipt": receipt }), target.rounds);
             log_answer(
                 tx,
                 &party,
@@ -175,21 +191,51 @@ fn refuse(
     }
     log_event(tx, message, Some(target.seq), us(now), "receipt", Some(&told.to_string()))?;
     if answers.wants(AnswerOutcome::Failed) {
-        let data = json!({ "fault": fault }).to_string();
+        let data = in_round(json!({ "fault": fault }), target.rounds);
         log_answer(tx, &party, message, Some(target.seq), AnswerOutcome::Failed, us(now), Some(&data))?;
     }
     release_next(tx, target.ordering_key)?;
     Ok(Commanded::Done)
 }
 
-/// Whether it only lies on the way (a queue, a folder): then "delivered" is not final.
+/// Whether it only lies on the way (a queue, a folder): then "delivered" is not final, whether or not a person
+/// waived its promise.
 fn has_open_promise(tx: &Tx<'_>, target: &Target) -> rusqlite::Result<bool> {
     tx.prepare(
         "-- store::command open promise
          SELECT 1 FROM deadline
-         WHERE seq BETWEEN ?1 * 16 AND ?1 * 16 + 15 AND met_at IS NULL AND ended_at IS NULL",
+         WHERE seq BETWEEN ?1 * 16 AND ?1 * 16 + 15 AND met_at IS NULL AND (ended_at IS NULL OR waived = 1)",
     )?
     .exists([target.seq])
+}
+
+/// A person gives the sender's promise up; the delivery goes on.
+fn waive(
+    tx: &mut Tx<'_>,
+    target: &Target,
+    reason: &str,
+    by: &str,
+    now: Timestamp,
+) -> rusqlite::Result<Commanded> {
+    let (party, answers) = whom(tx, message_of(target.seq))?;
+    if deadlines::end(tx, target.seq, &End::Waived, now, answers, &party)?.is_some() {
+        return told(tx, target, by, "waived", Some(reason), now);
+    }
+    let waived = tx
+        .prepare(
+            "-- store::command waived
+             SELECT 1 FROM deadline WHERE seq BETWEEN ?1 * 16 AND ?1 * 16 + 15 AND waived = 1",
+        )?
+        .exists([target.seq])?;
+    Ok(if waived { Commanded::Already } else { Commanded::NotNow })
+}
+
+/// What an answer says, with the round it belongs to: an outcome after a death and a retry is news.
+pub(super) fn in_round(mut data: serde_json::Value, round: u32) -> String {
+    if round > 0 {
+        data["round"] = round.into();
+    }
+    data.to_string()
 }
 
 fn end_delivery(

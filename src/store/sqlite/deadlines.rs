@@ -89,12 +89,13 @@ fn set_step(tx: &Tx<'_>, key: i64, step: u8, next: Option<Timestamp>) -> rusqlit
     Ok(())
 }
 
-/// Lets promises that ended with a delivery's death run again, with the same instants.
+/// Lets promises that ended with a delivery's death run again, with the same instants. What was waived stays so.
 pub(super) fn resume(tx: &Tx<'_>, delivery: i64) -> rusqlite::Result<()> {
     let resumed = tx
         .prepare(
             "-- store::resume_promise
-             UPDATE deadline SET ended_at = NULL WHERE seq BETWEEN ?1 * 16 AND ?1 * 16 + 15 AND ended_at IS NOT NULL
+             UPDATE deadline SET ended_at = NULL
+             WHERE seq BETWEEN ?1 * 16 AND ?1 * 16 + 15 AND ended_at IS NOT NULL AND waived = 0
              RETURNING seq, starts_at, due_at, step",
         )?
         .query_map([delivery], |row| {
@@ -164,10 +165,12 @@ pub(super) enum End {
     Met,
     /// It will not be delivered.
     Ended,
+    /// A person gives them up.
+    Waived,
 }
 
 /// Ends the open promises of a delivery. Steps that fell due unrecorded are recorded first, so that a promise
-/// met late shows its breach. Says whether one was met late.
+/// met late shows its breach. Says how they ended; nothing where none was open.
 pub(super) fn end(
     tx: &Tx<'_>,
     delivery: i64,
@@ -192,6 +195,12 @@ pub(super) fn end(
              UPDATE deadline SET ended_at = ?2, next_step_at = NULL
              WHERE seq BETWEEN ?1 * 16 AND ?1 * 16 + 15 AND met_at IS NULL AND ended_at IS NULL"
         }
+        End::Waived => {
+            "-- store::waive_promise
+             UPDATE deadline SET ended_at = ?2, waived = 1, next_step_at = NULL
+             WHERE seq BETWEEN ?1 * 16 AND ?1 * 16 + 15 AND met_at IS NULL AND ended_at IS NULL
+             RETURNING seq, promise, starts_at, due_at, step"
+        }
     };
     tx.execute(sql, params![delivery, us(now)])?;
     let mut how = None;
@@ -209,5 +218,6 @@ pub(super) fn end(
     Ok(match end {
         End::Met => how,
         End::Ended => how.map(|_| "ended"),
+        End::Waived => how.map(|_| "waived"),
     })
 }

@@ -5,7 +5,8 @@ use rusqlite::Connection;
 use super::{Mode, StoreError, unusable};
 
 /// Every migration, oldest first; its place is its version. One transaction each.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_tables.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("migrations/0001_tables.sql"), include_str!("migrations/0002_astray_waived_rounds.sql")];
 
 /// The version this program brings a store to.
 pub(super) fn known() -> i64 {
@@ -42,4 +43,43 @@ fn apply(connection: &mut Connection, place: i64, sql: &str) -> rusqlite::Result
     tx.execute_batch(sql)?;
     tx.pragma_update(None, "user_version", place)?;
     tx.commit()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Views, sqlite::Sqlite};
+
+    /// A complaint delivered and its promise met, as the first schema kept them.
+    const FIRST: &str = "
+        INSERT INTO message (seq, receipt, state, party, source, id, kind, received_at, way, generation, answers, hash)
+        VALUES (1, x'019a4c107d0070008000000000000000', 0, '3f', 'urn:dk:akasse:3f', 'm-1', 'complaint.v1', 5, 'http', 1, 63, x'00');
+        INSERT INTO delivery (seq, receiver, state, due_at, next_attempt_at, settled_at, format, format_version, output_hash)
+        VALUES (257, 'kbh', 1, 9, 5, 7, 'klagesag', 1, x'00');
+        INSERT INTO deadline (seq, promise, starts_at, due_at, met_at) VALUES (4112, 'delivered', 5, 9, 7);
+        INSERT INTO answer (party, message, delivery, outcome, at) VALUES ('3f', 1, 257, 'delivered', 7);";
+
+    #[tokio::test]
+    async fn a_store_of_the_first_schema_is_brought_up_by_the_gateway_and_by_nobody_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("kassebro.db");
+        let mut connection = Connection::open(&file).unwrap();
+        apply(&mut connection, 1, MIGRATIONS[0]).unwrap();
+        connection.execute_batch(FIRST).unwrap();
+        drop(connection);
+        let Err(refused) = Sqlite::open(&file, Mode::Tool) else { panic!("a command never migrates") };
+        assert!(refused.to_string().contains("start the gateway once"), "{refused}");
+
+        let store = Sqlite::open(&file, Mode::Daemon).unwrap();
+        let now = jiff::Timestamp::from_microsecond(8).unwrap();
+        let message = store.message("m-1".into(), None, now).await.unwrap().expect("it is kept");
+        assert_eq!(
+            (message.line.state.as_str(), message.promises[0].standing.as_str()),
+            ("delivered", "met")
+        );
+        let log = store.answers("3f".into(), 0, 9).await.unwrap();
+        let delivery = message.deliveries[0].delivery_id;
+        assert_eq!(log[0].answer.id(), format!("{delivery}.delivered"), "what was told keeps its id");
+        assert!(store.astray(jiff::Timestamp::UNIX_EPOCH).await.unwrap().is_empty());
+    }
 }

@@ -270,7 +270,14 @@ impl Store for Sqlite {
         by: String,
         now: Timestamp,
     ) -> BoxFuture<'_, Result<Commanded, StoreError>> {
-        self.write(move |tx| commands::command(tx, &command, &by, now))
+        Box::pin(async move {
+            let (commanded, bells) =
+                self.writer.run(move |tx| commands::command(tx, &command, &by, now)).await?;
+            for bell in bells {
+                self.hints.ring(&bell);
+            }
+            Ok(commanded)
+        })
     }
 
     fn save_lane(&self, lane: LaneState, now: Timestamp) -> BoxFuture<'_, Result<(), StoreError>> {

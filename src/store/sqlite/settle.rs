@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::{
     accept::{log_answer, log_event},
+    commands::in_round,
     deadlines::{self, End},
     row::{delivery_seq, message_of, us},
     writer::Tx,
@@ -33,14 +34,13 @@ pub(super) fn settle(tx: &mut Tx<'_>, settlement: &Settlement) -> rusqlite::Resu
         return Ok(Settled::LeaseLost);
     }
     tx.leases.end_with_commit(seq);
-    if !move_delivery(tx, seq, settlement)? {
-        return Ok(Settled::LeaseLost);
-    }
+    let Some(round) = move_delivery(tx, seq, settlement)? else { return Ok(Settled::LeaseLost) };
     let promise = match (&settlement.next, &settlement.record.outcome) {
-        (Next::Delivered, Outcome::Delivered(proof)) => delivered(tx, seq, lease, proof, settlement)?,
+        (Next::Delivered, Outcome::Delivered(proof)) => delivered(tx, seq, lease, proof, settlement, round)?,
         (Next::Dead(fault), _) => {
             let how = deadlines::end(tx, seq, &End::Ended, settlement.now, lease.answers, &lease.party)?;
-            answer(tx, seq, lease, AnswerOutcome::Failed, settlement, &json!({ "fault": fault }))?;
+            let data = in_round(json!({ "fault": fault }), round);
+            answer(tx, seq, lease, AnswerOutcome::Failed, settlement, &data)?;
             how
         }
         _ => None,
@@ -59,8 +59,9 @@ pub(super) fn settle(tx: &mut Tx<'_>, settlement: &Settlement) -> rusqlite::Resu
     Ok(Settled::Done)
 }
 
-/// Moves the delivery to where the attempt brought it. False where it is pending no more.
-fn move_delivery(tx: &Tx<'_>, seq: i64, settlement: &Settlement) -> rusqlite::Result<bool> {
+/// Moves the delivery to where the attempt brought it, and says how often it was tried again after its death.
+/// `None` where it is pending no more.
+fn move_delivery(tx: &Tx<'_>, seq: i64, settlement: &Settlement) -> rusqlite::Result<Option<u32>> {
     let fault = match &settlement.record.outcome {
         Outcome::Fault { fault, .. } => Some(fault),
         Outcome::Delivered(_) | Outcome::Deposited => None,
@@ -76,11 +77,13 @@ fn move_delivery(tx: &Tx<'_>, seq: i64, settlement: &Settlement) -> rusqlite::Re
         Next::Dead(fault) => Some(fault),
         _ => fault,
     };
-    let changed = tx.execute(
+    tx.prepare(
         "-- store::settle
          UPDATE delivery SET state = ?2, phase = ?3, hold = ?4, next_attempt_at = coalesce(?5, next_attempt_at),
              settled_at = ?6, fault = ?7, attempts = attempts + 1, crashes = crashes + ?8
-         WHERE seq = ?1 AND state = 0",
+         WHERE seq = ?1 AND state = 0 RETURNING rounds",
+    )?
+    .query_row(
         params![
             seq,
             state,
@@ -91,8 +94,9 @@ fn move_delivery(tx: &Tx<'_>, seq: i64, settlement: &Settlement) -> rusqlite::Re
             kept.map(to_json),
             i64::from(crashed),
         ],
-    )?;
-    Ok(changed == 1)
+        |row| row.get(0),
+    )
+    .optional()
 }
 
 fn delivered(
@@ -101,13 +105,15 @@ fn delivered(
     lease: &Lease,
     proof: &Proof,
     settlement: &Settlement,
+    round: u32,
 ) -> rusqlite::Result<Option<&'static str>> {
     let how = if proof.in_transit {
         None
     } else {
         deadlines::end(tx, seq, &End::Met, settlement.now, lease.answers, &lease.party)?
     };
-    answer(tx, seq, lease, AnswerOutcome::Delivered, settlement, &json!({ "receipt": proof.receipt }))?;
+    let data = in_round(json!({ "receipt": proof.receipt }), round);
+    answer(tx, seq, lease, AnswerOutcome::Delivered, settlement, &data)?;
     Ok(how)
 }
 
@@ -117,20 +123,12 @@ fn answer(
     lease: &Lease,
     outcome: AnswerOutcome,
     settlement: &Settlement,
-    data: &serde_json::Value,
+    data: &str,
 ) -> rusqlite::Result<()> {
     if !lease.answers.wants(outcome) {
         return Ok(());
     }
-    log_answer(
-        tx,
-        &lease.party,
-        message_of(seq),
-        Some(seq),
-        outcome,
-        us(settlement.now),
-        Some(&data.to_string()),
-    )
+    log_answer(tx, &lease.party, message_of(seq), Some(seq), outcome, us(settlement.now), Some(data))
 }
 
 /// The attempt as the history tells it.

@@ -19,8 +19,8 @@ use crate::{
     store::{
         Conservation, LaneState, LoggedAnswer, MailboxItem, StoreError,
         views::{
-            AlertChange, Backlog, DeliveryView, Endangered, MessageFilter, MessageLine, MessageView,
-            PromiseView, RawMessage, Views,
+            AlertChange, Astray, Backlog, DeadGroup, DeliveryView, Endangered, MessageFilter, MessageLine,
+            MessageView, PromiseView, RawMessage, Views, Which,
         },
     },
 };
@@ -30,7 +30,7 @@ mod deliveries;
 mod messages;
 
 use answers::answers;
-use deliveries::{STATES, backlogs, mailbox, select_deliveries, select_promises};
+use deliveries::{STATES, backlogs, dead_groups, mailbox, parcel, select_deliveries, select_promises};
 use messages::{DERIVED, message, messages};
 
 fn endangered(connection: &Connection) -> rusqlite::Result<Vec<Endangered>> {
@@ -54,6 +54,29 @@ fn endangered(connection: &Connection) -> rusqlite::Result<Vec<Endangered>> {
                 reached: row.instant("reached")?,
                 // SQLite takes bare columns from the row that gave the minimum.
                 example: row.receipt("receipt")?,
+            })
+        })?
+        .collect()
+}
+
+fn astray(connection: &Connection, since: Timestamp) -> rusqlite::Result<Vec<Astray>> {
+    connection
+        .prepare_cached(
+            "-- store::astray
+             SELECT astray_in, party, count(*) AS count, min(received_at) AS first,
+                 (SELECT l.receipt FROM message l
+                  WHERE l.astray_in = m.astray_in AND l.party = m.party AND l.received_at > ?1
+                  ORDER BY l.received_at DESC LIMIT 1) AS example
+             FROM message m WHERE astray_in IS NOT NULL AND received_at > ?1
+             GROUP BY astray_in, party ORDER BY astray_in, party",
+        )?
+        .query_map([us(since)], |row| {
+            Ok(Astray {
+                queue_of: row.get("astray_in")?,
+                party: row.get("party")?,
+                count: row.get("count")?,
+                first: row.instant("first")?,
+                example: row.receipt("example")?,
             })
         })?
         .collect()
@@ -234,6 +257,27 @@ impl Views for Sqlite {
         self.readers.read(move |c| mailbox(c, &receivers, most))
     }
 
+    fn parcel(&self, delivery: DeliveryId) -> BoxFuture<'_, Result<Option<MailboxItem>, StoreError>> {
+        self.readers.read(move |c| parcel(c, delivery))
+    }
+
+    fn astray(&self, since: Timestamp) -> BoxFuture<'_, Result<Vec<Astray>, StoreError>> {
+        self.readers.read(move |c| astray(c, since))
+    }
+
+    fn dead_groups(&self) -> BoxFuture<'_, Result<Vec<DeadGroup>, StoreError>> {
+        self.readers.read(dead_groups)
+    }
+
+    fn which(
+        &self,
+        which: Which,
+        after: Option<DeliveryId>,
+        most: u32,
+    ) -> BoxFuture<'_, Result<Vec<DeliveryId>, StoreError>> {
+        self.readers.read(move |c| deliveries::which(c, &which, after, most))
+    }
+
     fn delivery_receiver(&self, delivery: DeliveryId) -> BoxFuture<'_, Result<Option<String>, StoreError>> {
         self.readers.read(move |c| {
             c.prepare_cached(
@@ -254,7 +298,7 @@ impl Views for Sqlite {
             c.prepare_cached(
                 "-- store::sla_totals
                  SELECT CASE WHEN met_at IS NOT NULL AND met_at <= due_at THEN 'met' WHEN met_at IS NOT NULL THEN 'met_late'
-                     WHEN ended_at IS NOT NULL THEN 'ended' WHEN due_at <= ?1 THEN 'breached' ELSE 'open' END AS standing, count(*)
+                     WHEN waived = 1 THEN 'waived' WHEN ended_at IS NOT NULL THEN 'ended' WHEN due_at <= ?1 THEN 'breached' ELSE 'open' END AS standing, count(*)
                  FROM deadline GROUP BY standing",
             )?
             .query_map([us(now)], |row| Ok((row.get(0)?, row.get(1)?)))?

@@ -43,6 +43,7 @@ fn answer(row: &Row<'_>) -> rusqlite::Result<LoggedAnswer> {
         errors.push(fault_violation(&fault));
     }
     let mut answer = Answer::new(receipt, row.get("id")?, outcome, errors);
+    answer.round = u32::try_from(data["round"].as_u64().unwrap_or_default()).unwrap_or(u32::MAX);
     answer.deadline = row.instant_or_none("due")?;
     answer.delivery_id = row.get::<_, Option<i64>>("delivery")?.map(|seq| delivery_id(receipt, seq));
     if outcome == AnswerOutcome::Delivered {

@@ -2,14 +2,18 @@
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, params, types::Type};
+use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
 
 use crate::{
-    domain::{Parcel, message::TYPE_PREFIX, sla::Standing},
+    domain::{
+        DeliveryId, Parcel,
+        message::TYPE_PREFIX,
+        sla::{Standing, Unmet},
+    },
     store::{
         MailboxItem,
         sqlite::row::{Read, delivery_id, unreadable},
-        views::{Backlog, DeliveryView, PromiseView},
+        views::{Backlog, DeadGroup, DeliveryView, PromiseView, Which},
     },
 };
 
@@ -56,7 +60,7 @@ pub(super) fn select_promises(
 ) -> rusqlite::Result<Vec<PromiseView>> {
     let sql = format!(
         "-- store::promises
-         SELECT p.promise, p.starts_at, p.due_at, p.met_at, p.ended_at, d.receiver, d.attempts, d.state, d.next_attempt_at,
+         SELECT p.promise, p.starts_at, p.due_at, p.met_at, p.ended_at, p.waived, d.receiver, d.attempts, d.state, d.next_attempt_at,
              m.receipt, m.id, m.kind, m.received_at
          FROM deadline p JOIN delivery d ON d.seq = p.seq / 16 JOIN message m ON m.seq = d.seq / 256 {rest}"
     );
@@ -65,7 +69,8 @@ pub(super) fn select_promises(
         .query_map(params, |row| {
             let (starts, due, met) =
                 (row.instant("starts_at")?, row.instant("due_at")?, row.instant_or_none("met_at")?);
-            let ended = row.instant_or_none("ended_at")?.is_some();
+            let how = if row.get("waived")? { Unmet::Waived } else { Unmet::Ended };
+            let unmet = row.instant_or_none("ended_at")?.map(|_| how);
             let state = usize::from(row.get::<_, u8>("state")?);
             Ok(PromiseView {
                 receipt_id: row.receipt("receipt")?,
@@ -77,7 +82,7 @@ pub(super) fn select_promises(
                 received: row.instant("received_at")?,
                 due,
                 met,
-                standing: Standing::of(starts, due, met, ended, now).name().to_owned(),
+                standing: Standing::of(starts, due, met, unmet, now).name().to_owned(),
                 attempts: row.get("attempts")?,
                 next_attempt: if state == 0 { row.instant_or_none("next_attempt_at")? } else { None },
                 state: (*STATES.get(state).ok_or_else(|| unreadable("state", Type::Integer, "unknown"))?)
@@ -132,34 +137,105 @@ pub(super) fn mailbox(
 ) -> rusqlite::Result<Vec<MailboxItem>> {
     let mut items = Vec::new();
     for receiver in receivers {
-        let mut statement = connection.prepare_cached(
-            "-- store::mailbox
-             SELECT d.seq, d.receiver, d.due_at, d.format, d.format_version, p.content_type, p.body, m.receipt, m.source, m.id, m.kind
-             FROM delivery d JOIN parcel p ON p.seq = d.seq JOIN message m ON m.seq = d.seq / 256
-             WHERE d.receiver = ?1 AND d.phase = 2 AND d.hold = 'mailbox' ORDER BY d.due_at LIMIT ?2",
-        )?;
-        let rows = statement.query_map(params![receiver, most], |row| {
-            let format: String = row.get("format")?;
-            Ok(MailboxItem {
-                delivery: delivery_id(row.receipt("receipt")?, row.get("seq")?),
-                receiver: row.get("receiver")?,
-                event_type: format!("{TYPE_PREFIX}{}", row.get::<_, String>("kind")?),
-                source: row.get("source")?,
-                message_id: row.get("id")?,
-                due: row.instant("due_at")?,
-                parcel: Parcel {
-                    format: format.parse().map_err(|e: String| unreadable("format", Type::Text, &e))?,
-                    format_version: row.get("format_version")?,
-                    content_type: row.get::<_, String>("content_type")?.into(),
-                    body: Bytes::from(row.get::<_, Vec<u8>>("body")?),
-                },
-            })
-        })?;
-        for row in rows {
+        let mut statement = connection.prepare_cached(&format!(
+            "{MAILBOX} WHERE d.receiver = ?1 AND d.phase = 2 AND d.hold = 'mailbox' ORDER BY d.due_at LIMIT ?2"
+        ))?;
+        for row in statement.query_map(params![receiver, most], mailbox_item)? {
             items.push(row?);
         }
     }
     items.sort_by_key(|item| item.due);
     items.truncate(most as usize);
     Ok(items)
+}
+
+/// What lies in a mailbox under one delivery's id.
+pub(super) fn parcel(connection: &Connection, delivery: DeliveryId) -> rusqlite::Result<Option<MailboxItem>> {
+    connection
+        .prepare_cached(&format!(
+            "{MAILBOX} WHERE m.receipt = ?1 AND d.seq = m.seq * 256 + ?2 AND d.phase = 2 AND d.hold = 'mailbox'"
+        ))?
+        .query_row(params![delivery.receipt().uuid().as_bytes(), delivery.ordinal()], mailbox_item)
+        .optional()
+}
+
+const MAILBOX: &str = "-- store::mailbox
+    SELECT d.seq, d.receiver, d.due_at, d.format, d.format_version, p.content_type, p.body, m.receipt, m.source, m.id, m.kind
+    FROM delivery d JOIN parcel p ON p.seq = d.seq JOIN message m ON m.seq = d.seq / 256";
+
+fn mailbox_item(row: &Row<'_>) -> rusqlite::Result<MailboxItem> {
+    let format: String = row.get("format")?;
+    Ok(MailboxItem {
+        delivery: delivery_id(row.receipt("receipt")?, row.get("seq")?),
+        receiver: row.get("receiver")?,
+        event_type: format!("{TYPE_PREFIX}{}", row.get::<_, String>("kind")?),
+        source: row.get("source")?,
+        message_id: row.get("id")?,
+        due: row.instant("due_at")?,
+        parcel: Parcel {
+            format: format.parse().map_err(|e: String| unreadable("format", Type::Text, &e))?,
+            format_version: row.get("format_version")?,
+            content_type: row.get::<_, String>("content_type")?.into(),
+            body: Bytes::from(row.get::<_, Vec<u8>>("body")?),
+        },
+    })
+}
+
+pub(super) fn dead_groups(connection: &Connection) -> rusqlite::Result<Vec<DeadGroup>> {
+    connection
+        .prepare_cached(
+            "-- store::dead_groups
+             SELECT d.receiver, m.kind, d.fault ->> 'code' AS code, count(*) AS count, min(d.settled_at) AS first,
+                 max(d.settled_at) AS last, min(d.due_at) AS earliest
+             FROM delivery d JOIN message m ON m.seq = d.seq / 256 WHERE d.state = 2
+             GROUP BY d.receiver, m.kind, code ORDER BY earliest",
+        )?
+        .query_map([], |row| {
+            let code: String = row.get("code")?;
+            Ok(DeadGroup {
+                receiver: row.get("receiver")?,
+                kind: row.get("kind")?,
+                code: code.parse().map_err(|e: String| unreadable("fault", Type::Text, &e))?,
+                count: row.get("count")?,
+                first: row.instant("first")?,
+                last: row.instant("last")?,
+                earliest_due: row.instant("earliest")?,
+            })
+        })?
+        .collect()
+}
+
+pub(super) fn which(
+    connection: &Connection,
+    which: &Which,
+    after: Option<DeliveryId>,
+    most: u32,
+) -> rusqlite::Result<Vec<DeliveryId>> {
+    let beyond = after.map(|id| (id.receipt().uuid().into_bytes(), id.ordinal()));
+    let (receipt, ordinal) = beyond.unzip();
+    // Each by its own index: a held delivery is one of a few in a table of many.
+    let (index, condition, values) = match which {
+        Which::Held(reason) => (
+            "delivery_held",
+            "d.phase = 2 AND d.hold = ?4 AND ?5 IS NULL AND ?6 IS NULL",
+            [Some(reason.name().to_owned()), None, None],
+        ),
+        Which::Dead { receiver, kind, code } => (
+            "delivery_dead",
+            "d.state = 2 AND d.receiver = ?4 AND m.kind = ?5 AND d.fault ->> 'code' = ?6",
+            [Some(receiver.clone()), Some(kind.clone()), Some(code.to_string())],
+        ),
+    };
+    let [first, second, third] = values;
+    connection
+        .prepare_cached(&format!(
+            "-- store::which
+             SELECT d.seq, m.receipt FROM delivery d INDEXED BY {index} JOIN message m ON m.seq = d.seq / 256
+             WHERE d.seq > coalesce((SELECT seq * 256 + ?2 FROM message WHERE receipt = ?1), 0) AND {condition}
+             ORDER BY d.seq LIMIT ?3"
+        ))?
+        .query_map(params![receipt, ordinal, most, first, second, third], |row| {
+            Ok(delivery_id(row.receipt("receipt")?, row.get("seq")?))
+        })?
+        .collect()
 }

@@ -131,6 +131,7 @@ pub(super) fn message(
                 subject: row.get("subject")?,
                 agreement: row.get("agreement")?,
                 correlation_id: row.get("correlation")?,
+                causation_id: row.get("causation")?,
                 occurred: row.instant_or_none("occurred_at")?,
                 recorded: row.instant_or_none("recorded_at")?,
                 sent: row.instant_or_none("sent_at")?,
