@@ -58,6 +58,20 @@ enum Open {
     },
 }
 
+/// The bytes at which a run of plain characters ends: quote, backslash, and the ASCII control characters.
+const ENDS_RUN: [bool; 256] = {
+    let mut ends = [false; 256];
+    let mut byte = 0;
+    while byte < 0x20 {
+        ends[byte] = true;
+        byte += 1;
+    }
+    ends[0x7f] = true;
+    ends[b'"' as usize] = true;
+    ends[b'\\' as usize] = true;
+    ends
+};
+
 struct Parser<'a> {
     text: &'a str,
     /// Byte offset of what is read next; always on a character's boundary.
@@ -240,29 +254,27 @@ impl Parser<'_> {
     /// How many bytes from `from` stand for themselves; the next is a quote or a backslash.
     fn plain_run(&mut self, from: usize) -> Result<usize, Box<Violation>> {
         let rest = &self.text.as_bytes()[from..];
-        let mut ascii = true;
-        for (run, byte) in rest.iter().enumerate() {
-            match byte {
-                b'"' | b'\\' => {
-                    if !ascii {
-                        text::check(&self.pointer(), &self.text[from..from + run])?;
-                    }
-                    return Ok(run);
+        let Some(run) = rest.iter().position(|byte| ENDS_RUN[usize::from(*byte)]) else {
+            self.at = self.text.len();
+            return Err(self.syntax("et afsluttende anførselstegn", "a closing quote"));
+        };
+        match rest[run] {
+            b'"' | b'\\' => {
+                let plain = &self.text[from..from + run];
+                match text::first_forbidden(plain) {
+                    Some(character) => Err(text::forbidden(&self.pointer(), character)),
+                    None => Ok(run),
                 }
-                b'\t' | b'\n' | b'\r' => {
-                    self.at = from + run;
-                    return Err(self.syntax(
-                        "\\t, \\n eller \\r i stedet for tegnet selv",
-                        "\\t, \\n or \\r instead of the character itself",
-                    ));
-                }
-                0..=0x1f | 0x7f => return Err(text::forbidden(&self.pointer(), char::from(*byte))),
-                0x80.. => ascii = false,
-                _ => {}
             }
+            b'\t' | b'\n' | b'\r' => {
+                self.at = from + run;
+                Err(self.syntax(
+                    "\\t, \\n eller \\r i stedet for tegnet selv",
+                    "\\t, \\n or \\r instead of the character itself",
+                ))
+            }
+            control => Err(text::forbidden(&self.pointer(), char::from(control))),
         }
-        self.at = self.text.len();
-        Err(self.syntax("et afsluttende anførselstegn", "a closing quote"))
     }
 
     /// Reads an escape whose backslash is next.

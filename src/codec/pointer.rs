@@ -20,6 +20,16 @@ pub fn push(pointer: &mut String, segment: &str) {
     }
 }
 
+/// The value at a pointer whose names need no escape (ours do not).
+pub fn at<'v>(value: &'v serde_json::Value, pointer: &str) -> Option<&'v serde_json::Value> {
+    debug_assert!(!pointer.contains('~'), "{pointer:?} holds an escape");
+    pointer.split('/').skip(1).try_fold(value, |value, name| match value {
+        serde_json::Value::Object(members) => members.get(name),
+        serde_json::Value::Array(items) => items.get(name.parse::<usize>().ok()?),
+        _ => None,
+    })
+}
+
 /// `pointer` with one more segment.
 pub fn join(pointer: &str, segment: &str) -> String {
     let mut joined = String::with_capacity(pointer.len() + segment.len().min(SEGMENT_CHARACTERS_MAX) + 2);
@@ -31,6 +41,14 @@ pub fn join(pointer: &str, segment: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_value_is_found_where_it_stands() {
+        let value = serde_json::json!({ "a": { "b": [10, { "c": true }] } });
+        for pointer in ["", "/a", "/a/b/0", "/a/b/1/c", "/a/b/2", "/a/c", "/a/b/c", "/a/b/0/d"] {
+            assert_eq!(at(&value, pointer), value.pointer(pointer), "{pointer}");
+        }
+    }
 
     #[test]
     fn a_segment_is_escaped_and_cut() {

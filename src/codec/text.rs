@@ -60,9 +60,19 @@ pub fn forbidden(pointer: &str, character: char) -> Box<Violation> {
     )
 }
 
+/// The first character of a text that may not stand in it.
+pub fn first_forbidden(text: &str) -> Option<char> {
+    // Most texts hold none of the bytes with which such a character begins.
+    let may_begin = |byte: u8| byte < 0x20 || matches!(byte, 0x7f | 0xc2 | 0xef);
+    if !text.bytes().any(may_begin) {
+        return None;
+    }
+    text.chars().find(|character| is_forbidden(*character))
+}
+
 /// Refuses a text with a forbidden character.
 pub fn check(pointer: &str, text: &str) -> Result<(), Box<Violation>> {
-    match text.chars().find(|character| is_forbidden(*character)) {
+    match first_forbidden(text) {
         Some(character) => Err(forbidden(pointer, character)),
         None => Ok(()),
     }
@@ -92,6 +102,15 @@ mod tests {
         ];
         for (name, bytes) in cases {
             assert_eq!(utf8(bytes).unwrap_err().code, FaultCode::NotUtf8, "{name}");
+        }
+    }
+
+    #[test]
+    fn every_forbidden_character_is_found_wherever_it_stands() {
+        for code in 0..=0x1_0ffff {
+            let Some(character) = char::from_u32(code) else { continue };
+            let found = first_forbidden(&format!("æ{character}å"));
+            assert_eq!(found, is_forbidden(character).then_some(character), "U+{code:04X}");
         }
     }
 

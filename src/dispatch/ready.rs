@@ -169,6 +169,7 @@ mod tests {
             party: "3f".into(),
             answers: Subscription::default(),
             crashes: 0,
+            rounds: 0,
             due: now + SignedDuration::from_secs(due_in),
             expires: None,
             event_type: "dk.kassebro.complaint.v1".into(),

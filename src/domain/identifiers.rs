@@ -1,6 +1,6 @@
 //! Identifiers as types that can only hold valid values.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::LazyLock};
 
 pub use super::cpr::{Cpr, CprFault};
 
@@ -129,10 +129,9 @@ impl FromStr for MunicipalityCode {
     type Err = NotAMunicipality;
 
     fn from_str(text: &str) -> Result<Self, NotAMunicipality> {
-        municipalities()
-            .find(|(code, _)| *code == text)
-            .map(|_| Self(text.to_owned()))
-            .ok_or(NotAMunicipality)
+        static CODES: LazyLock<Vec<&str>> =
+            LazyLock::new(|| municipalities().map(|(code, _)| code).collect());
+        CODES.binary_search(&text).map(|_| Self(text.to_owned())).map_err(|_| NotAMunicipality)
     }
 }
 

@@ -10,6 +10,7 @@ use jiff::civil::Date;
 use serde_json::Value;
 
 use super::mapping::{self, Differs};
+use crate::codec::pointer;
 
 /// The kinds of offer in words, by their canonical code.
 const OFFERS: &[(&str, &str)] = &[
@@ -95,7 +96,7 @@ impl CitizenText {
     /// The first value that does not.
     pub fn compare(&self, read: &str, data: &Value) -> Result<(), Differs> {
         for said in &self.said {
-            let value = data.pointer(said.pointer);
+            let value = pointer::at(data, said.pointer);
             let piece = read.get(said.place.clone());
             let same = value.zip(piece).is_some_and(|(value, piece)| says(said.manner, value, piece));
             if !same {
@@ -118,7 +119,7 @@ impl CitizenText {
     }
 
     fn section(&mut self, data: &Value, heading: &str, pointer: &'static str) {
-        if data.pointer(pointer).is_some() {
+        if pointer::at(data, pointer).is_some() {
             self.add("\n");
             self.add(heading);
             self.piece(data, ":\n", pointer, Manner::AsItIs, "\n");
@@ -127,7 +128,7 @@ impl CitizenText {
 
     /// Label, value, tail; nothing where there is no value.
     fn piece(&mut self, data: &Value, label: &str, pointer: &'static str, manner: Manner, tail: &str) {
-        let Some(value) = data.pointer(pointer) else {
+        let Some(value) = pointer::at(data, pointer) else {
             return;
         };
         self.text.push_str(label);

@@ -29,6 +29,8 @@ pub struct Lease {
     pub parcel: Parcel,
     /// Attempts before this one.
     pub attempts: u32,
+    /// How often a person had it tried again after its death.
+    pub rounds: u32,
     /// Deliveries with the same key keep their order.
     pub ordering_key: Option<i64>,
     /// The party that sent the message, and what it wants to be told.

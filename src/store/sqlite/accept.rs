@@ -195,6 +195,7 @@ fn hand_over(tx: &mut Tx<'_>, message: &Accepted, seq: i64, delivery: &NewDelive
         party: arrived.party.clone(),
         answers: message.answers,
         crashes: 0,
+        rounds: 0,
         due: kept(delivery.promise.due),
         expires: delivery.expires.map(kept),
         event_type: envelope.kind.event_type(),

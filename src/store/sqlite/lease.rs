@@ -17,7 +17,10 @@ use crate::{
 const WAKE_MAX: i64 = 1_000;
 
 pub(super) fn lease_due(tx: &mut Tx<'_>, ask: &LeaseAsk) -> rusqlite::Result<Leased> {
-    wake(tx, ask)?;
+    let waking = |due: &Timestamp| ask.wake_all || *due <= ask.now;
+    if next_due(tx, &ask.receiver)?.is_some_and(|due| waking(&due)) {
+        wake(tx, ask)?;
+    }
     let mut leased = Leased::default();
     for (seq, due) in heads(tx, ask)? {
         leased.nearest_deadline.get_or_insert(due);
@@ -77,7 +80,7 @@ fn heads(tx: &Tx<'_>, ask: &LeaseAsk) -> rusqlite::Result<Vec<(i64, Timestamp)>>
 fn fetch(tx: &Tx<'_>, seq: i64, token: u64, until: Timestamp) -> rusqlite::Result<Lease> {
     tx.prepare(
         "-- store::lease_due fetch
-         SELECT d.due_at, d.expires_at, d.attempts, d.crashes, d.ordering_key, d.format, d.format_version,
+         SELECT d.due_at, d.expires_at, d.attempts, d.crashes, d.rounds, d.ordering_key, d.format, d.format_version,
              p.content_type, p.body, m.receipt, m.source, m.id, m.kind, m.correlation, m.traceparent, m.party, m.answers
          FROM delivery d JOIN parcel p ON p.seq = d.seq JOIN message m ON m.seq = ?2
          WHERE d.seq = ?1",
@@ -97,6 +100,7 @@ fn fetch(tx: &Tx<'_>, seq: i64, token: u64, until: Timestamp) -> rusqlite::Resul
             },
             attempts: row.get("attempts")?,
             crashes: row.get("crashes")?,
+            rounds: row.get("rounds")?,
             ordering_key: row.get("ordering_key")?,
             due: row.instant("due_at")?,
             expires: row.instant_or_none("expires_at")?,

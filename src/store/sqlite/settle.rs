@@ -34,7 +34,10 @@ pub(super) fn settle(tx: &mut Tx<'_>, settlement: &Settlement) -> rusqlite::Resu
         return Ok(Settled::LeaseLost);
     }
     tx.leases.end_with_commit(seq);
-    let Some(round) = move_delivery(tx, seq, settlement)? else { return Ok(Settled::LeaseLost) };
+    if !move_delivery(tx, seq, settlement)? {
+        return Ok(Settled::LeaseLost);
+    }
+    let round = lease.rounds;
     let promise = match (&settlement.next, &settlement.record.outcome) {
         (Next::Delivered, Outcome::Delivered(proof)) => delivered(tx, seq, lease, proof, settlement, round)?,
         (Next::Dead(fault), _) => {
@@ -59,9 +62,8 @@ pub(super) fn settle(tx: &mut Tx<'_>, settlement: &Settlement) -> rusqlite::Resu
     Ok(Settled::Done)
 }
 
-/// Moves the delivery to where the attempt brought it, and says how often it was tried again after its death.
-/// `None` where it is pending no more.
-fn move_delivery(tx: &Tx<'_>, seq: i64, settlement: &Settlement) -> rusqlite::Result<Option<u32>> {
+/// Moves the delivery to where the attempt brought it. False where it is pending no more.
+fn move_delivery(tx: &Tx<'_>, seq: i64, settlement: &Settlement) -> rusqlite::Result<bool> {
     let fault = match &settlement.record.outcome {
         Outcome::Fault { fault, .. } => Some(fault),
         Outcome::Delivered(_) | Outcome::Deposited => None,
@@ -77,13 +79,11 @@ fn move_delivery(tx: &Tx<'_>, seq: i64, settlement: &Settlement) -> rusqlite::Re
         Next::Dead(fault) => Some(fault),
         _ => fault,
     };
-    tx.prepare(
+    let changed = tx.execute(
         "-- store::settle
          UPDATE delivery SET state = ?2, phase = ?3, hold = ?4, next_attempt_at = coalesce(?5, next_attempt_at),
              settled_at = ?6, fault = ?7, attempts = attempts + 1, crashes = crashes + ?8
-         WHERE seq = ?1 AND state = 0 RETURNING rounds",
-    )?
-    .query_row(
+         WHERE seq = ?1 AND state = 0",
         params![
             seq,
             state,
@@ -94,9 +94,8 @@ fn move_delivery(tx: &Tx<'_>, seq: i64, settlement: &Settlement) -> rusqlite::Re
             kept.map(to_json),
             i64::from(crashed),
         ],
-        |row| row.get(0),
-    )
-    .optional()
+    )?;
+    Ok(changed == 1)
 }
 
 fn delivered(
@@ -173,13 +172,24 @@ fn attempt(settlement: &Settlement, promise: Option<&str>) -> String {
 /// person sent again.
 pub(super) fn release_next(tx: &Tx<'_>, key: Option<i64>) -> rusqlite::Result<()> {
     let Some(key) = key else { return Ok(()) };
+    let head: Option<(i64, Option<String>)> = tx
+        .prepare(
+            "-- store::release_next head
+             SELECT seq, hold FROM delivery WHERE ordering_key = ?1 AND state = 0 ORDER BY seq LIMIT 1",
+        )?
+        .query_row([key], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    // Most often nobody waits, or the head does not wait for its turn.
+    let Some((head, Some(hold))) = head else { return Ok(()) };
+    if hold != HoldReason::Order.name() {
+        return Ok(());
+    }
     tx.execute(
         "-- store::release_next
          UPDATE delivery SET phase = 0, hold = NULL
-         WHERE seq = (SELECT seq FROM delivery WHERE ordering_key = ?1 AND state = 0 ORDER BY seq LIMIT 1)
-             AND phase = 2 AND hold = ?2
+         WHERE seq = ?2
              AND NOT EXISTS (SELECT 1 FROM delivery WHERE ordering_key = ?1 AND state = 0 AND (hold IS NULL OR hold = ?3))",
-        params![key, HoldReason::Order.name(), HoldReason::Mailbox.name()],
+        params![key, head, HoldReason::Mailbox.name()],
     )?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 CREATE TABLE message (
     seq         INTEGER PRIMARY KEY,
     receipt     BLOB    NOT NULL,
-    state       INTEGER NOT NULL CHECK (state IN (0, 1)),   -- 0 accepted, 1 invalid
+    state       INTEGER NOT NULL CHECK (state BETWEEN 0 AND 1),   -- 0 accepted, 1 invalid
     party       TEXT    NOT NULL,
     source      TEXT,
     id          TEXT,
@@ -38,8 +38,8 @@ CREATE INDEX message_subject ON message (subject) WHERE subject IS NOT NULL;
 CREATE TABLE delivery (
     seq             INTEGER PRIMARY KEY,
     receiver        TEXT    NOT NULL,
-    state           INTEGER NOT NULL CHECK (state IN (0, 1, 2, 3)),  -- pending, delivered, dead, cancelled
-    phase           INTEGER CHECK (phase IN (0, 1, 2)),              -- ready, waiting, held
+    state           INTEGER NOT NULL CHECK (state BETWEEN 0 AND 3),  -- pending, delivered, dead, cancelled
+    phase           INTEGER CHECK (phase BETWEEN 0 AND 2),              -- ready, waiting, held
     hold            TEXT,
     ordering_key    INTEGER,
     due_at          INTEGER NOT NULL,
