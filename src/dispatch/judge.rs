@@ -89,6 +89,7 @@ mod tests {
                 body: Bytes::new(),
             },
             attempts: 0,
+            rounds: 0,
             ordering_key: None,
             party: "3f".into(),
             answers: Subscription::default(),

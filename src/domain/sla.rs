@@ -162,6 +162,17 @@ mod tests {
     }
 
     #[test]
+    fn a_step_has_come_at_its_very_instant_and_not_before() {
+        let clocked = day().start("2026-11-01T00:00Z".parse().unwrap());
+        for step in STEPS {
+            let instant = step_instant(clocked.starts, clocked.due, step);
+            let passed = |now| steps_due(clocked.starts, clocked.due, 0, now).map(|(step, _)| step).last();
+            assert_eq!(passed(instant), Some(step));
+            assert_ne!(passed(instant - SignedDuration::from_nanos(1)), Some(step));
+        }
+    }
+
+    #[test]
     fn a_breached_promise_has_no_further_step() {
         let clocked = day().start(Timestamp::UNIX_EPOCH);
         assert_eq!(next_step(clocked.starts, clocked.due, 100), None);

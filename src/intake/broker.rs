@@ -17,12 +17,12 @@ use lapin::{
 use sha2::{Digest, Sha256};
 use tracing::{info, warn};
 
-use super::{Intake, RawMessage, headers, rules::Rules};
+use super::{Intake, RawMessage, headers, memory::Memory, rules::Rules};
 use crate::{
     amqp_client::{self, Broker, NotConnected},
     lifecycle::Stop,
     reconnect::Reconnect,
-    store::{InHand, StoreError, Way},
+    store::{StoreError, Way},
     telemetry::Part,
 };
 
@@ -79,15 +79,15 @@ enum Ended {
 /// The store cannot be used any more.
 pub async fn run(intake: Intake, broker: Broker, queue: Queue, stop: Stop) -> Result<(), StoreError> {
     let mut reconnect = Reconnect::usual();
-    let mut largest = BODY_ASSUMED;
+    let mut memory = Memory::new(BODY_ASSUMED);
     let part = Part { part: queue.name.clone() };
     while !stop.is_soft() {
         let began = intake.clock.monotonic();
         intake.metrics.broker_sessions.get_or_create(&part).inc();
-        let ended = session(&intake, &broker, &queue, &mut largest, &stop).await;
+        let ended = session(&intake, &broker, &queue, &mut memory, &stop).await;
         intake.metrics.broker_connected.get_or_create(&part).set(0);
         match ended {
-            Ok(()) => return Ok(()),
+            Ok(()) => break,
             Err(Ended::Store(error @ StoreError::Unusable(_))) => return Err(error),
             Err(ended) => {
                 if matches!(ended, Ended::Store(_)) {
@@ -102,6 +102,7 @@ pub async fn run(intake: Intake, broker: Broker, queue: Queue, stop: Stop) -> Re
         wait_for_store(&intake, &stop).await?;
         stop.unless_soft(intake.clock.sleep(reconnect.next())).await;
     }
+    memory.put_down_all(&intake).await;
     Ok(())
 }
 
@@ -141,7 +142,7 @@ async fn session(
     intake: &Intake,
     broker: &Broker,
     queue: &Queue,
-    largest: &mut usize,
+    memory: &mut Memory,
     stop: &Stop,
 ) -> Result<(), Ended> {
     let connection = amqp_client::connect(broker, &format!("kassebro in {}", queue.name)).await?;
@@ -149,7 +150,7 @@ async fn session(
     let part = Part { part: queue.name.clone() };
     let mut ended = Ok(false);
     while matches!(ended, Ok(false)) {
-        let prefetch = prefetch(*largest);
+        let prefetch = prefetch(memory.largest);
         bounded(channel.basic_qos(prefetch, BasicQosOptions::default())).await?;
         // Fused: an end that comes while a batch is gathered is seen again by whoever waits for the next.
         let mut consumer = bounded(channel.basic_consume(
@@ -162,7 +163,7 @@ async fn session(
         .fuse();
         intake.metrics.broker_connected.get_or_create(&part).set(1);
         info!(queue = %queue.name, prefetch, "Consuming {}", queue.name);
-        ended = consume(intake, queue, &channel, &mut consumer, prefetch, largest, stop).await;
+        ended = consume(intake, queue, &channel, &mut consumer, prefetch, memory, stop).await;
     }
     let closed = bounded(connection.close(200, "done".into())).await;
     ended?;
@@ -190,7 +191,7 @@ async fn consume(
     channel: &Channel,
     consumer: &mut Fuse<Consumer>,
     prefetch: u16,
-    largest: &mut usize,
+    memory: &mut Memory,
     stop: &Stop,
 ) -> Result<bool, Ended> {
     let (mut seen, mut largest_here) = (0, 0);
@@ -211,13 +212,13 @@ async fn consume(
         seen += batch.len();
         largest_here = batch.iter().map(|d| d.data.len()).max().unwrap_or(0).max(largest_here);
         let last = batch.last().expect("a batch has a first").acker.clone();
-        take(intake, queue, batch).await?;
+        take(intake, queue, batch, memory).await?;
         if !bounded(last.ack(BasicAckOptions { multiple: true })).await? {
             return Err(Ended::StaleAck);
         }
         if seen >= PREFETCH_AFTER && leaving.is_none() {
-            *largest = largest_here.max(1);
-            let fits = self::prefetch(*largest);
+            memory.largest = largest_here.max(1);
+            let fits = self::prefetch(memory.largest);
             if fits > prefetch.saturating_mul(2) || fits < prefetch / 2 {
                 leaving = Some(false);
                 cancel(channel, consumer.get_ref()).await?;
@@ -245,7 +246,12 @@ fn gather(first: Delivery, consumer: &mut Fuse<Consumer>, most: usize) -> Result
 
 /// Judges and commits a batch. A redelivered message is judged by itself behind a committed mark, because it
 /// may be what stopped the process; its neighbours are innocent.
-async fn take(intake: &Intake, queue: &Queue, batch: Vec<Delivery>) -> Result<(), StoreError> {
+async fn take(
+    intake: &Intake,
+    queue: &Queue,
+    batch: Vec<Delivery>,
+    memory: &mut Memory,
+) -> Result<(), StoreError> {
     let rules = intake.rules();
     let mut together = Vec::with_capacity(batch.len());
     for delivery in batch {
@@ -255,7 +261,14 @@ async fn take(intake: &Intake, queue: &Queue, batch: Vec<Delivery>) -> Result<()
             None => together.push(judge(&rules, queue, brought)),
             Some(key) => {
                 intake.accept(std::mem::take(&mut together)).await?;
-                take_suspect(intake, &rules, queue, brought, key).await?;
+                let crashes = memory.take_in_hand(intake, &brought.arrived, key).await?;
+                let admission = if crashes < CRASHES_MAX {
+                    judge(&rules, queue, brought)
+                } else {
+                    set_aside(&rules, queue, brought, crashes)
+                };
+                intake.accept(vec![admission]).await?;
+                memory.put_down(intake, key).await?;
             }
         }
     }
@@ -279,24 +292,6 @@ fn brought(intake: &Intake, queue: &Queue, rules: &Rules, delivery: Delivery) ->
         sent,
     };
     Brought { arrived: intake.receive(raw, Way::Amqp, rules), user, named }
-}
-
-async fn take_suspect(
-    intake: &Intake,
-    rules: &Rules,
-    queue: &Queue,
-    brought: Brought,
-    key: [u8; 32],
-) -> Result<(), StoreError> {
-    let mark = InHand { key, now: brought.arrived.received, way: Way::Amqp, party: queue.party.clone() };
-    let crashes = intake.store.take_in_hand(mark).await?;
-    let admission = if crashes < CRASHES_MAX {
-        judge(rules, queue, brought)
-    } else {
-        set_aside(rules, queue, brought, crashes)
-    };
-    intake.accept(vec![admission]).await?;
-    intake.store.put_down(key).await
 }
 
 /// What makes two deliveries of the broker the same message, whatever is in it.

@@ -22,6 +22,7 @@ pub mod broker;
 mod examine;
 mod headers;
 pub mod held;
+mod memory;
 mod rules;
 pub mod spool;
 pub mod topology;

@@ -1,6 +1,6 @@
 //! What receivers do wrong, through the whole gateway: what is tried again, what is held, what dies.
 
-use std::time::Duration;
+use std::{process::Command, time::Duration};
 
 use jiff::SignedDuration;
 use kassebro::{domain::identifiers::municipalities, store::Views};
@@ -136,6 +136,42 @@ async fn an_answer_without_end_or_in_pieces_is_a_delivery_all_the_same() {
     for (code, receiver) in &receivers {
         let view = world.reaches(&format!("m-{code}"), "delivered").await;
         assert_eq!((view.deliveries[0].attempts, receiver.taken().len()), (1, 1), "{code}");
+    }
+}
+
+/// F17: a kilobyte of answer for each megabyte that it says it is.
+#[tokio::test]
+async fn an_answer_that_unpacks_to_a_thousand_times_its_size_is_not_unpacked() {
+    const UNPACKED: u64 = 256 * 1024 * 1024;
+    let packed = Command::new("sh")
+        .args(["-c", &format!("head -c {UNPACKED} /dev/zero | gzip -9")])
+        .output()
+        .expect("sh, head and gzip are there")
+        .stdout;
+    assert!((100_000..UNPACKED / 500).contains(&(packed.len() as u64)), "{} bytes", packed.len());
+    let mut bombs = Vec::new();
+    for status in ["200 OK", "503 Later", "422 No"] {
+        let head = format!(
+            "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\n\
+             Content-Length: {}\r\n\r\n",
+            packed.len()
+        );
+        bombs.push(Plays::AnswersBytes([head.as_bytes(), &packed].concat().into()));
+    }
+    let (world, receivers) = each(bombs).await;
+    let (ok, later, no) = (&receivers[0], &receivers[1], &receivers[2]);
+    world.reaches(&format!("m-{}", ok.0), "delivered").await;
+    world.reaches(&format!("m-{}", no.0), "dead").await;
+    world.attempted(&format!("m-{}", later.0), 3).await;
+    // The lanes go on as if nothing had been.
+    world.send("next", ok.0);
+    world.reaches("next", "delivered").await;
+    later.1.plays(fine());
+    world.reaches(&format!("m-{}", later.0), "delivered").await;
+    let peak = world.gateway.peak_memory();
+    assert!(peak < UNPACKED / 2, "{peak} bytes of memory at the most");
+    for taken in receivers.iter().flat_map(|(_, receiver)| receiver.taken()) {
+        assert_eq!(taken.header("accept-encoding"), None, "nothing packed is asked for");
     }
 }
 

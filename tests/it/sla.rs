@@ -213,28 +213,38 @@ async fn a_clock_that_is_set_neither_loses_nor_doubles_a_step_nor_stops_the_atte
     assert!(steps(&world.view("two").await).is_empty(), "it was delivered before any step");
 }
 
-/// F65. The clocks go back at 01:00 UTC on 25 October 2026.
+/// F65. The days on which the clocks are changed, a leap day, and the turn of a year.
 #[tokio::test]
-async fn a_day_over_the_end_of_summer_time_is_24_elapsed_hours() {
+async fn a_day_is_24_elapsed_hours_whatever_the_calendar_says() {
+    for (received, due) in [
+        ("2026-10-24T20:30:00+02:00", "2026-10-25T19:30:00+01:00"),
+        ("2027-03-27T20:30:00+01:00", "2027-03-28T21:30:00+02:00"),
+        ("2028-02-28T23:30:00+01:00", "2028-02-29T23:30:00+01:00"),
+        ("2027-12-31T18:00:00+01:00", "2028-01-01T18:00:00+01:00"),
+    ] {
+        lasts_a_day(received.parse().unwrap(), due.parse().unwrap()).await;
+    }
+}
+
+/// A complaint that the a-kasse received then is due then, is not breached before, and is breached at once.
+async fn lasts_a_day(starts: Timestamp, due: Timestamp) {
+    assert_eq!(due.duration_since(starts), hours(24), "the test's own table");
     let receiver = Receiver::start(down());
-    let evening: Timestamp = "2026-10-24T20:00:00+02:00".parse().unwrap();
     let offset = |at: Timestamp| at.duration_since(System.now());
-    let plan = Plan::new().http(CODE, &receiver.url(), "");
-    let mut world = plan.start_at(offset(evening)).await;
-    let answer = world.send("one", CODE);
-    let due: Timestamp = answer["deadline"].as_str().unwrap().parse().unwrap();
+    let sent = starts + SignedDuration::from_secs(10);
+    let mut world = Plan::new().http(CODE, &receiver.url(), "").start_at(offset(sent)).await;
+    let answer = world.send_at("complaint", "one", CODE, starts);
+    assert_eq!(answer["deadline"].as_str().unwrap().parse::<Timestamp>().unwrap(), due);
     let promise = world.view("one").await.promises[0].clone();
-    assert_eq!(due.duration_since(promise.starts), hours(24));
-    let local = jiff::tz::TimeZone::get("Europe/Copenhagen").unwrap().to_datetime(due);
-    assert_eq!((local.day(), local.hour()), (25, 18), "an hour earlier by the wall: {local}");
-    // 23 hours and a bit: by the wall the day would be over an hour later still.
-    world.set_clock(offset(evening + hours(23) + SignedDuration::from_mins(58)));
+    assert_eq!((promise.starts, promise.due), (starts, due));
+    // By the wall, two of these days are over an hour earlier, or later.
+    world.set_clock(offset(due - SignedDuration::from_mins(2)));
     passes(&world, "one", &[50, 75, 90]).await;
     stays("it is not breached before", Duration::from_secs(1), 3, async || {
         steps(&world.view("one").await).len()
     })
     .await;
-    world.set_clock(offset(evening + hours(24)));
+    world.set_clock(offset(due));
     let view = passes(&world, "one", &[50, 75, 90, 100]).await;
     let (_, true_due, recorded) = steps(&view)[3];
     assert!(recorded.duration_since(true_due) < SignedDuration::from_secs(10), "at the time, not later");

@@ -3,6 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "what is unwrapped is the test's own set-up")]
 
 mod broker;
+mod damage;
+mod disk;
+mod power;
 mod store;
 
 use std::{

@@ -76,7 +76,11 @@ fn pages(path: &Path) -> Finding {
             faults.join("; "),
             "stop the gateway and put a backup in its place",
         ),
-        Err(error) => Finding::fail("store's pages", error.to_string(), "see that the disk is sound"),
+        Err(error) => Finding::fail(
+            "store's pages",
+            error.to_string(),
+            "see that the disk is sound; if the file is damaged, stop the gateway and put a backup in its place",
+        ),
     }
 }
 

@@ -4,13 +4,7 @@
 //! queued in one transaction. Because one process owns the file (an exclusive lock beside it), leases live in
 //! the writer's memory: a process that dies takes its leases with it, and its work is due again at once.
 
-use std::{
-    collections::BTreeSet,
-    fs::{File, TryLockError},
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
@@ -36,19 +30,25 @@ mod deadlines;
 mod hand;
 pub mod inspect;
 mod lease;
+mod lock;
 mod migrate;
 mod reader;
 mod replay;
+mod reserve;
 mod row;
 mod settle;
 mod views;
 mod writer;
 
+use lock::Lock;
 use reader::Readers;
 use writer::{Tx, Writer};
 
 /// The oldest SQLite that is safe: 3.51.3 mends a corruption by simultaneous checkpoint and write.
 const LIBRARY_MIN: i32 = 3_051_003;
+
+/// Folds the log into the file and empties it.
+const CHECKPOINT: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
 
 /// How the file is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,8 +66,8 @@ pub struct Sqlite {
     readers: Readers,
     hints: Hints,
     lanes: Lanes,
-    /// Held open for its lock.
-    _lock: Option<Arc<File>>,
+    /// Last, for it is given back when everything else is closed.
+    _lock: Option<Arc<Lock>>,
 }
 
 impl Sqlite {
@@ -81,7 +81,7 @@ impl Sqlite {
             return Err(unusable(format!("SQLite {} is older than 3.51.3", rusqlite::version())));
         }
         let lock = match mode {
-            Mode::Daemon => Some(Arc::new(lock(path)?)),
+            Mode::Daemon => Some(Lock::take(path)?),
             Mode::Tool if !path.exists() => {
                 return Err(unusable(format!("there is no store at {}", path.display())));
             }
@@ -90,9 +90,13 @@ impl Sqlite {
         let mut connection = Connection::open(path).map_err(|e| opening(path, &e))?;
         settings(&connection).map_err(|e| opening(path, &e))?;
         migrate::run(&mut connection, mode)?;
+        if mode == Mode::Daemon {
+            fold(&connection, path).map_err(|e| opening(path, &e))?;
+        }
         let readers = Readers::open(path)?;
         let (hints, lanes) = (Hints::default(), Lanes::default());
-        let writer = Arc::new(Writer::start(connection, path, lanes.clone(), hints.clone())?);
+        let writer = Arc::new(Writer::start(connection, path, mode, lanes.clone(), hints.clone())?);
+        let lock = lock.map(|lock| Arc::new(lock.serving()));
         Ok(Self { writer, readers, hints, lanes, _lock: lock })
     }
 
@@ -149,17 +153,6 @@ fn opening(path: &Path, error: &rusqlite::Error) -> StoreError {
     unusable(format!("{}: {error}", path.display()))
 }
 
-/// Locks the file beside the store, so that no second gateway serves it.
-fn lock(path: &Path) -> Result<File, StoreError> {
-    let beside = PathBuf::from(format!("{}.lock", path.display()));
-    let file = File::create(&beside).map_err(|e| unusable(format!("{}: {e}", beside.display())))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(unusable(format!("another process serves {}", path.display()))),
-        Err(TryLockError::Error(e)) => Err(unusable(format!("{}: {e}", beside.display()))),
-    }
-}
-
 /// Sets what durability rests on, and reads it back.
 fn settings(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(Duration::from_secs(10))?;
@@ -179,6 +172,25 @@ fn settings(connection: &Connection) -> rusqlite::Result<()> {
         "SQLite did not take WAL and FULL: {journal}, {synchronous}"
     );
     Ok(())
+}
+
+/// Writes everything that is committed into the file, and syncs it. Where a process before us ended because a
+/// sync failed, we read from the log what is in the kernel's memory and perhaps not on the disk; nobody is told
+/// of it before it is.
+fn fold(connection: &Connection, path: &Path) -> rusqlite::Result<()> {
+    let full = |error: &rusqlite::Error| error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull);
+    let mut folded = connection.execute_batch(CHECKPOINT);
+    if folded.as_ref().is_err_and(full) && reserve::make_way(&reserve::beside(path)) {
+        folded = connection.execute_batch(CHECKPOINT);
+    }
+    match folded {
+        // It serves what it has, and takes nothing.
+        Err(error) if full(&error) => {
+            tracing::warn!(%error, "The log cannot be folded into the store");
+            Ok(())
+        }
+        folded => folded,
+    }
 }
 
 /// A prepared statement stays prepared: without this SQLite plans it anew when a bound value changes.
@@ -202,6 +214,7 @@ fn read_only(path: &Path) -> rusqlite::Result<Connection> {
 impl Store for Sqlite {
     fn accept(&self, batch: Vec<Admission>) -> BoxFuture<'_, Result<Vec<Verdict>, StoreError>> {
         Box::pin(async move {
+            self.writer.expect_room()?;
             let batch = Arc::new(batch);
             let handed = Arc::clone(&batch);
             let verdicts = match self.writer.run(move |tx| accept::accept(tx, &handed)).await {
@@ -315,6 +328,9 @@ impl Store for Sqlite {
     }
 
     fn check(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.write(|tx| commands::set_cursor(tx, "check", 0))
+        Box::pin(async move {
+            self.writer.run(commands::check).await?;
+            self.writer.expect_room()
+        })
     }
 }

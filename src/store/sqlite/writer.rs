@@ -2,25 +2,26 @@
 
 use std::{
     collections::HashMap,
-    path::{Path, PathBuf},
-    sync::Arc,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread::JoinHandle,
 };
 
 use jiff::Timestamp;
-use rusqlite::{CachedStatement, Connection, ErrorCode};
+use rusqlite::{CachedStatement, Connection, ErrorCode, ffi::SQLITE_IOERR_FSYNC};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, warn};
 
-use super::{Hints, StoreError, checkpoint::Checkpoints, unusable};
+use super::{CHECKPOINT, Hints, Mode, StoreError, checkpoint::Checkpoints, reserve::Reserve, unusable};
 use crate::store::handover::{Handing, Lanes};
 
 /// Operations that may wait for the writer; a caller beyond them waits for a place.
 const QUEUE_MAX: usize = 256;
 /// Operations in one transaction.
 const GROUP_MAX: usize = 64;
-/// Bytes set aside beside the store, given up when the disk is full so that a checkpoint can run.
-const RESERVE_BYTES: u64 = 8 * 1024 * 1024;
 
 /// What an operation works on: the open transaction, and the leases that live in memory.
 pub(super) struct Tx<'a> {
@@ -98,6 +99,8 @@ impl Leases {
 trait Operation: Send {
     /// False where it failed: the transaction must be rolled back. May run again in another one.
     fn run(&mut self, tx: &mut Tx<'_>) -> bool;
+    /// What it failed with.
+    fn failure(&self) -> Option<&rusqlite::Error>;
     fn finish(self: Box<Self>, fate: Result<(), StoreError>);
 }
 
@@ -119,6 +122,10 @@ where
         succeeded
     }
 
+    fn failure(&self) -> Option<&rusqlite::Error> {
+        self.value.as_ref().and_then(|value| value.as_ref().err())
+    }
+
     fn finish(self: Box<Self>, fate: Result<(), StoreError>) {
         let answer = match (self.value, fate) {
             (Some(Err(error)), _) => Err(store_error(&error)),
@@ -135,31 +142,46 @@ where
 pub(super) struct Writer {
     queue: Option<mpsc::Sender<Box<dyn Operation>>>,
     thread: Option<JoinHandle<()>>,
+    has_room: Arc<AtomicBool>,
 }
 
 impl Writer {
     pub(super) fn start(
         mut connection: Connection,
         path: &Path,
+        mode: Mode,
         lanes: Lanes,
         hints: Hints,
     ) -> Result<Self, StoreError> {
         let (queue, operations) = mpsc::channel(QUEUE_MAX);
-        let checkpoints = Checkpoints::start(&mut connection, path)?;
+        let has_room = Arc::new(AtomicBool::new(true));
+        // What is set aside is the gateway's: a command beside it leaves it alone.
+        let reserve = (mode == Mode::Daemon).then(|| Reserve::new(path, Arc::clone(&has_room)));
+        let checkpoints =
+            (mode == Mode::Daemon).then(|| Checkpoints::start(&mut connection, path)).transpose()?;
         let mut desk = Desk {
             connection,
-            checkpoints: Some(checkpoints),
+            checkpoints,
             leases: Leases::default(),
             handing: Handing::new(lanes),
             hints,
-            reserve: Reserve::beside(path),
+            reserve,
+            ended: None,
         };
-        desk.reserve.set_aside();
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
             .spawn(move || desk.serve(operations))
             .map_err(|e| unusable(format!("starting the writer: {e}")))?;
-        Ok(Self { queue: Some(queue), thread: Some(thread) })
+        Ok(Self { queue: Some(queue), thread: Some(thread), has_room })
+    }
+
+    /// Refuses while the disk is so full that nothing can be set aside: what room is left belongs to what was
+    /// taken already.
+    pub(super) fn expect_room(&self) -> Result<(), StoreError> {
+        if self.has_room.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        Err(StoreError::Unavailable("the disk is full".into()))
     }
 
     /// Runs one operation in the next transaction, and answers after its commit. It runs again, alone, where a
@@ -195,44 +217,67 @@ struct Desk {
     leases: Leases,
     handing: Handing,
     hints: Hints,
-    reserve: Reserve,
+    reserve: Option<Reserve>,
+    /// Why nothing is written any more.
+    ended: Option<StoreError>,
 }
 
 impl Desk {
     fn serve(&mut self, mut queue: mpsc::Receiver<Box<dyn Operation>>) {
         let mut group = Vec::with_capacity(GROUP_MAX);
         while queue.blocking_recv_many(&mut group, GROUP_MAX) > 0 {
-            match self.commit(&mut group) {
-                Ok(true) => group.drain(..).for_each(|operation| operation.finish(Ok(()))),
-                // One of them failed: each for itself, so that it does not sink its neighbours.
-                Ok(false) if group.len() > 1 => {
-                    group.drain(..).for_each(|operation| self.commit_alone(operation));
+            if group.len() > 1 && self.ended.is_none() {
+                match self.commit(&mut group) {
+                    Ok(true) => {
+                        group.drain(..).for_each(|operation| operation.finish(Ok(())));
+                        self.after_commit();
+                    }
+                    // One of them failed: each for itself, so that it does not sink its neighbours.
+                    Ok(false) => group.drain(..).for_each(|operation| self.commit_alone(operation)),
+                    Err(error) => {
+                        let fate = self.after_failure(&error);
+                        group.drain(..).for_each(|operation| operation.finish(Err(fate.clone())));
+                    }
                 }
-                Ok(false) => group.drain(..).for_each(|operation| operation.finish(Ok(()))),
-                Err(error) => {
-                    self.after_failure(&error);
-                    let fate = store_error(&error);
-                    group.drain(..).for_each(|operation| operation.finish(Err(fate.clone())));
-                }
+            } else {
+                group.drain(..).for_each(|operation| self.commit_alone(operation));
             }
         }
         self.checkpoints.take();
-        if let Err(error) = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)") {
+        if self.ended.is_none()
+            && let Err(error) = self.connection.execute_batch(CHECKPOINT)
+        {
             warn!(error = %error, "The last checkpoint did not run; the next start does it");
         }
     }
 
     fn commit_alone(&mut self, mut operation: Box<dyn Operation>) {
-        let fate = self.commit(std::slice::from_mut(&mut operation)).map(|_| ());
-        if let Err(error) = &fate {
-            self.after_failure(error);
+        if let Some(ended) = &self.ended {
+            return operation.finish(Err(ended.clone()));
         }
-        operation.finish(fate.map_err(|e| store_error(&e)));
+        match self.commit(std::slice::from_mut(&mut operation)) {
+            Ok(true) => {
+                operation.finish(Ok(()));
+                self.after_commit();
+            }
+            Ok(false) => {
+                // A large one meets a full or broken disk before its commit.
+                let trouble = operation
+                    .failure()
+                    .filter(|error| !matches!(store_error(error), StoreError::Content(_)))
+                    .map(|error| self.after_failure(error));
+                operation.finish(trouble.map_or(Ok(()), Err));
+            }
+            Err(error) => operation.finish(Err(self.after_failure(&error))),
+        }
     }
 
     /// One transaction. `Ok(false)`: an operation failed, and everything was rolled back. No savepoints: they
     /// make SQLite copy every page that is touched.
     fn commit(&mut self, group: &mut [Box<dyn Operation>]) -> rusqlite::Result<bool> {
+        if let Some(failure) = self.checkpoints.as_ref().and_then(Checkpoints::failure) {
+            return Err(failure);
+        }
         self.batch("BEGIN IMMEDIATE")?;
         let mut all = true;
         for operation in group {
@@ -249,9 +294,6 @@ impl Desk {
         let committed = all && ended.is_ok();
         self.leases.after_transaction(committed);
         self.handing.end(committed, &self.hints);
-        if let Some(checkpoints) = self.checkpoints.as_mut().filter(|_| committed) {
-            checkpoints.after_commit(&self.connection);
-        }
         ended.map(|()| all)
     }
 
@@ -259,54 +301,50 @@ impl Desk {
         self.connection.prepare_cached(sql)?.execute([]).map(|_| ())
     }
 
-    /// Leaves no transaction open; makes room where the disk was full.
-    fn after_failure(&mut self, failure: &rusqlite::Error) {
+    /// Leaves no transaction open; makes room where the disk was full. Gives what the failure means for those
+    /// who asked.
+    fn after_failure(&mut self, failure: &rusqlite::Error) -> StoreError {
         if !self.connection.is_autocommit()
             && let Err(error) = self.connection.execute_batch("ROLLBACK")
         {
             error!(error = %error, "Rolling back a failed transaction failed");
         }
-        // Room is not what is missing, and a checkpoint would wait for the same lock once more.
-        if failure.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) {
-            return;
+        // What a failed sync left on the disk nobody can say, and the next one will not: the kernel forgets
+        // which pages it could not write. The next start writes everything that is committed anew.
+        if failure.sqlite_error().is_some_and(|e| e.extended_code == SQLITE_IOERR_FSYNC) {
+            let ended = unusable(format!("the disk did not keep what was written to it: {failure}"));
+            self.ended = Some(ended.clone());
+            return ended;
         }
-        self.reserve.give_up();
-        if let Err(error) = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)") {
+        let fate = store_error(failure);
+        // A damaged file gets no further damage.
+        if matches!(fate, StoreError::Unusable(_)) {
+            self.ended = Some(fate.clone());
+            return fate;
+        }
+        let code = failure.sqlite_error_code();
+        if code == Some(ErrorCode::DiskFull)
+            && let Some(reserve) = &mut self.reserve
+        {
+            reserve.give_up();
+        }
+        // Where it waited for a lock, a checkpoint would wait once more.
+        if code != Some(ErrorCode::DatabaseBusy)
+            && let Err(error) = self.connection.execute_batch(CHECKPOINT)
+        {
             warn!(error = %error, "The store is in trouble and a checkpoint does not help yet");
         }
-        self.reserve.set_aside();
-    }
-}
-
-/// A file of zeros beside the store. On a full disk it makes way, so that the log can be folded into the file
-/// and the store recovers when a little room returns.
-struct Reserve {
-    path: PathBuf,
-}
-
-impl Reserve {
-    fn beside(store: &Path) -> Self {
-        Self { path: PathBuf::from(format!("{}.reserve", store.display())) }
+        fate
     }
 
-    fn set_aside(&self) {
-        let written = std::fs::metadata(&self.path).is_ok_and(|m| m.len() == RESERVE_BYTES)
-            || std::fs::write(
-                &self.path,
-                vec![0; usize::try_from(RESERVE_BYTES).expect("8 MiB fit a usize")],
-            )
-            .is_ok();
-        if !written {
-            warn!(path = %self.path.display(), "There is no room to set aside for a full disk");
-            self.give_up();
-        }
-    }
-
-    fn give_up(&self) {
-        if let Err(error) = std::fs::remove_file(&self.path)
-            && error.kind() != std::io::ErrorKind::NotFound
+    fn after_commit(&mut self) {
+        if let Some(checkpoints) = &mut self.checkpoints
+            && let Err(error) = checkpoints.after_commit(&self.connection)
         {
-            warn!(path = %self.path.display(), error = %error, "The room set aside could not be given up");
+            self.after_failure(&error);
+        }
+        if let Some(reserve) = &mut self.reserve {
+            reserve.after_commit();
         }
     }
 }

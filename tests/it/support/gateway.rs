@@ -166,6 +166,11 @@ impl Gateway {
         self.process.end(STOP).await
     }
 
+    /// How it ended, if it has.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.process.ended()
+    }
+
     /// Waits until it ends by itself.
     pub(crate) async fn end(&mut self) -> ExitStatus {
         self.process.end(STOP).await
@@ -185,6 +190,14 @@ impl Gateway {
     /// Its process id.
     pub(crate) fn id(&self) -> u32 {
         self.process.id()
+    }
+
+    /// The most memory it has held so far, in bytes.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux says it");
+        let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
+        kibibytes * 1024
     }
 
     /// As [`Gateway::restart`], and does not wait: for a gateway that will die before it is ready.

@@ -27,6 +27,8 @@ pub(crate) enum Plays {
     Judges(fn(&Taken, &[Taken]) -> String),
     /// Takes the request, writes these bytes and closes.
     AnswersAndCloses(String),
+    /// Takes the request, and writes these bytes, which need not be text.
+    AnswersBytes(Arc<[u8]>),
     /// Takes the request, and writes one byte of these each so often.
     Trickles(String, Duration),
     /// Takes the request, writes these bytes and then blanks without end.
@@ -200,6 +202,7 @@ fn talk(mut stream: impl Read + Write, control: TcpStream, shared: &Shared) -> i
         match plays {
             Plays::Judges(_) => stream.write_all(judged.as_bytes())?,
             Plays::Answers(answer) => stream.write_all(answer.as_bytes())?,
+            Plays::AnswersBytes(answer) => stream.write_all(&answer)?,
             Plays::AnswersAndCloses(answer) => {
                 stream.write_all(answer.as_bytes())?;
                 stream.flush()?;

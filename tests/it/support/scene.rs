@@ -20,6 +20,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     broker::{Broker, NodeAddress},
+    disk::Disk,
     eventually::eventually,
     gateway::{Gateway, Setup},
     http,
@@ -81,6 +82,11 @@ impl Plan {
     /// The process dies at the `nth` passing of a point.
     pub(crate) fn dying_at(self, point: &str, nth: usize) -> Self {
         self.env(CRASH, &format!("{point}:{nth}"))
+    }
+
+    /// Its store lies on this disk.
+    pub(crate) fn on_disk(self, disk: &Disk) -> Self {
+        disk.environment().into_iter().fold(self, |plan, (name, value)| plan.env(name, &value))
     }
 
     pub(crate) fn delivering_to(mut self, url: &str) -> Self {
@@ -243,6 +249,12 @@ impl Scene {
     /// The fund's own view over HTTP.
     pub(crate) fn http_as(&self, fund: &Fund) -> http::Server {
         self.gateway.http().with_key(&fund.key())
+    }
+
+    /// Sends over HTTP as the fund: the answer's status, `None` where the gateway is not there.
+    pub(crate) fn post(&self, body: &[u8]) -> Option<u16> {
+        let body = std::str::from_utf8(body).unwrap();
+        Some(self.http_as(&self.fund).call("POST", "/v1/messages", body).ok()?.status)
     }
 
     /// `GET /v1/messages/{id}` as the fund; `None` where it is not there.

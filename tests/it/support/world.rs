@@ -149,8 +149,13 @@ impl World {
 
     /// Sends a valid message of that kind that happened `waited` ago; the answer's body.
     pub(crate) fn send_kind(&self, kind: &str, id: &str, to: &str, waited: SignedDuration) -> Value {
+        self.send_at(kind, id, to, self.now() - waited)
+    }
+
+    /// Sends a valid message of that kind that happened then; the answer's body.
+    pub(crate) fn send_at(&self, kind: &str, id: &str, to: &str, happened: Timestamp) -> Value {
         let (source, receiver) = (format!("urn:dk:akasse:{FUND}"), format!("urn:dk:jobcenter:{to}"));
-        let event = generate::event(kind, 1, id, &source, &receiver, self.now() - waited);
+        let event = generate::event(kind, 1, id, &source, &receiver, happened);
         let answer = self.as_party(FUND).call("POST", "/v1/messages", &event.to_string()).unwrap();
         assert_eq!(answer.status, 202, "{}", answer.body);
         serde_json::from_str(&answer.body).unwrap()

@@ -68,3 +68,37 @@ async fn a_store_that_cannot_commit_is_not_ready_and_taking_goes_on_by_itself() 
     scene.gateway.ready().await;
     scene.stop_with_nothing_left().await;
 }
+
+/// A mark counts a crash, and only a crash.
+#[tokio::test]
+async fn a_message_that_the_store_refuses_for_a_while_is_not_taken_for_one_that_stops_the_process() {
+    let mut scene = Plan::new().start().await;
+    let store = Connection::open(scene.gateway.folder().join("kassebro.db")).unwrap();
+    store.busy_timeout(Duration::from_secs(10)).unwrap();
+    store
+        .execute_batch(
+            "CREATE TRIGGER refuses BEFORE INSERT ON message BEGIN SELECT RAISE(ABORT, 'not now'); END",
+        )
+        .unwrap();
+    let sent = messages(1, "m");
+    scene.fund.publish(&sent[0].1).await;
+    let refused = |log: &str| log.matches("Consuming kassebro.in.3f ended").count();
+    eventually("it is refused again and again", SOON, async || {
+        (refused(&scene.gateway.log()) >= 4).then_some(())
+    })
+    .await;
+    for restart in 1..=3 {
+        assert!(scene.gateway.stop().await.success());
+        scene.gateway.restart().await;
+        eventually("and after a stop", SOON, async || {
+            (refused(&scene.gateway.log()) >= 4 + restart).then_some(())
+        })
+        .await;
+    }
+    store.execute_batch("DROP TRIGGER refuses").unwrap();
+    let kept = scene.until("it is taken", |kept| !kept.messages.is_empty()).await;
+    assert_eq!(kept.invalid().count(), 0, "it was not set aside: {kept}");
+    scene.delivered(1).await;
+    scene.stop_with_nothing_left().await;
+    assert_eq!(scene.kept().in_hand, 0);
+}
