@@ -6,10 +6,14 @@
 
 use std::time::Duration;
 
-use futures_util::{FutureExt, StreamExt, stream::Fuse};
+use futures_util::{
+    FutureExt, StreamExt,
+    future::BoxFuture,
+    stream::{Fuse, FuturesOrdered},
+};
 use jiff::Timestamp;
 use lapin::{
-    Channel, Consumer,
+    Acker, Channel, Consumer,
     message::Delivery,
     options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions},
     types::FieldTable,
@@ -32,12 +36,14 @@ use judge::{Brought, judge, set_aside};
 
 /// Bytes that may lie unacknowledged: prefetch times the largest recent body.
 const IN_FLIGHT_BYTES: usize = 64 * 1024 * 1024;
-/// The body size assumed until bodies have been seen: so the prefetch starts at 64.
+/// The body size assumed until bodies have been seen, where no larger one may come: the prefetch starts at 64.
 const BODY_ASSUMED: usize = 1024 * 1024;
 /// More than this buys nothing.
 const PREFETCH_MAX: usize = 1_000;
-/// Bodies after which the prefetch is reckoned anew.
+/// Bodies after which the prefetch may grow. It shrinks with the first that is too large for it.
 const PREFETCH_AFTER: usize = 64;
+/// Batches that are being committed at one time: while one is, the next is judged.
+const COMMITS_MAX: usize = 2;
 /// Crashes in hand after which a message is set aside.
 const CRASHES_MAX: u32 = 2;
 /// The broker answers a channel operation within this, or the session is given up.
@@ -55,6 +61,9 @@ pub struct Queue {
     /// Messages in one batch.
     pub batch_max: usize,
 }
+
+/// A batch on its way into the store; then its last message, which is acknowledged with all before it.
+type Commit<'a> = BoxFuture<'a, Result<Acker, StoreError>>;
 
 /// Why a session ended.
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +88,7 @@ enum Ended {
 /// The store cannot be used any more.
 pub async fn run(intake: Intake, broker: Broker, queue: Queue, stop: Stop) -> Result<(), StoreError> {
     let mut reconnect = Reconnect::usual();
-    let mut memory = Memory::new(BODY_ASSUMED);
+    let mut memory = Memory::new(intake.rules().limits.body_bytes.max(BODY_ASSUMED));
     let part = Part { part: queue.name.clone() };
     while !stop.is_soft() {
         let began = intake.clock.monotonic();
@@ -178,10 +187,19 @@ async fn bounded<T>(operation: impl Future<Output = lapin::Result<T>>) -> Result
     }
 }
 
-/// Messages that may lie unacknowledged when the largest recent body has that size.
+/// Messages that may lie unacknowledged when the largest recent body has that size. Sizes count in powers of two,
+/// so that bodies of nearly one size do not change it again and again.
 fn prefetch(largest: usize) -> u16 {
-    let fit = (IN_FLIGHT_BYTES / largest.max(1)).clamp(1, PREFETCH_MAX);
-    u16::try_from(fit).expect("it is at most a thousand")
+    let step = largest.clamp(1, IN_FLIGHT_BYTES).next_power_of_two();
+    u16::try_from((IN_FLIGHT_BYTES / step).min(PREFETCH_MAX)).expect("it is at most a thousand")
+}
+
+/// What the prefetch should be instead, if it should: less at once when it does not fit any more, more once
+/// enough bodies were seen and it is worth a new consumer.
+fn better(prefetch: u16, largest: usize, seen: usize) -> Option<u16> {
+    let fits = self::prefetch(largest);
+    let grows = seen >= PREFETCH_AFTER && fits > prefetch.saturating_mul(2);
+    (fits < prefetch || grows).then_some(fits)
 }
 
 /// Batch after batch. `Ok(true)`: the stop came. `Ok(false)`: another prefetch fits better.
@@ -196,36 +214,59 @@ async fn consume(
 ) -> Result<bool, Ended> {
     let (mut seen, mut largest_here) = (0, 0);
     let mut leaving = None;
+    let mut commits: FuturesOrdered<Commit<'_>> = FuturesOrdered::new();
     loop {
-        let first = if leaving.is_some() {
-            // Cancelled by us: what was prefetched still comes, then the end.
-            consumer.next().await
-        } else if let Some(next) = stop.unless_soft(consumer.next()).await {
-            next
-        } else {
-            leaving = Some(true);
-            cancel(channel, consumer.get_ref()).await?;
-            continue;
+        let first = tokio::select! {
+            biased;
+            Some(committed) = commits.next() => {
+                acknowledge(committed?).await?;
+                continue;
+            }
+            () = stop.soft(), if leaving.is_none() => {
+                leaving = Some(true);
+                cancel(channel, consumer.get_ref()).await?;
+                continue;
+            }
+            // Once it is cancelled by us, what was prefetched still comes, then the end.
+            first = consumer.next(), if commits.len() < COMMITS_MAX => first,
         };
-        let Some(first) = first else { return leaving.ok_or(Ended::Cancelled) };
+        let Some(first) = first else {
+            settle(&mut commits).await?;
+            return leaving.ok_or(Ended::Cancelled);
+        };
         let batch = gather(first?, consumer, queue.batch_max)?;
         seen += batch.len();
         largest_here = batch.iter().map(|d| d.data.len()).max().unwrap_or(0).max(largest_here);
-        let last = batch.last().expect("a batch has a first").acker.clone();
-        take(intake, queue, batch, memory).await?;
-        if !bounded(last.ack(BasicAckOptions { multiple: true })).await? {
-            return Err(Ended::StaleAck);
+        if leaving.is_none() && better(prefetch, largest_here, seen).is_some() {
+            // Before the acknowledgement, which would bring as many again.
+            leaving = Some(false);
+            cancel(channel, consumer.get_ref()).await?;
         }
-        if seen >= PREFETCH_AFTER && leaving.is_none() {
-            memory.largest = largest_here.max(1);
-            let fits = self::prefetch(memory.largest);
-            if fits > prefetch.saturating_mul(2) || fits < prefetch / 2 {
-                leaving = Some(false);
-                cancel(channel, consumer.get_ref()).await?;
-            }
+        if leaving == Some(false) {
+            memory.largest = largest_here;
+        } else if seen >= PREFETCH_AFTER {
             (seen, largest_here) = (0, largest_here / 2);
         }
+        if batch.iter().any(|delivery| delivery.redelivered) {
+            settle(&mut commits).await?;
+            acknowledge(take_one_by_one(intake, queue, batch, memory).await?).await?;
+        } else {
+            commits.push_back(take(intake, queue, batch));
+        }
     }
+}
+
+/// Ends what is being committed, in order.
+async fn settle(commits: &mut FuturesOrdered<Commit<'_>>) -> Result<(), Ended> {
+    while let Some(committed) = commits.next().await {
+        acknowledge(committed?).await?;
+    }
+    Ok(())
+}
+
+/// Acknowledges that message and all before it.
+async fn acknowledge(last: Acker) -> Result<(), Ended> {
+    if bounded(last.ack(BasicAckOptions { multiple: true })).await? { Ok(()) } else { Err(Ended::StaleAck) }
 }
 
 async fn cancel(channel: &Channel, consumer: &Consumer) -> Result<(), Ended> {
@@ -244,15 +285,25 @@ fn gather(first: Delivery, consumer: &mut Fuse<Consumer>, most: usize) -> Result
     Ok(batch)
 }
 
-/// Judges and commits a batch. A redelivered message is judged by itself behind a committed mark, because it
-/// may be what stopped the process; its neighbours are innocent.
-async fn take(
+/// Judges a batch, and commits it while the next one is judged.
+fn take<'a>(intake: &'a Intake, queue: &Queue, batch: Vec<Delivery>) -> Commit<'a> {
+    let (rules, last) = (intake.rules(), last(&batch));
+    let judged = batch
+        .into_iter()
+        .map(|delivery| judge(&rules, queue, brought(intake, queue, &rules, delivery)))
+        .collect();
+    async move { intake.accept(judged).await.map(|_| last) }.boxed()
+}
+
+/// Judges and commits a batch in which some are redelivered. Each of those is judged by itself behind a committed
+/// mark, because it may be what stopped the process; its neighbours are innocent.
+async fn take_one_by_one(
     intake: &Intake,
     queue: &Queue,
     batch: Vec<Delivery>,
     memory: &mut Memory,
-) -> Result<(), StoreError> {
-    let rules = intake.rules();
+) -> Result<Acker, StoreError> {
+    let (rules, last) = (intake.rules(), last(&batch));
     let mut together = Vec::with_capacity(batch.len());
     for delivery in batch {
         let suspect = delivery.redelivered.then(|| fingerprint(&queue.name, &delivery));
@@ -272,7 +323,11 @@ async fn take(
             }
         }
     }
-    intake.accept(together).await.map(|_| ())
+    intake.accept(together).await.map(|_| last)
+}
+
+fn last(batch: &[Delivery]) -> Acker {
+    batch.last().expect("a batch has a first").acker.clone()
 }
 
 fn brought(intake: &Intake, queue: &Queue, rules: &Rules, delivery: Delivery) -> Brought {
@@ -318,5 +373,19 @@ mod tests {
         assert_eq!(prefetch(8 * 1024 * 1024), 8);
         assert_eq!(prefetch(usize::MAX), 1);
         assert_eq!(prefetch(0), 1_000);
+        for largest in [1, 999, 65_536, 65_537, 100_000, 1 << 20, (1 << 20) + 1, 8 << 20, 40 << 20] {
+            let kept = usize::from(prefetch(largest)) * largest;
+            assert!(kept <= IN_FLIGHT_BYTES, "{largest}: {kept}");
+        }
+    }
+
+    #[test]
+    fn the_prefetch_shrinks_at_once_and_grows_with_what_was_seen() {
+        assert_eq!(better(64, 8 << 20, 1), Some(8));
+        assert_eq!(better(64, 1 << 20, 1), None);
+        assert_eq!(better(8, 2_000, 63), None);
+        assert_eq!(better(8, 2_000, 64), Some(1_000));
+        assert_eq!(better(512, 2_000, 64), None, "that little more is not worth a new consumer");
+        assert_eq!(better(64, 700_000, 1_000), None);
     }
 }
