@@ -148,13 +148,7 @@ fn open_of(tx: &Tx<'_>, delivery: i64) -> rusqlite::Result<Vec<OpenPromise>> {
          WHERE seq BETWEEN ?1 * 16 AND ?1 * 16 + 15 AND met_at IS NULL AND ended_at IS NULL",
     )?
     .query_map([delivery], |row| {
-        Ok((
-            row.get("seq")?,
-            row.get("promise")?,
-            row.instant("starts_at")?,
-            row.instant("due_at")?,
-            row.get("step")?,
-        ))
+        Ok((row.get(0)?, row.get(1)?, row.instant(2)?, row.instant(3)?, row.get(4)?))
     })?
     .collect()
 }

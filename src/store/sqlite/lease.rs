@@ -68,7 +68,7 @@ fn heads(tx: &Tx<'_>, ask: &LeaseAsk) -> rusqlite::Result<Vec<(i64, Timestamp)>>
     while let Some(row) = rows.next()? {
         let seq: i64 = row.get(0)?;
         if !tx.leases.is_held(seq, ask.now) {
-            heads.push((seq, row.instant("due_at")?));
+            heads.push((seq, row.instant(1)?));
         }
         if heads.len() > ask.most as usize {
             break;
@@ -86,31 +86,31 @@ fn fetch(tx: &Tx<'_>, seq: i64, token: u64, until: Timestamp) -> rusqlite::Resul
          WHERE d.seq = ?1",
     )?
     .query_row(params![seq, message_of(seq)], |row| {
-        let format: String = row.get("format")?;
+        let format: String = row.get(6)?;
         Ok(Lease {
-            delivery: delivery_id(row.receipt("receipt")?, seq),
+            delivery: delivery_id(row.receipt(10)?, seq),
             number: seq,
             token,
             until,
             parcel: Parcel {
                 format: format.parse().map_err(|e: String| unreadable("format", Type::Text, &e))?,
-                format_version: row.get("format_version")?,
-                content_type: row.get::<_, String>("content_type")?.into(),
-                body: Bytes::from(row.get::<_, Vec<u8>>("body")?),
+                format_version: row.get(7)?,
+                content_type: row.get::<_, String>(8)?.into(),
+                body: Bytes::from(row.get::<_, Vec<u8>>(9)?),
             },
-            attempts: row.get("attempts")?,
-            crashes: row.get("crashes")?,
-            rounds: row.get("rounds")?,
-            ordering_key: row.get("ordering_key")?,
-            due: row.instant("due_at")?,
-            expires: row.instant_or_none("expires_at")?,
-            event_type: format!("{TYPE_PREFIX}{}", row.get::<_, String>("kind")?),
-            source: row.get("source")?,
-            message_id: row.get("id")?,
-            correlation_id: row.get("correlation")?,
-            traceparent: row.get("traceparent")?,
-            party: row.get("party")?,
-            answers: Subscription(row.get("answers")?),
+            attempts: row.get(2)?,
+            crashes: row.get(3)?,
+            rounds: row.get(4)?,
+            ordering_key: row.get(5)?,
+            due: row.instant(0)?,
+            expires: row.instant_or_none(1)?,
+            event_type: format!("{TYPE_PREFIX}{}", row.get::<_, String>(13)?),
+            source: row.get(11)?,
+            message_id: row.get(12)?,
+            correlation_id: row.get(14)?,
+            traceparent: row.get(15)?,
+            party: row.get(16)?,
+            answers: Subscription(row.get(17)?),
         })
     })
 }
@@ -120,7 +120,7 @@ fn next_due(tx: &Tx<'_>, receiver: &str) -> rusqlite::Result<Option<Timestamp>> 
         "-- store::next_due
          SELECT next_attempt_at FROM delivery WHERE receiver = ?1 AND phase = 1 ORDER BY next_attempt_at LIMIT 1",
     )?
-    .query_row([receiver], |row| row.instant("next_attempt_at"))
+    .query_row([receiver], |row| row.instant(0))
     .optional()
 }
 

@@ -1,7 +1,9 @@
 //! Values as the tables keep them: instants in microseconds UTC, numbers that carry their owner's.
 
+use std::fmt;
+
 use jiff::Timestamp;
-use rusqlite::{Row, types::Type};
+use rusqlite::{Row, RowIndex, types::Type};
 use uuid::Uuid;
 
 use crate::domain::{DeliveryId, Fault, ReceiptId, Violation};
@@ -33,29 +35,34 @@ pub(super) fn delivery_id(receipt: ReceiptId, seq: i64) -> DeliveryId {
     receipt.delivery(u8::try_from(seq % DELIVERIES).expect("a remainder of 256 fits a byte"))
 }
 
+/// A column by its name, or by its place where a row is read for each message: names are searched for.
+pub(super) trait Column: RowIndex + fmt::Display + Copy {}
+
+impl<T: RowIndex + fmt::Display + Copy> Column for T {}
+
 /// Reads the columns of ours that need more than a cast. A value that none of our versions writes is an error
 /// of the row, never a panic.
 pub(super) trait Read {
-    fn instant(&self, column: &str) -> rusqlite::Result<Timestamp>;
-    fn instant_or_none(&self, column: &str) -> rusqlite::Result<Option<Timestamp>>;
-    fn receipt(&self, column: &str) -> rusqlite::Result<ReceiptId>;
+    fn instant(&self, column: impl Column) -> rusqlite::Result<Timestamp>;
+    fn instant_or_none(&self, column: impl Column) -> rusqlite::Result<Option<Timestamp>>;
+    fn receipt(&self, column: impl Column) -> rusqlite::Result<ReceiptId>;
     fn fault(&self, column: &str) -> rusqlite::Result<Option<Fault>>;
     fn violations(&self, column: &str) -> rusqlite::Result<Vec<Violation>>;
 }
 
 impl Read for Row<'_> {
-    fn instant(&self, column: &str) -> rusqlite::Result<Timestamp> {
+    fn instant(&self, column: impl Column) -> rusqlite::Result<Timestamp> {
         self.instant_or_none(column)?.ok_or_else(|| unreadable(column, Type::Null, "it is missing"))
     }
 
-    fn instant_or_none(&self, column: &str) -> rusqlite::Result<Option<Timestamp>> {
+    fn instant_or_none(&self, column: impl Column) -> rusqlite::Result<Option<Timestamp>> {
         let Some(microseconds) = self.get::<_, Option<i64>>(column)? else { return Ok(None) };
         Timestamp::from_microsecond(microseconds)
             .map(Some)
             .map_err(|e| unreadable(column, Type::Integer, &e.to_string()))
     }
 
-    fn receipt(&self, column: &str) -> rusqlite::Result<ReceiptId> {
+    fn receipt(&self, column: impl Column) -> rusqlite::Result<ReceiptId> {
         let bytes: [u8; 16] = self.get(column)?;
         ReceiptId::from_stored(Uuid::from_bytes(bytes))
             .ok_or_else(|| unreadable(column, Type::Blob, "not a receipt id"))
@@ -79,6 +86,6 @@ pub(super) fn json<T: serde::de::DeserializeOwned>(
     serde_json::from_str(&text).map(Some).map_err(|e| unreadable(column, Type::Text, &e.to_string()))
 }
 
-pub(super) fn unreadable(column: &str, kind: Type, why: &str) -> rusqlite::Error {
+pub(super) fn unreadable(column: impl fmt::Display, kind: Type, why: &str) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(0, kind, format!("column {column}: {why}").into())
 }
