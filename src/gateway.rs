@@ -1,6 +1,6 @@
 //! The whole, put together: store, ways in, lanes, watch and answers, as one configuration says.
 
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 use tokio::sync::watch;
 
@@ -15,10 +15,7 @@ use crate::{
     http_client,
     intake::{self, Intake, Rules, broker::Queue},
     lifecycle::{Stop, Tasks},
-    store::{
-        Store, StoreError,
-        sqlite::{Mode, Sqlite},
-    },
+    store::{Mode, Place, Store, StoreError},
     telemetry::{Metrics, Part},
     watch as watchers,
 };
@@ -46,23 +43,29 @@ pub struct Gateway {
     _rules: watch::Sender<Arc<Rules>>,
 }
 
-/// The path of the store's file.
+/// Where the store is. Reads the files with its password and its authority; connects to nobody.
 ///
 /// # Errors
-/// An address that does not begin with `sqlite:`.
-pub fn store_path(settings: &Settings) -> Result<PathBuf, StartError> {
-    let url = &settings.store.url;
-    let path = url.strip_prefix("sqlite:").filter(|path| !path.is_empty());
-    path.map(PathBuf::from)
-        .ok_or_else(|| StartError::Configuration(format!("store.url: {url:?} is not sqlite:<path>")))
+/// A sentence that names the setting.
+pub fn store_place(settings: &Settings) -> Result<Place, StartError> {
+    let store = &settings.store;
+    let place = Place::parse(&store.url, store.password_file.as_deref(), store.ca_file.as_deref());
+    place.map_err(|problem| StartError::Configuration(format!("store: {problem}")))
 }
 
 /// Opens the store beside a gateway that may be running: for commands.
 ///
 /// # Errors
 /// There is none, or it cannot be read.
-pub fn open_store(settings: &Settings) -> Result<Sqlite, StartError> {
-    Ok(Sqlite::open(&store_path(settings)?, Mode::Tool)?)
+pub fn open_store(settings: &Settings) -> Result<Arc<dyn Store>, StartError> {
+    Ok(store_place(settings)?.open(Mode::Tool)?)
+}
+
+/// Opens it for the gateway itself, apart from the tasks: an answer may take seconds.
+async fn own_store(settings: &Settings) -> Result<Arc<dyn Store>, StartError> {
+    let place = store_place(settings)?;
+    let opened = tokio::task::spawn_blocking(move || place.open(Mode::Daemon)).await;
+    Ok(opened.map_err(|error| StoreError::Unusable(format!("opening it: {error}").into()))??)
 }
 
 /// Starts everything the settings name. The tasks end with `tasks`' stop.
@@ -71,7 +74,7 @@ pub fn open_store(settings: &Settings) -> Result<Sqlite, StartError> {
 /// See [`StartError`]. What was started before the error ends with the stop.
 pub async fn start(settings: &Settings, clock: Arc<dyn Clock>, tasks: &Tasks) -> Result<Gateway, StartError> {
     let built = config::build(settings, 1).map_err(StartError::Configuration)?;
-    let store: Arc<dyn Store> = Arc::new(Sqlite::open(&store_path(settings)?, Mode::Daemon)?);
+    let store = own_store(settings).await?;
     let metrics = Metrics::new();
     let (keep, rules) = watch::channel(Arc::clone(&built.rules));
     let intake = Intake::new(Arc::clone(&store), Arc::clone(&clock), Arc::clone(&metrics), rules);

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     domain::alert::{Condition, Urgency},
     gateway,
-    store::{Commanded, Store, Views},
+    store::Commanded,
 };
 
 /// A test alert ends by itself after this.

@@ -7,8 +7,15 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::{Context, Exit, Failure, Outcome, output::size};
 use crate::{
     gateway,
-    store::sqlite::backup::{BackupError, back_up},
+    store::{
+        Place,
+        sqlite::backup::{BackupError, back_up},
+    },
 };
+
+/// What is said where the store is no file.
+const POSTGRES: &str = "the store is a PostgreSQL, which is copied by its own tools: pg_basebackup with archived logs \
+                        to go back to any moment, or pg_dump for the gateway's tables alone";
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -17,7 +24,8 @@ use crate::{
                         Examples:\n  kassebro backup \"backup-$(date +%F).db\"\n  kassebro backup --json copy.db\n\n\
                         To go back: stop the gateway, move kassebro.db, kassebro.db-wal and kassebro.db-shm away, put \
                         the copy in their place, start the gateway.\n\n\
-                        Exit codes: 0 copied and checked, 1 failed, 5 the file exists."
+                        A store in PostgreSQL is copied by PostgreSQL's own tools (pg_basebackup, pg_dump).\n\n\
+                        Exit codes: 0 copied and checked, 1 failed, 2 the store is a PostgreSQL, 5 the file exists."
 )]
 pub(super) struct Args {
     /// The file to write; nothing is written over.
@@ -25,7 +33,9 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(context: &Context, args: &Args) -> Outcome {
-    let store = gateway::store_path(&context.settings()?)?;
+    let Place::Sqlite(store) = gateway::store_place(&context.settings()?)? else {
+        return Err(Failure::new(Exit::Usage, anyhow::anyhow!("{POSTGRES}")));
+    };
     let bar = if context.output.json { ProgressBar::hidden() } else { ProgressBar::new(1) };
     if let Ok(style) = ProgressStyle::with_template("Copying   {wide_bar} {pos}/{len} pages") {
         bar.set_style(style);

@@ -7,9 +7,12 @@ use super::{
     Context, Exit, Failure, GENERATION, Outcome, agreements, now,
     output::{joined, or_dash},
 };
-use crate::config::{
-    self, Invalid, Problem, Settings,
-    settings::{self, Receiver},
+use crate::{
+    config::{
+        self, Invalid, Problem, Settings,
+        settings::{self, Receiver},
+    },
+    gateway,
 };
 
 pub(super) const EXAMPLES: &str = "The files that the settings name are read too; nobody is connected to \
@@ -58,8 +61,15 @@ struct SpoolLine {
 pub(super) fn run(context: &Context) -> Outcome {
     let settings = context.settings()?;
     let built = config::build(&settings, GENERATION).map_err(|problem| unbuilt(context, problem))?;
+    let store = gateway::store_place(&settings).map_err(|problem| unbuilt(context, problem.to_string()))?;
     let queues = built.topology.queues.into_iter().flat_map(|(_, inward, outward)| [inward, outward]);
-    let checked = checked(&settings, queues.collect(), built.broker.map(|b| b.uri.to_string()), now());
+    let checked = checked(
+        &settings,
+        store.to_string(),
+        queues.collect(),
+        built.broker.map(|b| b.uri.to_string()),
+        now(),
+    );
     if context.output.json {
         context.output.value(&checked);
     } else {
@@ -74,9 +84,15 @@ fn unbuilt(context: &Context, problem: String) -> Failure {
     Failure::from(Invalid(vec![Problem { file, line: None, key: String::new(), problem, suggestion: None }]))
 }
 
-fn checked(settings: &Settings, queues: Vec<String>, broker: Option<String>, now: Timestamp) -> Checked {
+fn checked(
+    settings: &Settings,
+    store: String,
+    queues: Vec<String>,
+    broker: Option<String>,
+    now: Timestamp,
+) -> Checked {
     Checked {
-        store: settings.store.url.clone(),
+        store,
         http: settings.http.listen.clone(),
         broker,
         parties: settings.party.iter().map(party).collect(),

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     domain::DeliveryId,
-    store::{self, Commanded, Store, Views, views::DeliveryView},
+    store::{self, Commanded, views::DeliveryView},
 };
 
 #[derive(Debug, clap::Subcommand)]

@@ -14,7 +14,7 @@ mod storage;
                         Examples:\n  kassebro doctor\n  kassebro doctor --deep --json\n\n\
                         Exit codes: 0 nothing failed (warnings may stand), 1 something did, 3 the configuration is not valid.")]
 pub(super) struct Args {
-    /// Read every page of the store; about 20 s for a gigabyte.
+    /// Read every page of a store in SQLite; about 20 s for a gigabyte.
     #[arg(long)]
     deep: bool,
 }
@@ -70,7 +70,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Outcome {
 
 async fn examine(settings: &Settings, deep: bool) -> Result<Vec<Finding>, Failure> {
     let mut findings = vec![configuration(settings)];
-    findings.extend(storage::examine(settings, deep)?);
+    findings.extend(storage::examine(settings, deep).await?);
     findings.extend(machine::clock().await);
     findings.push(machine::gateway(settings).await);
     findings.extend(broker(settings).await);

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     domain::FaultCode,
-    store::{self, Commanded, Store, Views, views::Which},
+    store::{self, Commanded, views::Which},
 };
 
 /// Deliveries read in one go.

@@ -17,8 +17,7 @@ use crate::{
     gateway,
     intake::Intake,
     store::{
-        Store, Verdict, Views,
-        sqlite::Sqlite,
+        Store, TakenAgain, Verdict,
         views::{MessageFilter, MessageView},
     },
     telemetry::Metrics,
@@ -197,7 +196,7 @@ fn receiver(text: String) -> String {
 
 async fn show(context: &Context, id: &str, raw: bool, language: LanguageArg) -> Outcome {
     let store = context.store()?;
-    let message = find(&store, id).await?;
+    let message = find(&*store, id).await?;
     if raw {
         let bytes = store.raw(message.line.receipt_id).await?;
         let bytes = bytes.ok_or_else(|| Failure::not_found("its bytes are not kept any more"))?;
@@ -211,7 +210,7 @@ async fn show(context: &Context, id: &str, raw: bool, language: LanguageArg) -> 
 }
 
 /// The message with that id, as it stands now.
-pub(super) async fn find(store: &Sqlite, id: &str) -> Result<MessageView, Failure> {
+pub(super) async fn find(store: &dyn Store, id: &str) -> Result<MessageView, Failure> {
     let found = store.message(id.to_owned(), None, now()).await?;
     found.ok_or_else(|| {
         Failure::not_found(format_args!("no message has the id {id:?}; `kassebro messages list` finds them"))
@@ -259,7 +258,8 @@ async fn replay(context: &Context, receipt: ReceiptId, language: LanguageArg) ->
     let stored = stored.ok_or_else(|| unknown(receipt))?;
     let intake = intake(&settings, &store)?;
     let verdict = intake.take_again(stored).await?;
-    store.replayed(receipt, verdict.answer().receipt_id, super::who(), now()).await?;
+    let again = verdict.answer().receipt_id;
+    store.taken_again(receipt, again, TakenAgain::Replayed, super::who(), now()).await?;
     told(&context.output, &verdict, language);
     Ok(exit(&verdict))
 }
@@ -269,10 +269,9 @@ fn unknown(receipt: ReceiptId) -> Failure {
 }
 
 /// The desk at which a command hands messages in, beside the gateway's.
-fn intake(settings: &Settings, store: &Sqlite) -> Result<Intake, Failure> {
+fn intake(settings: &Settings, store: &Arc<dyn Store>) -> Result<Intake, Failure> {
     let (_, rules) = watch::channel(super::rules(settings)?.shared());
-    let shared: Arc<dyn Store> = Arc::new(store.clone());
-    Ok(Intake::new(shared, clock::from_environment(), Metrics::new(), rules))
+    Ok(Intake::new(Arc::clone(store), clock::from_environment(), Metrics::new(), rules))
 }
 
 fn told(output: &Output, verdict: &Verdict, language: LanguageArg) {

@@ -1,6 +1,6 @@
 //! Operations in a terminal: nouns first, `--json` everywhere, exit codes that scripts can trust.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -9,7 +9,7 @@ use crate::{
     config::{self, Invalid, Settings},
     gateway,
     intake::Rules,
-    store::sqlite::Sqlite,
+    store::Store,
 };
 
 mod agreements;
@@ -203,7 +203,7 @@ impl Context {
     }
 
     /// The store that the settings name, opened beside a gateway that may be running.
-    fn store(&self) -> Result<Sqlite, Failure> {
+    fn store(&self) -> Result<Arc<dyn Store>, Failure> {
         Ok(gateway::open_store(&self.settings()?)?)
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     config::{Settings, settings::Receiver},
     domain::{Fault, FaultCode, circuit::Circuit},
     gateway,
-    store::{LaneState, Store, Views, views::Backlog},
+    store::{LaneState, views::Backlog},
 };
 
 #[derive(Debug, clap::Subcommand)]

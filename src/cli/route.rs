@@ -102,7 +102,7 @@ pub(super) fn run(context: &Context, Command::Explain { message, language }: Com
 }
 
 async fn stored(settings: &Settings, id: &str) -> Result<Question, Failure> {
-    let view = messages::find(&gateway::open_store(settings)?, id).await?;
+    let view = messages::find(&*gateway::open_store(settings)?, id).await?;
     let unread =
         |what: &str| Failure::not_found(format_args!("message {id} names no {what} that can be read"));
     // An invalid message keeps what it called itself, which is the whole type.

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     domain::sla::Standing,
-    store::{self, Views, views::PromiseView},
+    store::{self, views::PromiseView},
 };
 
 mod explain;
@@ -111,7 +111,7 @@ fn left(promise: &PromiseView, now: Timestamp) -> String {
 }
 
 async fn explain(context: &Context, id: &str) -> Outcome {
-    let message = messages::find(&context.store()?, id).await?;
+    let message = messages::find(&*context.store()?, id).await?;
     let explained = explain::explain(&message, now());
     if explained.is_empty() {
         let what = format!("nothing is promised for message {id}: it is {}", message.line.state);

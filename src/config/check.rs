@@ -55,8 +55,9 @@ pub(super) fn check(settings: &Settings, layers: &Layers) -> Vec<Problem> {
 }
 
 fn simple(settings: &Settings, check: &mut Check<'_>) {
-    if !settings.store.url.starts_with("sqlite:") {
-        check.problem("store.url", "the store's address begins with sqlite:");
+    if !["sqlite:", "postgres://", "postgresql://"].iter().any(|known| settings.store.url.starts_with(known))
+    {
+        check.problem("store.url", "the store's address begins with sqlite: or postgres://");
     }
     if !settings.http.listen.is_empty() && settings.http.listen.parse::<std::net::SocketAddr>().is_err() {
         check.problem("http.listen", "write an address and a port, such as 127.0.0.1:8080");

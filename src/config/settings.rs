@@ -44,6 +44,8 @@ pub struct Settings {
 #[serde(deny_unknown_fields)]
 pub struct Store {
     pub url: String,
+    pub password_file: Option<PathBuf>,
+    pub ca_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

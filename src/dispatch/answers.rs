@@ -106,6 +106,13 @@ async fn publish(
     if letters.is_empty() {
         return Ok(Published::All { more: false });
     }
+    // Another node may publish them, or have done so since the cursor was read.
+    if !desk.store.lead(name.to_owned()).await? {
+        return Ok(Published::All { more: false });
+    }
+    if desk.store.cursor(name.to_owned()).await? != cursor {
+        return Ok(Published::All { more: true });
+    }
     let fates = publisher.publish(&letters).await;
     crash::point("answers.after-publish");
     let confirmed = fates.iter().take_while(|fate| fate.is_ok()).count();

@@ -25,6 +25,7 @@ mod deliveries;
 mod handed;
 mod history;
 mod intake;
+mod nodes;
 mod operations;
 mod promises;
 
@@ -37,6 +38,70 @@ const PARTY: &str = "3f";
 
 /// Makes each promise a test of the engine that `$open` opens: a function from a folder to [`Open`].
 macro_rules! conforms {
+    ($open:path) => {
+        conforms! { $open;
+            intake {
+                an_accepted_message_owes_its_deliveries
+                a_duplicate_gets_the_first_answer_and_leaves_a_trace
+                the_same_id_with_another_body_is_a_conflict_and_changes_nothing
+                a_refused_message_claims_no_identity
+                a_batch_is_judged_in_order_even_within_itself
+                answers_stand_in_order_and_keep_their_ids
+                a_cursor_never_goes_back
+                what_came_astray_is_told_by_queue_and_party
+                a_message_left_in_hand_is_remembered_over_a_crash
+                lanes_and_pauses_outlive_the_process
+            }
+            deliveries {
+                the_earliest_deadline_is_leased_first
+                a_lease_is_exclusive_until_it_runs_out_and_then_the_old_one_is_lost
+                a_crash_makes_leased_work_due_again_at_once
+                what_is_handed_back_is_due_again_and_counts_no_attempt
+                a_retry_waits_until_its_time
+                what_waits_is_woken_when_the_clock_was_set_back
+                a_dead_delivery_ends_its_promise_and_is_answered
+                the_head_of_an_ordering_key_holds_the_others_until_it_ends
+                what_is_settled_is_settled_once
+                a_parcel_in_the_mailbox_waits_for_its_acknowledgement
+                a_parcel_in_the_mailbox_is_found_however_much_lies_before_it
+                a_crash_of_ours_is_counted
+                what_waits_for_an_agreement_waits_until_a_person_lets_it_go
+                what_died_of_the_same_is_one_group
+            }
+            promises {
+                each_step_is_recorded_once_with_its_true_instant
+                after_a_downtime_all_steps_come_at_once_in_due_order
+                a_promise_met_late_shows_every_step_and_stays_late
+                a_promise_met_at_the_very_instant_is_met_and_not_breached
+                a_message_late_on_arrival_is_breached_at_once
+                the_sender_is_told_of_risk_and_lateness_once_each
+                a_clock_that_is_set_neither_loses_nor_doubles_a_step
+                what_is_only_in_transit_keeps_its_promise_open
+                endangered_promises_are_counted_by_step
+            }
+            commands {
+                a_dead_delivery_is_tried_again_with_the_same_promise
+                a_retry_does_not_break_the_order_of_its_key
+                a_delivery_that_waits_its_turn_is_not_sent_before_it
+                cancelling_ends_it_and_lets_the_next_go
+                a_receipt_meets_the_promise_and_its_repetition_changes_nothing
+                a_receipt_that_comes_too_late_is_kept_and_changes_nothing
+                a_refusal_by_the_receiver_is_a_death
+                a_receipt_overtakes_an_attempt_under_way
+                a_command_for_nobody_is_not_found
+                a_command_rings_the_lane_and_the_senders_answers
+                each_death_and_what_follows_it_is_told_under_an_id_of_its_own
+                a_waived_promise_is_neither_met_nor_breached_whatever_comes
+                a_waived_promise_hides_no_refusal_on_the_way
+                what_is_met_or_ended_is_not_waived
+            }
+            alerts {
+                a_condition_opens_one_alert_and_its_absence_resolves_it
+                an_open_alert_keeps_its_earliest_beginning
+                an_alert_is_acknowledged_once
+            }
+        }
+    };
     ($open:path; $($module:ident { $($promise:ident)* })*) => {
         $(mod $module {
             $(#[tokio::test]
@@ -59,38 +124,12 @@ mod on_sqlite {
 
     #[test]
     fn whatever_is_done_nothing_is_lost_and_order_and_leases_hold() {
-        super::operations::whatever_is_done_nothing_is_lost_and_order_and_leases_hold(open);
+        super::operations::whatever_is_done_nothing_is_lost_and_order_and_leases_hold(open, 32);
     }
 
+    conforms!(super::open);
+
     conforms! { super::open;
-        intake {
-            an_accepted_message_owes_its_deliveries
-            a_duplicate_gets_the_first_answer_and_leaves_a_trace
-            the_same_id_with_another_body_is_a_conflict_and_changes_nothing
-            a_refused_message_claims_no_identity
-            a_batch_is_judged_in_order_even_within_itself
-            answers_stand_in_order_and_keep_their_ids
-            a_cursor_never_goes_back
-            what_came_astray_is_told_by_queue_and_party
-            a_message_left_in_hand_is_remembered_over_a_crash
-            lanes_and_pauses_outlive_the_process
-        }
-        deliveries {
-            the_earliest_deadline_is_leased_first
-            a_lease_is_exclusive_until_it_runs_out_and_then_the_old_one_is_lost
-            a_crash_makes_leased_work_due_again_at_once
-            what_is_handed_back_is_due_again_and_counts_no_attempt
-            a_retry_waits_until_its_time
-            what_waits_is_woken_when_the_clock_was_set_back
-            a_dead_delivery_ends_its_promise_and_is_answered
-            the_head_of_an_ordering_key_holds_the_others_until_it_ends
-            what_is_settled_is_settled_once
-            a_parcel_in_the_mailbox_waits_for_its_acknowledgement
-            a_parcel_in_the_mailbox_is_found_however_much_lies_before_it
-            a_crash_of_ours_is_counted
-            what_waits_for_an_agreement_waits_until_a_person_lets_it_go
-            what_died_of_the_same_is_one_group
-        }
         handed {
             what_is_stored_is_leased_and_handed_over_at_once
             a_handed_lease_is_settled_like_any_other_and_runs_out_like_any_other
@@ -99,37 +138,36 @@ mod on_sqlite {
             what_waits_for_its_turn_or_a_person_is_not_handed_over
             a_batch_shares_the_places_and_a_large_parcel_has_one_to_itself
         }
-        promises {
-            each_step_is_recorded_once_with_its_true_instant
-            after_a_downtime_all_steps_come_at_once_in_due_order
-            a_promise_met_late_shows_every_step_and_stays_late
-            a_promise_met_at_the_very_instant_is_met_and_not_breached
-            a_message_late_on_arrival_is_breached_at_once
-            the_sender_is_told_of_risk_and_lateness_once_each
-            a_clock_that_is_set_neither_loses_nor_doubles_a_step
-            what_is_only_in_transit_keeps_its_promise_open
-            endangered_promises_are_counted_by_step
-        }
-        commands {
-            a_dead_delivery_is_tried_again_with_the_same_promise
-            a_retry_does_not_break_the_order_of_its_key
-            a_delivery_that_waits_its_turn_is_not_sent_before_it
-            cancelling_ends_it_and_lets_the_next_go
-            a_receipt_meets_the_promise_and_its_repetition_changes_nothing
-            a_receipt_that_comes_too_late_is_kept_and_changes_nothing
-            a_refusal_by_the_receiver_is_a_death
-            a_receipt_overtakes_an_attempt_under_way
-            a_command_for_nobody_is_not_found
-            a_command_rings_the_lane_and_the_senders_answers
-            each_death_and_what_follows_it_is_told_under_an_id_of_its_own
-            a_waived_promise_is_neither_met_nor_breached_whatever_comes
-            a_waived_promise_hides_no_refusal_on_the_way
-            what_is_met_or_ended_is_not_waived
-        }
-        alerts {
-            a_condition_opens_one_alert_and_its_absence_resolves_it
-            an_open_alert_keeps_its_earliest_beginning
-            an_alert_is_acknowledged_once
+    }
+}
+
+/// The promises, for PostgreSQL.
+mod on_postgres {
+    use super::{Arc, Office, Open};
+    use crate::store::postgres::tests::Schema;
+
+    fn open(folder: &std::path::Path) -> Open {
+        let schema = Schema::of(folder);
+        Box::new(move || Arc::new(schema.open()))
+    }
+
+    #[test]
+    fn whatever_is_done_nothing_is_lost_and_order_and_leases_hold() {
+        super::operations::whatever_is_done_nothing_is_lost_and_order_and_leases_hold(open, 8);
+    }
+
+    conforms!(super::open);
+
+    conforms! { super::open;
+        nodes {
+            no_delivery_is_leased_by_two
+            a_lease_that_ran_out_is_taken_by_another_and_its_old_holder_changes_nothing
+            a_successor_is_never_held_behind_nobody
+            a_log_is_read_without_a_gap_while_nodes_write_to_it
+            each_step_and_each_alert_comes_once_from_all_nodes
+            the_same_messages_at_two_nodes_are_taken_once
+            what_does_not_fit_is_kept_as_raw_bytes_and_its_neighbours_are_taken
+            a_hint_is_heard_by_the_other_nodes
         }
     }
 }
@@ -144,12 +182,12 @@ pub(super) struct Office {
 }
 
 impl Office {
-    fn open(open: Open) -> Self {
+    pub(super) fn open(open: Open) -> Self {
         let store = Some(open());
         Self { open, store, now: "2026-03-02T08:00:00Z".parse().unwrap(), receipts: 0 }
     }
 
-    fn store(&self) -> &dyn Store {
+    pub(super) fn store(&self) -> &dyn Store {
         &**self.store.as_ref().expect("it is open")
     }
 
@@ -179,7 +217,7 @@ impl Office {
     }
 
     /// A message to [`RECEIVER`] that happened now and is promised within a day.
-    fn message(&mut self, id: &str) -> Accepted {
+    pub(super) fn message(&mut self, id: &str) -> Accepted {
         let arrived = self.arrived(id);
         let envelope = Envelope {
             id: id.parse().unwrap(),
@@ -240,7 +278,7 @@ impl Office {
     }
 
     /// Leases up to `most` for ten minutes.
-    async fn lease(&self, most: u32) -> Vec<Lease> {
+    pub(super) async fn lease(&self, most: u32) -> Vec<Lease> {
         self.leased(most, None).await.leases
     }
 
@@ -258,7 +296,7 @@ impl Office {
         ids
     }
 
-    async fn settle(&self, lease: Lease, next: Next) -> Settled {
+    pub(super) async fn settle(&self, lease: Lease, next: Next) -> Settled {
         let outcome = match &next {
             Next::Delivered => Outcome::Delivered(Proof::default()),
             Next::Hold(HoldReason::Mailbox) => Outcome::Deposited,
@@ -288,7 +326,7 @@ impl Office {
         passed
     }
 
-    async fn view(&self, id: &str) -> MessageView {
+    pub(super) async fn view(&self, id: &str) -> MessageView {
         self.store().message(id.into(), None, self.now).await.unwrap().expect("it is known")
     }
 

@@ -22,14 +22,28 @@ mod conformance;
 pub mod handover;
 pub mod hints;
 mod lease;
+mod numbers;
+mod place;
+pub mod postgres;
 pub mod sqlite;
+mod told;
 pub mod views;
 
 pub use admission::{Accepted, Admission, Arrived, Invalid, NewDelivery, Verdict, Way};
 pub use handover::HandOver;
 pub use hints::Hints;
 pub use lease::{Lease, LeaseAsk, Leased, Next, Settled, Settlement};
+pub use place::Place;
 pub use views::Views;
+
+/// For what a store is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// The gateway: may create and migrate the tables. The SQLite engine is alone with its file.
+    Daemon,
+    /// A command beside a running gateway: short transactions, never migrates.
+    Tool,
+}
 
 /// What went wrong with the store itself. Never caused by a message's content (invariant I7).
 #[derive(Debug, Clone, thiserror::Error)]
@@ -109,6 +123,15 @@ impl Command {
             | Self::Waive { delivery, .. } => *delivery,
         }
     }
+}
+
+/// How a person had a stored message taken again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TakenAgain {
+    /// As it was, by the rules of now.
+    Replayed,
+    /// A corrected one was given in its place, and why.
+    Edited { reason: String },
 }
 
 /// What became of a command.
@@ -220,6 +243,10 @@ pub trait Store: Views + Send + Sync {
     /// Moves a named reader of a log forward. Never back.
     fn set_cursor(&self, name: String, seq: i64) -> BoxFuture<'_, Result<(), StoreError>>;
 
+    /// Whether this node is the one that tells the world from that cursor. One is, for as long as it goes on asking;
+    /// some seconds after it last did, any other may be. A cursor that is read before this is asked may be old.
+    fn lead(&self, cursor: String) -> BoxFuture<'_, Result<bool, StoreError>>;
+
     /// Marks a redelivered message as in hand and says how often it was before.
     fn take_in_hand(&self, mark: InHand) -> BoxFuture<'_, Result<u32, StoreError>>;
 
@@ -231,6 +258,17 @@ pub trait Store: Views + Send + Sync {
     fn hand_over(&self, _receiver: String, _lease_for: SignedDuration) -> Option<HandOver> {
         None
     }
+
+    /// Writes into the history and the audit that a person had a stored message taken again. `again` is the
+    /// receipt of the new arrival; a duplicate repeats the receipt that was accepted.
+    fn taken_again(
+        &self,
+        first: ReceiptId,
+        again: ReceiptId,
+        how: TakenAgain,
+        by: String,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// The bells this store rings after a commit.
     fn hints(&self) -> &Hints;

@@ -133,9 +133,15 @@ pub async fn webhook(desk: Desk, target: Webhook, stop: Stop) -> Result<(), Stor
 
 async fn tell(desk: &Desk, target: &Webhook, cursor: &str) -> Result<(), Trouble> {
     let after = desk.store.cursor(cursor.to_owned()).await.map_err(Trouble::Store)?;
-    for (seq, at, change, condition) in
-        desk.store.alert_changes(after, CHANGES_MAX).await.map_err(Trouble::Store)?
+    let changes = desk.store.alert_changes(after, CHANGES_MAX).await.map_err(Trouble::Store)?;
+    // Another node may tell of them, or have done so since the cursor was read.
+    if changes.is_empty()
+        || !desk.store.lead(cursor.to_owned()).await.map_err(Trouble::Store)?
+        || desk.store.cursor(cursor.to_owned()).await.map_err(Trouble::Store)? != after
     {
+        return Ok(());
+    }
+    for (seq, at, change, condition) in changes {
         let body = json!({ "id": format!("alert-{seq}"), "at": at, "change": change, "alert": condition });
         send(&target.client, &target.url, &body).await?;
         desk.store.set_cursor(cursor.to_owned(), seq).await.map_err(Trouble::Store)?;

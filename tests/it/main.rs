@@ -1,5 +1,5 @@
-//! The promises of the whole, kept against the real binary, a real RabbitMQ and a real Alertmanager: one test
-//! binary, so that there is one to link.
+//! The promises of the whole, kept against the real binary, a real RabbitMQ, a real PostgreSQL and a real
+//! Alertmanager: one test binary, so that there is one to link.
 
 mod accepts;
 mod agreements;
@@ -15,6 +15,7 @@ mod formats;
 mod inbox;
 mod invalid;
 mod kinds;
+mod nodes;
 mod orders;
 mod privacy;
 mod receivers;

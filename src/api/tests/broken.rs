@@ -12,7 +12,8 @@ use crate::{
     },
     store::{
         Admission, Command, Commanded, Conservation, Hints, InHand, LaneState, Lease, LeaseAsk, Leased,
-        LoggedAnswer, MailboxItem, Settled, Settlement, StepPassed, Store, StoreError, Verdict, Views,
+        LoggedAnswer, MailboxItem, Settled, Settlement, StepPassed, Store, StoreError, TakenAgain, Verdict,
+        Views,
         views::{
             Astray, Backlog, DeadGroup, DeliveryView, Endangered, MessageFilter, MessageLine, MessageView,
             PromiseView, RawMessage, Which,
@@ -75,8 +76,10 @@ impl Store for Broken {
         save_lane(lane: LaneState, now: Timestamp) -> ();
         pause(receiver: String, reason: Option<String>, by: String, now: Timestamp) -> ();
         set_cursor(name: String, seq: i64) -> ();
+        lead(cursor: String) -> bool;
         take_in_hand(mark: InHand) -> u32;
         put_down(key: [u8; 32]) -> ();
+        taken_again(first: ReceiptId, again: ReceiptId, how: TakenAgain, by: String, now: Timestamp) -> ();
     }
 }
 

@@ -1,4 +1,4 @@
-//! The store's file, and the disk it stands on.
+//! The store: its file and the disk it stands on, or its database.
 
 use std::{path::Path, process::Command};
 
@@ -7,7 +7,11 @@ use crate::{
     cli::{Failure, output::size},
     config::Settings,
     gateway,
-    store::sqlite::inspect::{self, Inspected},
+    store::{
+        Place,
+        postgres::{self, Address},
+        sqlite::inspect::{self, Inspected},
+    },
 };
 
 /// Less free than this is a fault: a day's messages may not fit.
@@ -15,14 +19,43 @@ const FREE_MIN: u64 = 256 * 1024 * 1024;
 /// Less free than this should be known.
 const FREE_WANTED: u64 = 2 * 1024 * 1024 * 1024;
 
-pub(super) fn examine(settings: &Settings, deep: bool) -> Result<Vec<Finding>, Failure> {
-    let path = gateway::store_path(settings)?;
+pub(super) async fn examine(settings: &Settings, deep: bool) -> Result<Vec<Finding>, Failure> {
+    match gateway::store_place(settings)? {
+        Place::Sqlite(path) => Ok(in_file(&path, deep)),
+        Place::Postgres(address) => Ok(in_database(&address).await),
+    }
+}
+
+async fn in_database(address: &Address) -> Vec<Finding> {
+    let found = match postgres::inspect::inspect(address).await {
+        Ok(found) => found,
+        Err(error) => {
+            let then = "see that it runs, and store.url, user, password and its pg_hba.conf";
+            return vec![Finding::fail("store", error.to_string(), then)];
+        }
+    };
+    let says = format!("{address}, {}, schema version {}", size(found.bytes), found.schema_version);
+    let known = (i64::from(found.schema_version), i64::from(found.schema_version_known));
+    vec![schema(says, known), server(&found)]
+}
+
+fn server(found: &postgres::inspect::Inspected) -> Finding {
+    let wire = if found.is_encrypted { "encrypted" } else { "not encrypted" };
+    let says = format!("version {}, connection {wire}", found.server);
+    if found.is_durable {
+        return Finding::ok("PostgreSQL", says);
+    }
+    let says = format!("{says}, fsync is off");
+    Finding::fail("PostgreSQL", says, "switch fsync on: what is answered must be on the disk")
+}
+
+fn in_file(path: &Path, deep: bool) -> Vec<Finding> {
     let mut findings = Vec::new();
     if path.exists() {
-        match inspect::inspect(&path) {
+        match inspect::inspect(path) {
             Ok(found) => {
                 findings.push(library(&found));
-                findings.push(file(&path, &found));
+                findings.push(file(path, &found));
             }
             Err(error) => findings.push(Finding::fail(
                 "store",
@@ -31,7 +64,7 @@ pub(super) fn examine(settings: &Settings, deep: bool) -> Result<Vec<Finding>, F
             )),
         }
         if deep {
-            findings.push(pages(&path));
+            findings.push(pages(path));
         }
     } else {
         findings.push(Finding::warn(
@@ -40,8 +73,8 @@ pub(super) fn examine(settings: &Settings, deep: bool) -> Result<Vec<Finding>, F
             "`kassebro run` makes it at its first start",
         ));
     }
-    findings.push(disk(&path));
-    Ok(findings)
+    findings.push(disk(path));
+    findings
 }
 
 fn library(found: &Inspected) -> Finding {
@@ -57,7 +90,12 @@ fn library(found: &Inspected) -> Finding {
 
 fn file(path: &Path, found: &Inspected) -> Finding {
     let says = format!("{}, {}, schema version {}", path.display(), size(found.bytes), found.schema_version);
-    match found.schema_version.cmp(&found.schema_version_known) {
+    schema(says, (found.schema_version, found.schema_version_known))
+}
+
+/// By the schema's version, and the one that is known.
+fn schema(says: String, (version, known): (i64, i64)) -> Finding {
+    match version.cmp(&known) {
         std::cmp::Ordering::Equal => Finding::ok("store", says),
         std::cmp::Ordering::Less => {
             Finding::warn("store", says, "`kassebro run` brings it up to date at its next start")

@@ -8,7 +8,7 @@ use crate::{
     domain::ReceiptId,
     gateway,
     intake::{RawMessage, admit},
-    store::{Admission, Command, Views, Way, sqlite::Sqlite, views::MessageView},
+    store::{Admission, Command, Store, TakenAgain, Way, views::MessageView},
 };
 
 /// Hands the corrected message in as if the party of the first had, and ties the two together.
@@ -21,7 +21,7 @@ pub(super) async fn edit(
 ) -> Outcome {
     let settings = context.settings()?;
     let store = gateway::open_store(&settings)?;
-    let first = find(&store, receipt).await?;
+    let first = find(&*store, receipt).await?;
     let intake = intake(&settings, &store)?;
     let rules = intake.rules();
     let body = files::read(file, &rules.limits)?.into();
@@ -32,14 +32,15 @@ pub(super) async fn edit(
     }
     let mut verdicts = intake.accept(vec![admission]).await?;
     let verdict = verdicts.pop().expect("the store gives one verdict for each admission");
-    store.edited(receipt, verdict.answer().receipt_id, reason, who(), now()).await?;
+    let again = verdict.answer().receipt_id;
+    store.taken_again(receipt, again, TakenAgain::Edited { reason }, who(), now()).await?;
     told(&context.output, &verdict, language);
     Ok(exit(&verdict))
 }
 
 /// Cancels everything that the message still owes.
 pub(super) async fn discard(context: &Context, receipt: ReceiptId, reason: &str) -> Outcome {
-    let message = find(&context.store()?, receipt).await?;
+    let message = find(&*context.store()?, receipt).await?;
     if message.deliveries.is_empty() {
         let what = anyhow::anyhow!("message {receipt} was refused when it came: it owes nothing");
         return Err(Failure::new(Exit::Conflict, what));
@@ -49,6 +50,6 @@ pub(super) async fn discard(context: &Context, receipt: ReceiptId, reason: &str)
     deliveries::give(context, owed, cancel).await
 }
 
-async fn find(store: &Sqlite, receipt: ReceiptId) -> Result<MessageView, Failure> {
+async fn find(store: &dyn Store, receipt: ReceiptId) -> Result<MessageView, Failure> {
     store.message(receipt.to_string(), None, now()).await?.ok_or_else(|| unknown(receipt))
 }

@@ -11,8 +11,6 @@ use crate::{
     store::{Command, Commanded, Lease, LeaseAsk, Next, Settled, Verdict},
 };
 
-/// Sequences tried; each opens a store of its own.
-const CASES: u32 = 32;
 const RECEIVERS: [&str; 2] = [RECEIVER, "archive"];
 
 #[derive(Debug, Clone)]
@@ -129,9 +127,12 @@ struct Model {
     invalid: i64,
 }
 
-/// The whole of it; the engine says how to open a store in a folder.
-pub(super) fn whatever_is_done_nothing_is_lost_and_order_and_leases_hold(open: fn(&Path) -> Open) {
-    let config = ProptestConfig { cases: CASES, failure_persistence: None, ..ProptestConfig::default() };
+/// The whole of it; the engine says how to open a store in a folder. Each of the `cases` opens one of its own.
+pub(super) fn whatever_is_done_nothing_is_lost_and_order_and_leases_hold(
+    open: fn(&Path) -> Open,
+    cases: u32,
+) {
+    let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     proptest!(config, |(operations in proptest::collection::vec(operation(), 1..60))| {
         let folder = tempfile::tempdir().unwrap();

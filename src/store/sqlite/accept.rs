@@ -10,11 +10,11 @@ use super::{
 };
 use crate::{
     domain::{
-        Answer, AnswerOutcome, FaultCode, HoldReason, Text, Violation,
+        Answer, AnswerOutcome, HoldReason,
         answer::Subscription,
         sla::{next_step, steps_due},
     },
-    store::{Accepted, Admission, Arrived, Invalid, Lease, NewDelivery, Verdict, json},
+    store::{Accepted, Admission, Arrived, Invalid, Lease, NewDelivery, Verdict, json, told},
 };
 
 pub(super) fn accept(tx: &mut Tx<'_>, batch: &[Admission]) -> rusqlite::Result<Vec<Verdict>> {
@@ -29,22 +29,7 @@ pub(super) fn accept(tx: &mut Tx<'_>, batch: &[Admission]) -> rusqlite::Result<V
 
 /// The last resort: the raw bytes, and that they could not be stored as what they are.
 pub(super) fn keep_raw(tx: &mut Tx<'_>, admission: &Admission) -> rusqlite::Result<Verdict> {
-    let (arrived, answers, astray_in) = match admission {
-        Admission::Accepted(message) => (&message.arrived, message.answers, None),
-        Admission::Invalid(message) => (&message.arrived, message.answers, message.astray_in.clone()),
-    };
-    let text = Text::new("Beskeden kan ikke gemmes, som den er.", "The message cannot be stored as it is.");
-    let invalid = Invalid {
-        arrived: Arrived { content_type: None, headers: vec![], sent: None, ..arrived.clone() },
-        message_id: None,
-        source: None,
-        kind: None,
-        receiver: None,
-        violations: vec![Violation::error("", "message.not-storable", FaultCode::SetAside, text)],
-        answers,
-        astray_in,
-    };
-    reject(tx, &invalid).map(Verdict::Rejected)
+    reject(tx, &told::unstorable(admission)).map(Verdict::Rejected)
 }
 
 fn accept_one(tx: &mut Tx<'_>, message: &Accepted) -> rusqlite::Result<Verdict> {
@@ -67,16 +52,7 @@ fn accept_one(tx: &mut Tx<'_>, message: &Accepted) -> rusqlite::Result<Verdict> 
     for (ordinal, delivery) in (1..=u8::MAX).zip(&message.deliveries) {
         owe(tx, message, delivery_seq(seq, ordinal), delivery)?;
     }
-    let deadline = message.deliveries.iter().map(|d| d.promise.due).min();
-    Ok(Verdict::Accepted(first_answer(message, deadline)))
-}
-
-fn first_answer(message: &Accepted, deadline: Option<jiff::Timestamp>) -> Answer {
-    let id = Some(message.envelope.id.to_string());
-    let mut answer =
-        Answer::new(message.arrived.receipt, id, AnswerOutcome::Accepted, message.warnings.clone());
-    answer.deadline = deadline.map(kept);
-    answer
+    Ok(Verdict::Accepted(told::first_answer(message)))
 }
 
 /// False where the identity is taken.
@@ -257,30 +233,7 @@ fn same_identity(tx: &mut Tx<'_>, message: &Accepted) -> rusqlite::Result<Verdic
         )?;
         return Ok(Verdict::Duplicate(answer));
     }
-    let invalid = Invalid {
-        arrived: message.arrived.clone(),
-        message_id: Some(id.to_owned()),
-        source: Some(source),
-        kind: Some(message.envelope.kind.to_string()),
-        receiver: Some(message.envelope.receiver.to_string()),
-        violations: vec![identity_reused(&answer)],
-        answers: message.answers,
-        astray_in: None,
-    };
-    reject(tx, &invalid).map(Verdict::Conflict)
-}
-
-fn identity_reused(first: &Answer) -> Violation {
-    Violation::error(
-        "/id",
-        "identity.reused",
-        FaultCode::IdentityReused,
-        Text::new(
-            format!("Samme id er allerede brugt til en anden besked (kvittering {}).", first.receipt_id),
-            format!("The same id was already used for another message (receipt {}).", first.receipt_id),
-        ),
-    )
-    .expected("a new id for a new message")
+    reject(tx, &told::reused(message, &answer)).map(Verdict::Conflict)
 }
 
 /// Stores a refused message and logs the answer.
@@ -314,12 +267,7 @@ fn reject(tx: &mut Tx<'_>, message: &Invalid) -> rusqlite::Result<Answer> {
     if message.answers.wants(AnswerOutcome::Rejected) {
         log_answer(tx, &arrived.party, seq, None, AnswerOutcome::Rejected, us(arrived.received), None)?;
     }
-    Ok(Answer::new(
-        arrived.receipt,
-        message.message_id.clone(),
-        AnswerOutcome::Rejected,
-        message.violations.clone(),
-    ))
+    Ok(told::refusal(message))
 }
 
 /// Appends to a party's answers, if it wants to be told.

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     domain::{AnswerOutcome, DeliveryId, Fault, HoldReason},
-    store::{Command, Commanded, LaneState, hints, json as to_json},
+    store::{Command, Commanded, LaneState, hints, json as to_json, told::in_round},
 };
 
 const PENDING: i64 = 0;
@@ -228,14 +228,6 @@ fn waive(
         )?
         .exists([target.seq])?;
     Ok(if waived { Commanded::Already } else { Commanded::NotNow })
-}
-
-/// What an answer says, with the round it belongs to: an outcome after a death and a retry is news.
-pub(super) fn in_round(mut data: serde_json::Value, round: u32) -> String {
-    if round > 0 {
-        data["round"] = round.into();
-    }
-    data.to_string()
 }
 
 fn end_delivery(

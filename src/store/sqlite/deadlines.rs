@@ -2,7 +2,6 @@
 
 use jiff::Timestamp;
 use rusqlite::params;
-use serde_json::json;
 
 use super::{
     accept::{log_answer, log_event},
@@ -11,11 +10,11 @@ use super::{
 };
 use crate::{
     domain::{
-        AnswerOutcome, ReceiptId,
+        ReceiptId,
         answer::Subscription,
-        sla::{AT_RISK, BREACHED, next_step, steps_due},
+        sla::{BREACHED, next_step, steps_due},
     },
-    store::StepPassed,
+    store::{StepPassed, told},
 };
 
 /// A promise whose next step has come.
@@ -121,20 +120,15 @@ pub(super) fn record(
 ) -> rusqlite::Result<()> {
     let message = message_of(delivery);
     for (step, due_at) in steps {
-        let data = json!({ "promise": promise, "step": step, "dueAt": due_at }).to_string();
-        log_event(tx, message, Some(delivery), us(now), "sla_step", Some(&data))?;
+        let told = told::step(promise, *step, *due_at);
+        log_event(tx, message, Some(delivery), us(now), "sla_step", Some(&told))?;
     }
-    let gravest = steps.last().map_or(0, |(step, _)| *step);
-    let outcome = match gravest {
-        BREACHED.. => AnswerOutcome::Late,
-        // 75 and 90 passed in one go are still told once: a later look that finds only 90 tells nothing.
-        _ if steps.iter().any(|(step, _)| *step == AT_RISK) => AnswerOutcome::AtRisk,
-        _ => return Ok(()),
-    };
-    if answers.wants(outcome) {
-        log_answer(tx, party, message, Some(delivery), outcome, us(now), None)?;
+    match told::of_steps(steps) {
+        Some(outcome) if answers.wants(outcome) => {
+            log_answer(tx, party, message, Some(delivery), outcome, us(now), None)
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Number, name, start, end and last recorded step of a promise.

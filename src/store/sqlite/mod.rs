@@ -10,14 +10,15 @@ use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
+pub use super::Mode;
 use super::{
     Admission, Command, Commanded, Hints, InHand, LaneState, Lease, LeaseAsk, Leased, Settled, Settlement,
-    StepPassed, Store, StoreError, Verdict,
+    StepPassed, Store, StoreError, TakenAgain, Verdict,
     handover::{HandOver, Lanes},
     hints,
 };
 use crate::domain::{
-    AnswerOutcome,
+    AnswerOutcome, ReceiptId,
     alert::{Change, Condition},
 };
 
@@ -49,15 +50,6 @@ const LIBRARY_MIN: i32 = 3_051_003;
 
 /// Folds the log into the file and empties it.
 const CHECKPOINT: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
-
-/// How the file is opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// The gateway: alone with the file, may create and migrate it.
-    Daemon,
-    /// A command beside a running gateway: short transactions, waits for the writer, never migrates.
-    Tool,
-}
 
 /// The SQLite engine. Cheap to clone; the last clone that goes closes the file.
 #[derive(Clone)]
@@ -311,6 +303,11 @@ impl Store for Sqlite {
         self.write(move |tx| commands::set_cursor(tx, &name, seq))
     }
 
+    fn lead(&self, _cursor: String) -> BoxFuture<'_, Result<bool, StoreError>> {
+        // There is no other.
+        Box::pin(async { Ok(true) })
+    }
+
     fn take_in_hand(&self, mark: InHand) -> BoxFuture<'_, Result<u32, StoreError>> {
         self.write(move |tx| hand::take(tx, &mark))
     }
@@ -321,6 +318,17 @@ impl Store for Sqlite {
 
     fn hand_over(&self, receiver: String, lease_for: SignedDuration) -> Option<HandOver> {
         Some(self.lanes.enter(receiver, lease_for))
+    }
+
+    fn taken_again(
+        &self,
+        first: ReceiptId,
+        again: ReceiptId,
+        how: TakenAgain,
+        by: String,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.write(move |tx| replay::taken_again(tx, first, again, &how, &by, now))
     }
 
     fn hints(&self) -> &Hints {

@@ -5,14 +5,16 @@ use serde_json::json;
 
 use super::{
     accept::{log_answer, log_event},
-    commands::in_round,
     deadlines::{self, End},
     row::{delivery_seq, message_of, us},
     writer::Tx,
 };
 use crate::{
     domain::{AnswerOutcome, DeliveryId, FaultClass, HoldReason, Outcome, attempt::Proof},
-    store::{Lease, Next, Settled, Settlement, json as to_json},
+    store::{
+        Lease, Next, Settled, Settlement, json as to_json,
+        told::{self, in_round},
+    },
 };
 
 /// The number of a delivery, by the id the world knows.
@@ -54,7 +56,7 @@ pub(super) fn settle(tx: &mut Tx<'_>, settlement: &Settlement) -> rusqlite::Resu
         Some(seq),
         us(settlement.now),
         "attempt",
-        Some(&attempt(settlement, promise)),
+        Some(&told::attempt(settlement, promise)),
     )?;
     if matches!(settlement.next, Next::Delivered | Next::Dead(_)) {
         release_next(tx, lease.ordering_key)?;
@@ -128,44 +130,6 @@ fn answer(
         return Ok(());
     }
     log_answer(tx, &lease.party, message_of(seq), Some(seq), outcome, us(settlement.now), Some(data))
-}
-
-/// The attempt as the history tells it.
-fn attempt(settlement: &Settlement, promise: Option<&str>) -> String {
-    let record = &settlement.record;
-    let mut told = json!({
-        "attempt": settlement.lease.attempts + 1,
-        "started": record.started,
-        "tookMs": i64::try_from(record.took.as_millis()).unwrap_or(i64::MAX),
-    });
-    match &record.outcome {
-        Outcome::Delivered(proof) => {
-            told["outcome"] = "delivered".into();
-            told["proof"] = json!(proof);
-        }
-        Outcome::Deposited => told["outcome"] = "deposited".into(),
-        Outcome::Fault { fault, status, retry_after } => {
-            told["outcome"] = fault.class().name().into();
-            told["code"] = json!(fault.code);
-            told["detail"] = fault.detail.clone().into();
-            if let Some(status) = status {
-                told["status"] = (*status).into();
-            }
-            if let Some(wait) = retry_after {
-                told["retryAfterSeconds"] = wait.as_secs().into();
-            }
-        }
-    }
-    match &settlement.next {
-        Next::Retry { at } => told["nextAttempt"] = json!(at),
-        Next::Hold(reason) => told["hold"] = reason.name().into(),
-        Next::Dead(_) => told["dead"] = true.into(),
-        Next::Delivered => {}
-    }
-    if let Some(promise) = promise {
-        told["promise"] = promise.into();
-    }
-    told.to_string()
 }
 
 /// Lets the next delivery of an ordering key go, unless one is under way: the next may be an older one that a

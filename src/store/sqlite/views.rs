@@ -18,6 +18,7 @@ use crate::{
     },
     store::{
         Conservation, LaneState, LoggedAnswer, MailboxItem, StoreError,
+        told::STATES,
         views::{
             AlertChange, Astray, Backlog, DeadGroup, DeliveryView, Endangered, MessageFilter, MessageLine,
             MessageView, PromiseView, RawMessage, Views, Which,
@@ -30,7 +31,7 @@ mod deliveries;
 mod messages;
 
 use answers::answers;
-use deliveries::{STATES, backlogs, dead_groups, mailbox, parcel, select_deliveries, select_promises};
+use deliveries::{backlogs, dead_groups, mailbox, parcel, select_deliveries, select_promises};
 use messages::{DERIVED, message, messages};
 
 fn endangered(connection: &Connection) -> rusqlite::Result<Vec<Endangered>> {

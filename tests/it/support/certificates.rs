@@ -56,6 +56,14 @@ impl Authority {
         file
     }
 
+    /// A server's certificate for 127.0.0.1 and its key, in PEM.
+    pub(crate) fn server_pems(&self) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        (certificate.pem(), key.serialize_pem())
+    }
+
     /// A server on 127.0.0.1.
     pub(crate) fn server(&self, server: Server) -> Arc<ServerConfig> {
         kassebro::http_client::install_tls_provider();

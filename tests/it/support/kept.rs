@@ -199,7 +199,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 }
 
 /// The rules that findings name.
-fn rules(findings: &str) -> Vec<String> {
+pub(crate) fn rules(findings: &str) -> Vec<String> {
     let findings: Vec<serde_json::Value> = serde_json::from_str(findings).unwrap();
     findings.iter().map(|finding| finding["rule"].as_str().unwrap().to_owned()).collect()
 }

@@ -6,6 +6,7 @@ pub(crate) mod certificates;
 pub(crate) mod chaos;
 pub(crate) mod command;
 pub(crate) mod consignment;
+pub(crate) mod database;
 pub(crate) mod disk;
 pub(crate) mod eventually;
 pub(crate) mod gateway;

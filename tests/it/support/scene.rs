@@ -125,11 +125,22 @@ impl Plan {
         let url = self.url.as_ref().unwrap_or(&inbox.url);
         let uri = self.broker_at.map_or_else(|| broker.uri(), |at| through(&broker.uri(), at));
         let uri = uri + self.query;
-        let mut setup = Setup::new(&configuration(&uri, url, [&fund, &other]));
-        for (name, value) in &self.environment {
-            setup = setup.env(name, value);
-        }
-        Scene { gateway: setup.start_unready(), inbox, fund, other, broker }
+        let plan =
+            Configured { text: configuration(&uri, url, [&fund, &other]), environment: self.environment };
+        Scene { gateway: plan.setup().start_unready(), inbox, fund, other, broker, plan }
+    }
+}
+
+/// What a gateway of the scene is started with.
+struct Configured {
+    text: String,
+    environment: Vec<(String, String)>,
+}
+
+impl Configured {
+    fn setup(&self) -> Setup {
+        let setup = Setup::new(&self.text);
+        self.environment.iter().fold(setup, |setup, (name, value)| setup.env(name, value))
     }
 }
 
@@ -227,9 +238,15 @@ pub(crate) struct Scene {
     pub(crate) fund: Fund,
     pub(crate) other: Fund,
     pub(crate) broker: Broker,
+    plan: Configured,
 }
 
 impl Scene {
+    /// Another gateway with the same configuration, ready, at an address of its own.
+    pub(crate) async fn another(&self) -> Gateway {
+        self.plan.setup().start().await
+    }
+
     /// What the store holds, read beside the gateway.
     pub(crate) fn kept(&self) -> Kept {
         Kept::read(&self.gateway.folder().join("kassebro.db"))

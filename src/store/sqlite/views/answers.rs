@@ -3,10 +3,11 @@
 use rusqlite::{Connection, Row, params, types::Type};
 
 use crate::{
-    domain::{Answer, AnswerOutcome, Fault, Text, Violation},
+    domain::{Answer, AnswerOutcome},
     store::{
         LoggedAnswer,
         sqlite::row::{Read, delivery_id, json, unreadable},
+        told,
     },
 };
 
@@ -35,29 +36,13 @@ fn answer(row: &Row<'_>) -> rusqlite::Result<LoggedAnswer> {
     let outcome = AnswerOutcome::from_name(&word).ok_or_else(|| unreadable("outcome", Type::Text, &word))?;
     let at = row.instant("at")?;
     let data: serde_json::Value = json(row, "data")?.unwrap_or_default();
-    let mut errors = match outcome {
+    let errors = match outcome {
         AnswerOutcome::Accepted | AnswerOutcome::Rejected => row.violations("findings")?,
         _ => vec![],
     };
-    if let Ok(fault) = serde_json::from_value::<Fault>(data["fault"].clone()) {
-        errors.push(fault_violation(&fault));
-    }
     let mut answer = Answer::new(receipt, row.get("id")?, outcome, errors);
-    answer.round = u32::try_from(data["round"].as_u64().unwrap_or_default()).unwrap_or(u32::MAX);
     answer.deadline = row.instant_or_none("due")?;
     answer.delivery_id = row.get::<_, Option<i64>>("delivery")?.map(|seq| delivery_id(receipt, seq));
-    if outcome == AnswerOutcome::Delivered {
-        answer.delivered_at = Some(at);
-        answer.receiver_receipt = data["receipt"].as_str().map(str::to_owned);
-    }
+    told::complete(&mut answer, at, &data);
     Ok(LoggedAnswer { seq: row.get("seq")?, party: row.get("party")?, kind: row.get("kind")?, at, answer })
-}
-
-/// A delivery's fault, in the form in which senders read errors.
-fn fault_violation(fault: &Fault) -> Violation {
-    let text = Text::new(
-        format!("Leveringen mislykkedes: {}", fault.detail),
-        format!("The delivery failed: {}", fault.detail),
-    );
-    Violation::error("", format!("delivery.{}", fault.class().name()), fault.code, text)
 }

@@ -13,12 +13,10 @@ use crate::{
     store::{
         MailboxItem,
         sqlite::row::{Read, delivery_id, unreadable},
+        told::STATES,
         views::{Backlog, DeadGroup, DeliveryView, PromiseView, Which},
     },
 };
-
-/// The word for a delivery's state.
-pub(super) const STATES: [&str; 4] = ["pending", "delivered", "dead", "cancelled"];
 
 pub(super) fn select_deliveries(
     connection: &Connection,

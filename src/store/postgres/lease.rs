@@ -1,0 +1,110 @@
+//! Takes due deliveries of one receiver, earliest deadline first. What another node is taking is passed over.
+//!
+//! No two of one ordering key are leased at once, whoever asks: of a key, at most one delivery is not held, and
+//! that changes only under the key's lock.
+
+use tokio_postgres::types::ToSql;
+
+use super::{fail::Fail, row::Read, settle, work::Tx};
+use crate::{
+    domain::{answer::Subscription, message::TYPE_PREFIX},
+    store::{
+        Lease, LeaseAsk, Leased,
+        numbers::{delivery_id, us},
+    },
+};
+
+/// Deliveries whose waiting time is over that are made ready in one go.
+const WAKE_MAX: i64 = 1_000;
+
+const WAKE: &str = "UPDATE delivery SET phase = 0 WHERE seq IN (
+         SELECT seq FROM delivery WHERE receiver = $1 AND phase = 1 AND next_attempt_at <= $2
+         ORDER BY next_attempt_at LIMIT $3 FOR UPDATE SKIP LOCKED)";
+
+/// The `MATERIALIZED` keeps the choice from being made a second time, which would lock more than asked for.
+const LEASE: &str = "WITH head AS MATERIALIZED (
+         SELECT seq FROM delivery
+         WHERE receiver = $1 AND phase = 0 AND due_at <= $2 AND (leased_until IS NULL OR leased_until <= $3)
+         ORDER BY due_at, seq LIMIT $4 FOR UPDATE SKIP LOCKED),
+     taken AS (
+         UPDATE delivery d SET lease_node = $5, lease_token = nextval('lease_token'), leased_until = $6
+         FROM head WHERE d.seq = head.seq RETURNING d.*)
+     SELECT d.seq, d.lease_token, d.due_at, d.expires_at, d.attempts, d.crashes, d.rounds, d.ordering_key, d.format,
+         d.format_version, p.content_type, p.body, m.receipt, m.source, m.id, m.kind, m.correlation, m.traceparent,
+         m.party, m.answers
+     FROM taken d JOIN parcel p ON p.seq = d.seq JOIN message m ON m.seq = d.seq / 256
+     ORDER BY d.due_at, d.seq";
+
+const NEXT_DUE: &str = "SELECT next_attempt_at FROM delivery WHERE receiver = $1 AND phase = 1
+     ORDER BY next_attempt_at LIMIT 1";
+
+type Params<'a, const N: usize> = [&'a (dyn ToSql + Sync); N];
+
+pub(super) async fn lease_due(tx: &Tx<'_>, ask: &LeaseAsk) -> Result<Leased, Fail> {
+    let session = tx.session;
+    let (wake, lease, next_due) =
+        (session.statement(WAKE).await?, session.statement(LEASE).await?, session.statement(NEXT_DUE).await?);
+    let wake_by = if ask.wake_all { i64::MAX } else { us(ask.now) };
+    let due_by = ask.due_by.map_or(i64::MAX, us);
+    let (now, until, most) = (us(ask.now), us(ask.until), i64::from(ask.most));
+    let to_wake: Params<'_, 3> = [&ask.receiver, &wake_by, &WAKE_MAX];
+    let to_lease: Params<'_, 6> = [&ask.receiver, &due_by, &now, &most, &session.node, &until];
+    let waiting: Params<'_, 1> = [&ask.receiver];
+    // Sent in this order, one behind the other: one round trip for the three.
+    let (woken, taken, next) = futures_util::join!(
+        session.client.execute(&wake, &to_wake),
+        session.client.query(&lease, &to_lease),
+        session.client.query_opt(&next_due, &waiting)
+    );
+    woken?;
+    let leases = taken?.iter().map(|row| read(row, ask)).collect::<Result<Vec<_>, Fail>>()?;
+    let next_due = match next? {
+        Some(row) => Some(row.instant("next_attempt_at")?),
+        None => None,
+    };
+    assert!(leases.len() <= ask.most as usize, "more was leased than asked for");
+    Ok(Leased { nearest_deadline: leases.first().map(|lease| lease.due), leases, next_due })
+}
+
+fn read(row: &tokio_postgres::Row, ask: &LeaseAsk) -> Result<Lease, Fail> {
+    let seq: i64 = row.value("seq")?;
+    Ok(Lease {
+        delivery: delivery_id(row.receipt("receipt")?, seq),
+        number: seq,
+        token: row.value::<i64>("lease_token")?.cast_unsigned(),
+        until: ask.until,
+        parcel: row.parcel()?,
+        attempts: row.count("attempts")?,
+        crashes: row.count("crashes")?,
+        rounds: row.count("rounds")?,
+        ordering_key: row.value("ordering_key")?,
+        due: row.instant("due_at")?,
+        expires: row.instant_or_none("expires_at")?,
+        event_type: format!("{TYPE_PREFIX}{}", row.value::<String>("kind")?),
+        source: row.value("source")?,
+        message_id: row.value("id")?,
+        correlation_id: row.value("correlation")?,
+        traceparent: row.value("traceparent")?,
+        party: row.value("party")?,
+        answers: Subscription(row.small("answers")?),
+    })
+}
+
+/// A lease's number and token, as [`release`] wants them.
+pub(super) fn held(lease: &Lease) -> (i64, i64) {
+    (lease.number, settle::token(lease.token))
+}
+
+/// Hands leases back: they are due again at once.
+pub(super) async fn release(tx: &Tx<'_>, leases: &[(i64, i64)]) -> Result<(), Fail> {
+    let (numbers, tokens): (Vec<i64>, Vec<i64>) = leases.iter().copied().unzip();
+    tx.session
+        .execute(
+            "UPDATE delivery d SET lease_node = NULL, lease_token = NULL, leased_until = NULL
+             FROM unnest($1::bigint[], $2::bigint[]) AS u (seq, token)
+             WHERE d.seq = u.seq AND d.lease_token = u.token",
+            &[&numbers, &tokens],
+        )
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,184 @@
+//! What a transaction tells: gathered while it runs, written at its end with one statement for each kind.
+//!
+//! Answers and changes of alerts are read by cursor. A sequence gives out its numbers before the commit, so that a
+//! reader could pass over a row that becomes visible late. Therefore their rows are numbered under one lock that is
+//! held until the commit: a higher number never becomes visible before a lower one. It is taken when everything
+//! else is done, so that what is serial is no more than these inserts and the commit.
+
+use tokio_postgres::types::ToSql;
+
+use super::{fail::Fail, session::Session};
+use crate::{
+    domain::{AnswerOutcome, alert::Change},
+    store::numbers::message_of,
+};
+
+struct Event {
+    message: i64,
+    delivery: Option<i64>,
+    at: i64,
+    what: &'static str,
+    data: Option<String>,
+}
+
+struct Answer {
+    party: String,
+    message: i64,
+    delivery: Option<i64>,
+    outcome: AnswerOutcome,
+    at: i64,
+    data: Option<String>,
+}
+
+struct AlertChange {
+    alert: i64,
+    at: i64,
+    change: Change,
+    condition: String,
+}
+
+struct Audit {
+    at: i64,
+    who: String,
+    what: &'static str,
+    about: String,
+}
+
+/// The rows of one transaction.
+#[derive(Default)]
+pub(super) struct Logs {
+    events: Vec<Event>,
+    answers: Vec<Answer>,
+    changes: Vec<AlertChange>,
+    audits: Vec<Audit>,
+}
+
+impl Logs {
+    /// Adds to a message's history.
+    pub(super) fn event(&mut self, message: i64, at: i64, what: &'static str, data: Option<String>) {
+        self.events.push(Event { message, delivery: None, at, what, data });
+    }
+
+    /// Adds to the history of a delivery's message.
+    pub(super) fn of_delivery(&mut self, delivery: i64, at: i64, what: &'static str, data: String) {
+        let message = message_of(delivery);
+        self.events.push(Event { message, delivery: Some(delivery), at, what, data: Some(data) });
+    }
+
+    /// Adds to a party's answers.
+    pub(super) fn answer(
+        &mut self,
+        party: &str,
+        (message, delivery): (i64, Option<i64>),
+        outcome: AnswerOutcome,
+        at: i64,
+        data: Option<String>,
+    ) {
+        self.answers.push(Answer { party: party.to_owned(), message, delivery, outcome, at, data });
+    }
+
+    pub(super) fn alert(&mut self, alert: i64, at: i64, change: Change, condition: String) {
+        self.changes.push(AlertChange { alert, at, change, condition });
+    }
+
+    /// Writes down who did what.
+    pub(super) fn audit(&mut self, at: i64, who: &str, what: &'static str, about: &str) {
+        self.audits.push(Audit { at, who: who.to_owned(), what, about: about.to_owned() });
+    }
+
+    /// The parties that have new answers.
+    pub(super) fn answered(&self) -> impl Iterator<Item = &str> {
+        self.answers.iter().map(|answer| answer.party.as_str())
+    }
+
+    /// Writes everything; nothing of the transaction may come after.
+    pub(super) async fn write(&self, session: &Session) -> Result<(), Fail> {
+        self.write_audits(session).await?;
+        if self.answers.is_empty() && self.changes.is_empty() {
+            return self.write_events(session).await;
+        }
+        let lock: [&(dyn ToSql + Sync); 1] = [&session.locks.logs()];
+        // The events are on their way before the lock is asked for.
+        let locked = session.query("SELECT pg_advisory_xact_lock($1)", &lock);
+        let (written, locked) = futures_util::join!(self.write_events(session), locked);
+        written?;
+        locked?;
+        self.write_answers(session).await?;
+        self.write_changes(session).await
+    }
+
+    async fn write_events(&self, session: &Session) -> Result<(), Fail> {
+        if self.events.is_empty() {
+            return Ok(());
+        }
+        let messages: Vec<i64> = self.events.iter().map(|e| e.message).collect();
+        let deliveries: Vec<Option<i64>> = self.events.iter().map(|e| e.delivery).collect();
+        let at: Vec<i64> = self.events.iter().map(|e| e.at).collect();
+        let what: Vec<&str> = self.events.iter().map(|e| e.what).collect();
+        let data: Vec<Option<&str>> = self.events.iter().map(|e| e.data.as_deref()).collect();
+        session
+            .execute(
+                "INSERT INTO event (message, delivery, at, what, data)
+                 SELECT message, delivery, at, what, data
+                 FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[]) WITH ORDINALITY
+                     AS e (message, delivery, at, what, data, place) ORDER BY place",
+                &[&messages, &deliveries, &at, &what, &data],
+            )
+            .await?;
+        Ok(())
+    }
+
+    async fn write_answers(&self, session: &Session) -> Result<(), Fail> {
+        if self.answers.is_empty() {
+            return Ok(());
+        }
+        let parties: Vec<&str> = self.answers.iter().map(|a| a.party.as_str()).collect();
+        let messages: Vec<i64> = self.answers.iter().map(|a| a.message).collect();
+        let deliveries: Vec<Option<i64>> = self.answers.iter().map(|a| a.delivery).collect();
+        let outcomes: Vec<&str> = self.answers.iter().map(|a| a.outcome.name()).collect();
+        let at: Vec<i64> = self.answers.iter().map(|a| a.at).collect();
+        let data: Vec<Option<&str>> = self.answers.iter().map(|a| a.data.as_deref()).collect();
+        session
+            .execute(
+                "INSERT INTO answer (party, message, delivery, outcome, at, data)
+                 SELECT party, message, delivery, outcome, at, data
+                 FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::text[])
+                     WITH ORDINALITY AS a (party, message, delivery, outcome, at, data, place) ORDER BY place",
+                &[&parties, &messages, &deliveries, &outcomes, &at, &data],
+            )
+            .await?;
+        Ok(())
+    }
+
+    async fn write_changes(&self, session: &Session) -> Result<(), Fail> {
+        if self.changes.is_empty() {
+            return Ok(());
+        }
+        let alerts: Vec<i64> = self.changes.iter().map(|c| c.alert).collect();
+        let at: Vec<i64> = self.changes.iter().map(|c| c.at).collect();
+        let what: Vec<&str> = self.changes.iter().map(|c| c.change.name()).collect();
+        let conditions: Vec<&str> = self.changes.iter().map(|c| c.condition.as_str()).collect();
+        session
+            .execute(
+                "INSERT INTO alert_change (alert, at, what, condition)
+                 SELECT alert, at, what, condition
+                 FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[]) WITH ORDINALITY
+                     AS c (alert, at, what, condition, place) ORDER BY place",
+                &[&alerts, &at, &what, &conditions],
+            )
+            .await?;
+        Ok(())
+    }
+
+    async fn write_audits(&self, session: &Session) -> Result<(), Fail> {
+        for audit in &self.audits {
+            session
+                .execute(
+                    "INSERT INTO audit (at, who, what, data) VALUES ($1, $2, $3, $4)",
+                    &[&audit.at, &audit.who, &audit.what, &audit.about],
+                )
+                .await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,343 @@
+//! The read models of this engine.
+
+use std::collections::BTreeMap;
+
+use deadpool_postgres::{Client, GenericClient};
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+use tokio_postgres::{Row, types::ToSql};
+
+use super::{
+    Postgres,
+    fail::Fail,
+    row::{Read, unreadable},
+};
+use crate::{
+    domain::{
+        DeliveryId, ReceiptId,
+        alert::{Alert, Change, Condition},
+    },
+    store::{
+        Conservation, LaneState, LoggedAnswer, MailboxItem, StoreError,
+        numbers::us,
+        told::STATES,
+        views::{
+            AlertChange, Astray, Backlog, DeadGroup, DeliveryView, Endangered, MessageFilter, MessageLine,
+            MessageView, PromiseView, RawMessage, Views, Which,
+        },
+    },
+};
+
+mod answers;
+mod deliveries;
+mod messages;
+
+use messages::DERIVED;
+
+/// Every row of a query, which is prepared once per connection.
+async fn rows(
+    client: &impl GenericClient,
+    sql: &str,
+    params: &[&(dyn ToSql + Sync)],
+) -> Result<Vec<Row>, Fail> {
+    let statement = client.prepare_cached(sql).await?;
+    Ok(client.query(&statement, params).await?)
+}
+
+/// The one row of a query, if there is one.
+async fn row(
+    client: &impl GenericClient,
+    sql: &str,
+    params: &[&(dyn ToSql + Sync)],
+) -> Result<Option<Row>, Fail> {
+    Ok(rows(client, sql, params).await?.into_iter().next())
+}
+
+async fn endangered(client: &Client) -> Result<Vec<Endangered>, Fail> {
+    let rows = rows(
+        client,
+        "SELECT d.receiver, m.kind, p.promise, p.step, count(*) AS count, min(p.due_at) AS earliest,
+                 min(p.starts_at + (p.due_at - p.starts_at) * p.step / 100) AS reached,
+                 (array_agg(m.receipt ORDER BY p.due_at, p.seq))[1] AS receipt
+             FROM deadline p JOIN delivery d ON d.seq = p.seq / 16 JOIN message m ON m.seq = d.seq / 256
+             WHERE p.step >= 75 AND p.met_at IS NULL AND p.ended_at IS NULL
+             GROUP BY d.receiver, m.kind, p.promise, p.step ORDER BY earliest",
+        &[],
+    )
+    .await?;
+    let read = |row: &Row| {
+        Ok(Endangered {
+            receiver: row.value("receiver")?,
+            kind: row.value("kind")?,
+            promise: row.value("promise")?,
+            step: row.small("step")?,
+            count: row.value("count")?,
+            earliest: row.instant("earliest")?,
+            reached: row.instant("reached")?,
+            example: row.receipt("receipt")?,
+        })
+    };
+    rows.iter().map(read).collect()
+}
+
+async fn astray(client: &Client, since: Timestamp) -> Result<Vec<Astray>, Fail> {
+    let rows = rows(
+        client,
+        "SELECT astray_in, party, count(*) AS count, min(received_at) AS first,
+                 (array_agg(receipt ORDER BY received_at DESC))[1] AS example
+             FROM message WHERE astray_in IS NOT NULL AND received_at > $1
+             GROUP BY astray_in, party ORDER BY astray_in, party",
+        &[&us(since)],
+    )
+    .await?;
+    let read = |row: &Row| {
+        Ok(Astray {
+            queue_of: row.value("astray_in")?,
+            party: row.value("party")?,
+            count: row.value("count")?,
+            first: row.instant("first")?,
+            example: row.receipt("example")?,
+        })
+    };
+    rows.iter().map(read).collect()
+}
+
+fn condition(row: &Row) -> Result<Condition, Fail> {
+    row.json("condition")?.ok_or_else(|| unreadable("condition"))
+}
+
+async fn conservation(client: &Client) -> Result<Conservation, Fail> {
+    let sql = format!(
+        "SELECT count(*) AS taken, count(*) FILTER (WHERE derived = 'delivered') AS delivered,
+             count(*) FILTER (WHERE derived = 'dead') AS dead, count(*) FILTER (WHERE derived = 'pending') AS pending,
+             count(*) FILTER (WHERE derived = 'invalid') AS invalid,
+             count(*) FILTER (WHERE derived = 'cancelled') AS cancelled
+         FROM (SELECT {DERIVED} AS derived FROM message m) AS s"
+    );
+    let row = row(client, &sql, &[]).await?.ok_or(Fail::Again)?;
+    Ok(Conservation {
+        taken: row.value("taken")?,
+        delivered: row.value("delivered")?,
+        dead: row.value("dead")?,
+        pending: row.value("pending")?,
+        invalid: row.value("invalid")?,
+        cancelled: row.value("cancelled")?,
+    })
+}
+
+async fn raw(client: &Client, receipt: ReceiptId) -> Result<Option<RawMessage>, Fail> {
+    let found = row(
+        client,
+        "SELECT party, way, content_type, headers, raw, received_at FROM message
+             WHERE receipt = $1 AND raw IS NOT NULL",
+        &[&receipt.uuid()],
+    )
+    .await?;
+    let Some(row) = found else { return Ok(None) };
+    Ok(Some(RawMessage {
+        party: row.value("party")?,
+        way: row.value("way")?,
+        content_type: row.value("content_type")?,
+        headers: row.json("headers")?.unwrap_or_default(),
+        raw: row.value::<Vec<u8>>("raw")?.into(),
+        received: row.instant("received_at")?,
+    }))
+}
+
+async fn lanes(client: &Client) -> Result<Vec<LaneState>, Fail> {
+    let rows = rows(client, "SELECT receiver, circuit, paused FROM lane ORDER BY receiver", &[]).await?;
+    let read = |row: &Row| {
+        Ok(LaneState {
+            receiver: row.value("receiver")?,
+            circuit: row.json("circuit")?.unwrap_or_default(),
+            paused: row.value("paused")?,
+        })
+    };
+    rows.iter().map(read).collect()
+}
+
+async fn open_alerts(client: &Client) -> Result<Vec<Alert>, Fail> {
+    let rows = rows(
+        client,
+        "SELECT condition, opened_at, acknowledged_at, resolved_at FROM alert
+             WHERE resolved_at IS NULL ORDER BY seq",
+        &[],
+    )
+    .await?;
+    let read = |row: &Row| {
+        Ok(Alert {
+            condition: condition(row)?,
+            opened: row.instant("opened_at")?,
+            acknowledged: row.instant_or_none("acknowledged_at")?,
+            resolved: row.instant_or_none("resolved_at")?,
+        })
+    };
+    rows.iter().map(read).collect()
+}
+
+async fn alert_changes(client: &Client, after: i64, most: u32) -> Result<Vec<AlertChange>, Fail> {
+    let rows = rows(
+        client,
+        "SELECT seq, at, what, condition FROM alert_change WHERE seq > $1 ORDER BY seq LIMIT $2",
+        &[&after, &i64::from(most)],
+    )
+    .await?;
+    let read = |row: &Row| {
+        let change = match row.value::<String>("what")?.as_str() {
+            "opened" => Change::Opened,
+            "acknowledged" => Change::Acknowledged,
+            "resolved" => Change::Resolved,
+            _ => return Err(unreadable("what")),
+        };
+        Ok((row.value("seq")?, row.instant("at")?, change, condition(row)?))
+    };
+    rows.iter().map(read).collect()
+}
+
+async fn sla_totals(client: &Client, now: Timestamp) -> Result<BTreeMap<String, i64>, Fail> {
+    let rows = rows(
+        client,
+        "SELECT CASE WHEN met_at IS NOT NULL AND met_at <= due_at THEN 'met' WHEN met_at IS NOT NULL THEN 'met_late'
+                 WHEN waived THEN 'waived' WHEN ended_at IS NOT NULL THEN 'ended' WHEN due_at <= $1 THEN 'breached' ELSE 'open' END AS standing,
+                 count(*) AS count
+             FROM deadline GROUP BY 1",
+            &[&us(now)],
+        )
+        .await?;
+    rows.iter().map(|row| Ok((row.value("standing")?, row.value("count")?))).collect()
+}
+
+impl Views for Postgres {
+    fn messages(&self, filter: MessageFilter) -> BoxFuture<'_, Result<Vec<MessageLine>, StoreError>> {
+        self.readers.read(async move |c| messages::messages(&c, &filter).await)
+    }
+
+    fn message(
+        &self,
+        id: String,
+        party: Option<String>,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Option<MessageView>, StoreError>> {
+        self.readers.read(async move |mut c| messages::message(&mut c, &id, party.as_deref(), now).await)
+    }
+
+    fn raw(&self, receipt: ReceiptId) -> BoxFuture<'_, Result<Option<RawMessage>, StoreError>> {
+        self.readers.read(async move |c| raw(&c, receipt).await)
+    }
+
+    fn deliveries(
+        &self,
+        state: Option<String>,
+        receiver: Option<String>,
+        most: u32,
+    ) -> BoxFuture<'_, Result<Vec<DeliveryView>, StoreError>> {
+        let state =
+            state.and_then(|word| (0i16..).zip(STATES).find(|(_, s)| *s == word)).map(|(place, _)| place);
+        self.readers.read(async move |c| {
+            let rest =
+                "WHERE ($1::smallint IS NULL OR d.state = $1) AND ($2::text IS NULL OR d.receiver = $2)
+                        ORDER BY d.seq DESC LIMIT $3";
+            deliveries::deliveries(&c, rest, &[&state, &receiver, &i64::from(most)]).await
+        })
+    }
+
+    fn promises(
+        &self,
+        open: bool,
+        most: u32,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Vec<PromiseView>, StoreError>> {
+        let rest = if open {
+            "WHERE p.met_at IS NULL AND p.ended_at IS NULL ORDER BY p.due_at, p.seq LIMIT $1"
+        } else {
+            "ORDER BY p.due_at, p.seq LIMIT $1"
+        };
+        self.readers.read(async move |c| deliveries::promises(&c, rest, &[&i64::from(most)], now).await)
+    }
+
+    fn endangered(&self) -> BoxFuture<'_, Result<Vec<Endangered>, StoreError>> {
+        self.readers.read(async move |c| endangered(&c).await)
+    }
+
+    fn backlogs(&self) -> BoxFuture<'_, Result<Vec<Backlog>, StoreError>> {
+        self.readers.read(async move |c| deliveries::backlogs(&c).await)
+    }
+
+    fn lanes(&self) -> BoxFuture<'_, Result<Vec<LaneState>, StoreError>> {
+        self.readers.read(async move |c| lanes(&c).await)
+    }
+
+    fn open_alerts(&self) -> BoxFuture<'_, Result<Vec<Alert>, StoreError>> {
+        self.readers.read(async move |c| open_alerts(&c).await)
+    }
+
+    fn alert_changes(&self, after: i64, most: u32) -> BoxFuture<'_, Result<Vec<AlertChange>, StoreError>> {
+        self.readers.read(async move |c| alert_changes(&c, after, most).await)
+    }
+
+    fn answers(
+        &self,
+        party: String,
+        after: i64,
+        most: u32,
+    ) -> BoxFuture<'_, Result<Vec<LoggedAnswer>, StoreError>> {
+        self.readers.read(async move |c| answers::answers(&c, &party, after, most).await)
+    }
+
+    fn cursor(&self, name: String) -> BoxFuture<'_, Result<i64, StoreError>> {
+        self.readers.read(async move |c| {
+            let found = row(&c, "SELECT seq FROM cursor WHERE name = $1", &[&name]).await?;
+            found.map_or(Ok(0), |row| row.value("seq"))
+        })
+    }
+
+    fn mailbox(
+        &self,
+        receivers: Vec<String>,
+        most: u32,
+    ) -> BoxFuture<'_, Result<Vec<MailboxItem>, StoreError>> {
+        self.readers.read(async move |c| deliveries::mailbox(&c, &receivers, most).await)
+    }
+
+    fn parcel(&self, delivery: DeliveryId) -> BoxFuture<'_, Result<Option<MailboxItem>, StoreError>> {
+        self.readers.read(async move |c| deliveries::parcel(&c, delivery).await)
+    }
+
+    fn astray(&self, since: Timestamp) -> BoxFuture<'_, Result<Vec<Astray>, StoreError>> {
+        self.readers.read(async move |c| astray(&c, since).await)
+    }
+
+    fn dead_groups(&self) -> BoxFuture<'_, Result<Vec<DeadGroup>, StoreError>> {
+        self.readers.read(async move |c| deliveries::dead_groups(&c).await)
+    }
+
+    fn which(
+        &self,
+        which: Which,
+        after: Option<DeliveryId>,
+        most: u32,
+    ) -> BoxFuture<'_, Result<Vec<DeliveryId>, StoreError>> {
+        self.readers.read(async move |c| deliveries::which(&c, &which, after, most).await)
+    }
+
+    fn delivery_receiver(&self, delivery: DeliveryId) -> BoxFuture<'_, Result<Option<String>, StoreError>> {
+        self.readers.read(async move |c| {
+            let found = row(
+                &c,
+                "SELECT d.receiver FROM message m JOIN delivery d ON d.seq = m.seq * 256 + $2
+                     WHERE m.receipt = $1",
+                &[&delivery.receipt().uuid(), &i64::from(delivery.ordinal())],
+            )
+            .await?;
+            found.map(|row| row.value("receiver")).transpose()
+        })
+    }
+
+    fn conservation(&self) -> BoxFuture<'_, Result<Conservation, StoreError>> {
+        self.readers.read(async move |c| conservation(&c).await)
+    }
+
+    fn sla_totals(&self, now: Timestamp) -> BoxFuture<'_, Result<BTreeMap<String, i64>, StoreError>> {
+        self.readers.read(async move |c| sla_totals(&c, now).await)
+    }
+}
