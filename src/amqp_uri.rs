@@ -95,6 +95,18 @@ impl AmqpUri {
         format!("{}://{}{password}{at}{}{}?{query}", self.scheme, self.user, self.place, self.path)
     }
 
+    /// The name or IPv4 address of the machine, and the port: the scheme's own where none is written.
+    pub fn host_and_port(&self) -> (&str, u16) {
+        let usual = if self.is_tls() { 5671 } else { 5672 };
+        let (host, port) = self.place.split_once(':').unwrap_or((&self.place, ""));
+        (host, port.parse().unwrap_or(usual))
+    }
+
+    /// Does it come with a password?
+    pub fn has_password(&self) -> bool {
+        self.password.is_some()
+    }
+
     /// Is it reached over TLS?
     pub fn is_tls(&self) -> bool {
         self.scheme == "amqps"

@@ -162,12 +162,7 @@ async fn watch_queues(
 }
 
 fn publishing(settings: &Settings, broker: &Broker) -> amqp_publisher::Settings {
-    amqp_publisher::Settings {
-        uri: broker.uri.clone(),
-        ca_pem: broker.ca_pem.clone(),
-        connect_timeout: settings.amqp.connect_timeout,
-        confirm_timeout: settings.amqp.confirm_timeout,
-    }
+    amqp_publisher::Settings { broker: broker.clone(), confirm_timeout: settings.amqp.confirm_timeout }
 }
 
 fn start_watch(settings: &Settings, desk: &dispatch::Desk, tasks: &Tasks) -> Result<(), StartError> {

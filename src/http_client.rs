@@ -1,10 +1,17 @@
 //! The one place that builds HTTP clients: bounded, without redirects and proxies, TLS 1.2 or better.
 
-use std::{error::Error, net::IpAddr, path::PathBuf, time::Duration};
+use std::{
+    error::Error,
+    net::IpAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
+use jiff::{Timestamp, fmt::rfc2822};
 use reqwest::{
     Certificate, Client, Identity,
     dns::{Addrs, Name, Resolve, Resolving},
+    header::{DATE, HeaderMap},
     redirect, retry, tls,
 };
 
@@ -46,8 +53,12 @@ pub enum BuildError {
     NoCertificates(PathBuf),
     #[error("{} does not hold a certificate and its key in PEM", .0.display())]
     NoIdentity(PathBuf),
+    #[error("{} holds no private key in PEM", .0.display())]
+    NoKey(PathBuf),
     #[error("the TLS settings do not fit together")]
     Client(#[source] reqwest::Error),
+    #[error("the TLS settings do not fit together")]
+    Tls(#[source] std::io::Error),
 }
 
 /// Makes ring the process's TLS provider. May be called any number of times.
@@ -76,23 +87,28 @@ pub fn build(settings: &Settings) -> Result<Client, BuildError> {
         .no_proxy()
         .dns_resolver(Guarded { allow_private: settings.allow_private_addresses });
     if let Some(file) = &settings.ca_file {
-        let certificates = Certificate::from_pem_bundle(&read(file)?).unwrap_or_default();
+        let certificates = Certificate::from_pem_bundle(&read_pem(file)?).unwrap_or_default();
         if certificates.is_empty() {
             return Err(BuildError::NoCertificates(file.clone()));
         }
         builder = builder.tls_certs_only(certificates);
     }
     if let Some(file) = &settings.client_identity_file {
-        let identity = Identity::from_pem(&read(file)?).map_err(|_| BuildError::NoIdentity(file.clone()))?;
+        let identity =
+            Identity::from_pem(&read_pem(file)?).map_err(|_| BuildError::NoIdentity(file.clone()))?;
         builder = builder.identity(identity);
     }
     builder.build().map_err(BuildError::Client)
 }
 
-fn read(file: &PathBuf) -> Result<Vec<u8>, BuildError> {
-    let unreadable = |error| BuildError::Unreadable(file.clone(), error);
+/// A file of certificates or keys, of at most a mebibyte.
+///
+/// # Errors
+/// [`BuildError::Unreadable`] and [`BuildError::TooLong`].
+pub fn read_pem(file: &Path) -> Result<Vec<u8>, BuildError> {
+    let unreadable = |error| BuildError::Unreadable(file.to_owned(), error);
     if std::fs::metadata(file).map_err(unreadable)?.len() > PEM_BYTES_MAX {
-        return Err(BuildError::TooLong(file.clone()));
+        return Err(BuildError::TooLong(file.to_owned()));
     }
     std::fs::read(file).map_err(unreadable)
 }
@@ -144,11 +160,21 @@ fn may_lead_to(address: IpAddr, allow_private: bool) -> bool {
     !never && (allow_private || !private)
 }
 
+/// What time an answer says it is, to the second (RFC 9110, 6.6.1).
+pub fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    let text = headers.get(DATE)?.to_str().ok()?;
+    Some(rfc2822::parse(text).ok()?.timestamp())
+}
+
 /// What went wrong, with its causes, without the address (which may hold a key), at most 300 characters.
 pub fn describe(error: reqwest::Error) -> String {
-    let error = error.without_url();
+    with_causes(&error.without_url())
+}
+
+/// The error with its causes, at most 300 characters.
+pub fn with_causes(error: &(dyn Error + 'static)) -> String {
     let mut texts: Vec<String> = Vec::new();
-    for cause in causes(&error) {
+    for cause in causes(error) {
         let text = cause.to_string();
         // Some layers repeat what their source says.
         if texts.last().is_none_or(|last| !last.contains(&text)) {
@@ -176,6 +202,32 @@ pub fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a 
 /// handshake that found no common ground.
 pub fn tls_complaint<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
     causes(error).find_map(|cause| cause.downcast_ref::<rustls::Error>())
+}
+
+/// A complaint about TLS as people read it, and then as the library words it; at most 300 characters.
+pub fn complaint_in_words(complaint: &rustls::Error) -> String {
+    use rustls::{AlertDescription as A, CertificateError as C, Error as E};
+    let words = match complaint {
+        E::InvalidCertificate(C::UnknownIssuer) => "its certificate is from an authority that is not trusted",
+        E::InvalidCertificate(C::Expired | C::ExpiredContext { .. }) => "its certificate has expired",
+        E::InvalidCertificate(C::NotValidYet | C::NotValidYetContext { .. }) => {
+            "its certificate is not valid yet"
+        }
+        E::InvalidCertificate(C::NotValidForName | C::NotValidForNameContext { .. }) => {
+            "its certificate is for another host"
+        }
+        E::InvalidCertificate(_) => "its certificate is not accepted",
+        E::AlertReceived(A::CertificateRequired) => "it wants to see a certificate of ours",
+        E::AlertReceived(
+            A::BadCertificate
+            | A::CertificateExpired
+            | A::CertificateUnknown
+            | A::UnknownCA
+            | A::AccessDenied,
+        ) => "it does not accept our certificate",
+        _ => "the TLS handshake failed",
+    };
+    shortened(&format!("{words} ({complaint})"))
 }
 
 #[cfg(test)]

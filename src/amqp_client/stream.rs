@@ -16,8 +16,8 @@ use futures_util::{
 };
 use lapin::{
     AsyncTcpStream, Connection, ConnectionProperties,
-    tcp::{AMQPUriTcpExt, OwnedTLSConfig},
-    uri::AMQPUri,
+    tcp::{AMQPUriTcpExt, RustlsConnector},
+    uri::{AMQPScheme, AMQPUri},
 };
 
 use super::sieve::Sieve;
@@ -25,16 +25,21 @@ use super::sieve::Sieve;
 /// Read at one time.
 const READ_BYTES: usize = 32 * 1024;
 
-/// Connects through the sieve, which stands behind TLS.
+/// Connects through the sieve, which stands behind TLS where there is a connector.
 pub(super) async fn connect(
     uri: AMQPUri,
     properties: ConnectionProperties,
-    tls: OwnedTLSConfig,
+    tls: Option<RustlsConnector>,
 ) -> lapin::Result<Connection> {
     let runtime = Runtime::new(RuntimeParts::new(Tokio::current(), Sieving(Tokio::current())));
     let connect = async move |uri: AMQPUri, _: Runtime<RuntimeParts<Tokio, Sieving>>| {
         let plain = Runtime::new(Tokio::current());
-        let stream = uri.connect_with_config_async(tls.as_ref(), &plain).await?;
+        // The library's own TLS trusts the system's authorities besides ours, and fails where there are none.
+        let bare = AMQPUri { scheme: AMQPScheme::AMQP, ..uri.clone() };
+        let mut stream = bare.connect_async(&plain).await?;
+        if let Some(connector) = &tls {
+            stream = stream.into_rustls(connector, &uri.authority.host).await?;
+        }
         Ok(AsyncTcpStream::Plain(Sieved::new(stream)))
     };
     Connection::connector(uri, runtime, connect, properties).await

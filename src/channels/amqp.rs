@@ -10,6 +10,7 @@ use super::{
     amqp_publisher::{Letter, NotPublished, Publisher, Settings},
 };
 use crate::{
+    amqp_client::{Broker, Tls},
     amqp_uri::AmqpUri,
     domain::{Fault, FaultCode, Outcome, attempt::Proof},
     units,
@@ -44,9 +45,15 @@ pub struct Config {
     /// an attempt.
     #[serde(default = "confirm_timeout", with = "units::duration")]
     pub confirm_timeout: Duration,
-    /// PEM with authorities to be trusted besides the system's.
+    /// PEM with the only authorities to be trusted with this broker. Without it: the system's.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
+    /// PEM with our certificate, for a broker that asks who we are. Without a password it is our login too.
+    #[serde(default)]
+    pub client_certificate: Option<PathBuf>,
+    /// PEM with the certificate's key.
+    #[serde(default)]
+    pub client_key: Option<PathBuf>,
 }
 
 fn connect_timeout() -> Duration {
@@ -84,15 +91,11 @@ impl Amqp {
             Some(file) => config.url.clone().with_password_file(file)?,
             None => config.url.clone(),
         };
-        let read = |file: &PathBuf| {
-            std::fs::read_to_string(file).map_err(|error| format!("reading {}: {error}", file.display()))
-        };
-        let settings = Settings {
-            uri,
-            ca_pem: config.ca_file.as_ref().map(read).transpose()?,
-            connect_timeout: config.connect_timeout,
-            confirm_timeout: config.confirm_timeout,
-        };
+        let (certificate, key) = (config.client_certificate.clone(), config.client_key.clone());
+        let tls = Tls::new(config.ca_file.clone(), certificate, key)?;
+        let broker = Broker { uri, tls, connect_timeout: config.connect_timeout };
+        broker.check()?;
+        let settings = Settings { broker, confirm_timeout: config.confirm_timeout };
         Ok(Self {
             publisher: Publisher::new(&format!("kassebro to {name}"), &settings),
             exchange: config.exchange.clone(),

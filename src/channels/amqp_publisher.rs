@@ -19,7 +19,7 @@ use lapin::{
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::amqp_session::{Session, Sessions};
-use crate::{amqp_uri::AmqpUri, http_client::shortened};
+use crate::{amqp_client::Broker, http_client::shortened};
 
 /// Messages published before their confirms are awaited.
 const WINDOW: usize = 256;
@@ -30,11 +30,8 @@ const CHANNELS_MAX: usize = 16;
 /// How a publisher reaches its broker.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    pub uri: AmqpUri,
-    /// PEM with authorities to be trusted besides the system's.
-    pub ca_pem: Option<String>,
-    /// For connection and handshake; twice as long may pass before anything is sent.
-    pub connect_timeout: Duration,
+    /// Twice its time for connecting may pass before anything is sent.
+    pub broker: Broker,
     /// From publishing a window until its last confirm.
     pub confirm_timeout: Duration,
 }
@@ -99,7 +96,7 @@ impl Publisher {
             sessions: Sessions::new(name, settings),
             permits: Semaphore::new(CHANNELS_MAX),
             // Another's attempt to connect, and then our own.
-            ready_timeout: settings.connect_timeout * 2,
+            ready_timeout: settings.broker.connect_timeout * 2,
             confirm_timeout: settings.confirm_timeout,
         }
     }

@@ -13,10 +13,9 @@ use tokio::sync::Mutex;
 
 use super::amqp_publisher::{NotPublished, Settings};
 use crate::{
-    amqp_client,
-    amqp_uri::AmqpUri,
+    amqp_client::{self, Broker, NotConnected},
     clock::{Clock, System},
-    http_client::{self, shortened},
+    http_client::{shortened, with_causes},
     reconnect::Reconnect,
 };
 
@@ -69,9 +68,7 @@ impl Session {
 /// The session of the moment, and the way to the next.
 pub(super) struct Sessions {
     name: String,
-    uri: AmqpUri,
-    ca_pem: Option<String>,
-    connect_timeout: Duration,
+    broker: Broker,
     state: Mutex<State>,
 }
 
@@ -87,13 +84,7 @@ struct State {
 impl Sessions {
     pub(super) fn new(name: &str, settings: &Settings) -> Self {
         let state = State { session: None, pending: None, reconnect: Reconnect::usual(), rest: None };
-        Self {
-            name: name.to_owned(),
-            uri: settings.uri.clone(),
-            ca_pem: settings.ca_pem.clone(),
-            connect_timeout: settings.connect_timeout,
-            state: Mutex::new(state),
-        }
+        Self { name: name.to_owned(), broker: settings.broker.clone(), state: Mutex::new(state) }
     }
 
     /// The session that stands, or a new one. Callers that come while one is being made wait for it; in the
@@ -150,27 +141,30 @@ impl Sessions {
         }
         // It stays in its place while it is waited for: the caller may be dropped meanwhile.
         let (handshake, _) = state.pending.as_mut().expect("it was put there above");
-        let Ok(done) = tokio::time::timeout(self.connect_timeout, handshake).await else {
-            return Err(NotPublished::Unreachable(format!("{} does not answer", self.uri)));
+        let Ok(done) = tokio::time::timeout(self.broker.connect_timeout, handshake).await else {
+            return Err(NotPublished::Unreachable(format!("{} does not answer", self.broker.uri)));
         };
         state.pending = None;
-        done.map_err(|error| refusal(&error))
+        done.map_err(|error| refusal(error.into()))
     }
 
     /// A new connection on its way.
     fn handshake(&self) -> Result<BoxFuture<'static, lapin::Result<Connection>>, NotPublished> {
-        amqp_client::handshake(&self.uri, self.ca_pem.as_deref(), &self.name)
-            .map(FutureExt::boxed)
-            .map_err(|error| NotPublished::Unreachable(error.to_string()))
+        amqp_client::handshake(&self.broker, &self.name).map(FutureExt::boxed).map_err(refusal)
     }
 }
 
 /// What a failed connection means.
-fn refusal(error: &lapin::Error) -> NotPublished {
+fn refusal(why: NotConnected) -> NotPublished {
+    let error = match why {
+        NotConnected::Certificate(text) => return NotPublished::Certificate(text),
+        NotConnected::Files(error) => return NotPublished::Certificate(with_causes(&error)),
+        NotConnected::Refused(error) => error,
+        why @ (NotConnected::Address | NotConnected::TimedOut(_)) => {
+            return NotPublished::Unreachable(why.to_string());
+        }
+    };
     let text = shortened(&error.to_string());
-    if http_client::tls_complaint(error).is_some() {
-        return NotPublished::Certificate(text);
-    }
     match error.kind() {
         ErrorKind::ProtocolError(protocol) => match protocol.kind() {
             // A wrong password is a soft error by number, a virtual host that is not there a hard one.

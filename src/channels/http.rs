@@ -3,11 +3,13 @@
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use futures_util::{FutureExt, future::BoxFuture};
+use jiff::Timestamp;
 use reqwest::{
     Client, Method, Request, Response, Url,
     header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
 };
 use serde::Deserialize;
+use tokio::time::error::Elapsed;
 
 use super::{Channel, Consignment};
 use crate::{
@@ -130,6 +132,12 @@ impl HttpUrl {
         self.0.origin().ascii_serialization()
     }
 
+    /// Host and port, where it is reached over TLS.
+    pub fn over_tls(&self) -> Option<(&str, u16)> {
+        let host = self.0.host_str()?.trim_matches(['[', ']']);
+        (self.0.scheme() == "https").then_some((host, self.0.port_or_known_default()?))
+    }
+
     fn is_loopback(&self) -> bool {
         let host = self.0.host_str().unwrap_or_default().trim_matches(['[', ']']);
         host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
@@ -206,6 +214,18 @@ impl Http {
         })
     }
 
+    /// What time the receiver says it is, to the second, whatever else it answers to a probe. `None`: it is not
+    /// reached, or does not say.
+    pub async fn date(&self) -> Option<Timestamp> {
+        http_client::date(self.head().await.ok()?.ok()?.headers())
+    }
+
+    async fn head(&self) -> Result<reqwest::Result<Response>, Elapsed> {
+        let mut request = Request::new(Method::HEAD, self.url.clone());
+        request.headers_mut().clone_from(&self.headers);
+        tokio::time::timeout(self.first_byte_timeout, self.client.execute(request)).await
+    }
+
     async fn attempt(&self, consignment: &Consignment) -> Outcome {
         let begin = System.monotonic();
         let (body, sent) = WatchedBody::new(consignment.parcel.body.clone());
@@ -272,9 +292,7 @@ impl Channel for Http {
 
     fn probe(&self) -> BoxFuture<'_, Result<(), Fault>> {
         async {
-            let mut request = Request::new(Method::HEAD, self.url.clone());
-            request.headers_mut().clone_from(&self.headers);
-            match tokio::time::timeout(self.first_byte_timeout, self.client.execute(request)).await {
+            match self.head().await {
                 Ok(Ok(response)) => answer::probe(response.status().as_u16(), &self.origin),
                 Ok(Err(error)) => Err(failure::fault(error, &self.origin, false)),
                 Err(_) => Err(failure::too_late(&self.origin, false)),

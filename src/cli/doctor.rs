@@ -3,16 +3,25 @@
 use futures_util::future::join_all;
 use serde::Serialize;
 
-use super::{Context, Exit, Failure, GENERATION, Outcome, receivers, topology};
-use crate::config::{self, Settings, settings::Receiver};
+use super::{Context, Exit, Failure, GENERATION, Outcome, receivers};
+use crate::{
+    channels::{ChannelConfig, http::Http},
+    config::{self, Settings, settings::Receiver},
+};
 
+mod broker;
+mod certificates;
 mod machine;
 mod storage;
+mod times;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "It connects to the broker and to every receiver and sends no message.\n\n\
+#[command(
+    after_help = "It connects to the broker and to every receiver. No receiver and no queue gets a message: what it\n\
+                        publishes to see how much the broker takes is dropped there.\n\n\
                         Examples:\n  kassebro doctor\n  kassebro doctor --deep --json\n\n\
-                        Exit codes: 0 nothing failed (warnings may stand), 1 something did, 3 the configuration is not valid.")]
+                        Exit codes: 0 nothing failed (warnings may stand), 1 something did, 3 the configuration is not valid."
+)]
 pub(super) struct Args {
     /// Read every page of a store in SQLite; about 20 s for a gigabyte.
     #[arg(long)]
@@ -73,8 +82,8 @@ async fn examine(settings: &Settings, deep: bool) -> Result<Vec<Finding>, Failur
     findings.extend(storage::examine(settings, deep).await?);
     findings.extend(machine::clock().await);
     findings.push(machine::gateway(settings).await);
-    findings.extend(broker(settings).await);
-    findings.extend(join_all(settings.receiver.iter().map(receiver)).await);
+    findings.extend(broker::examine(settings).await);
+    findings.extend(join_all(settings.receiver.iter().map(receiver)).await.into_iter().flatten());
     Ok(findings)
 }
 
@@ -94,36 +103,35 @@ fn configuration(settings: &Settings) -> Finding {
     }
 }
 
-async fn broker(settings: &Settings) -> Vec<Finding> {
-    if settings.amqp.url.is_empty() {
-        return vec![Finding::ok("broker", "none is configured; no queues are served")];
-    }
-    let apply = "declare what is missing with `kassebro topology apply`; delete by hand what differs";
-    match topology::differences(settings, &config::topology(settings)).await {
-        Ok(differences) if differences.is_empty() => {
-            vec![Finding::ok("broker", "connected; exchanges and queues are as configured")]
-        }
-        Ok(differences) => {
-            let finding = |d: crate::intake::topology::Difference| Finding::fail(d.what, d.problem, apply);
-            differences.into_iter().map(finding).collect()
-        }
-        Err(Failure { error, .. }) => vec![Finding::fail(
-            "broker",
-            format!("{error:#}"),
-            "see that it runs, and amqp.url, user, password and permissions",
-        )],
-    }
-}
-
-async fn receiver(receiver: &Receiver) -> Finding {
+/// Is it reached, how long does its certificate hold, and does its clock go with ours?
+async fn receiver(receiver: &Receiver) -> Vec<Finding> {
     let what = format!("receiver {}", receiver.common.name());
-    match receivers::probe(receiver).await {
-        Ok(Ok(())) => Finding::ok(what, format!("reached over {}", receiver.channel.name())),
+    let reached = match receivers::probe(receiver).await {
+        Ok(Ok(())) => Finding::ok(&what, format!("reached over {}", receiver.channel.name())),
         Ok(Err(fault)) => Finding::fail(
-            what,
+            &what,
             fault.to_string(),
             format!("`kassebro explain {}` says what to do", fault.code),
         ),
-        Err(Failure { error, .. }) => Finding::fail(what, format!("{error:#}"), "mend the configuration"),
+        Err(Failure { error, .. }) => Finding::fail(&what, format!("{error:#}"), "mend the configuration"),
+    };
+    let (tls, ours) = match &receiver.channel {
+        ChannelConfig::Http(http) => (http.url.over_tls(), http.client_identity_file.as_deref()),
+        ChannelConfig::Amqp(amqp) => {
+            (amqp.url.is_tls().then(|| amqp.url.host_and_port()), amqp.client_certificate.as_deref())
+        }
+        ChannelConfig::File(_) | ChannelConfig::Mailbox(_) => (None, None),
+    };
+    let mut findings = vec![reached];
+    if let Some((host, port)) = tls {
+        findings.push(certificates::theirs(&what, host, port).await);
     }
+    findings.extend(ours.map(|file| certificates::ours(&what, file)));
+    if let ChannelConfig::Http(http) = &receiver.channel
+        && let Ok(http) = Http::new(http)
+    {
+        let date = times::asked(async || http.date().await).await;
+        findings.extend(date.map(|apart| times::judge(&what, apart)));
+    }
+    findings
 }

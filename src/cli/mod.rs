@@ -27,6 +27,7 @@ mod history;
 mod inbox;
 mod key;
 mod man;
+mod management;
 mod messages;
 mod output;
 mod receivers;

@@ -1,13 +1,18 @@
 //! `kassebro topology`: exchanges, queues and bindings, declared or compared.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 
-use super::{Context, Exit, Failure, Outcome};
+use super::{Context, Exit, Failure, Outcome, management::Management};
 use crate::{
     amqp_client,
     config::{self, Settings},
     intake::topology::{Difference, Topology},
 };
+
+/// The broker answers all of one command within this, or the command has failed.
+const OPERATION_MAX: Duration = Duration::from_secs(30);
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -20,7 +25,7 @@ pub(super) enum Command {
         #[arg(long)]
         dry_run: bool,
     },
-    /// Compare the broker with the configuration, as far as AMQP shows it.
+    /// Compare the broker with the configuration: what AMQP shows, and policies where `amqp.management_url` is set.
     #[command(after_help = "Example:\n  kassebro topology check --json\n\n\
                             Exit codes: 0 the same, 1 something differs or is missing, 3 no broker is configured.")]
     Check,
@@ -40,10 +45,13 @@ pub(super) fn run(context: &Context, command: &Command) -> Outcome {
             Ok(Exit::Done)
         }
         Command::Check => {
-            let differences = super::block_on(differences(&settings, &topology))??;
+            let Compared { differences, unseen } = super::block_on(compare(&settings, &topology))??;
             context
                 .output
                 .list(&differences, &["what", "problem"], |d| vec![d.what.clone(), d.problem.clone()]);
+            if let Some(unseen) = unseen {
+                context.output.note(unseen);
+            }
             Ok(if differences.is_empty() { Exit::Done } else { Exit::Failed })
         }
     }
@@ -58,20 +66,37 @@ fn declared(context: &Context, topology: &Topology) {
 
 async fn apply(settings: &Settings, topology: &Topology) -> Result<(), Failure> {
     let connection = connect(settings).await?;
-    topology.apply(&connection).await.context("declaring on the broker")?;
+    bounded(topology.apply(&connection)).await?.context("declaring on the broker")?;
     close(&connection).await;
     Ok(())
 }
 
 /// What is not as it should be on the broker that the settings name.
-pub(super) async fn differences(
-    settings: &Settings,
-    topology: &Topology,
-) -> Result<Vec<Difference>, Failure> {
+pub(super) struct Compared {
+    pub(super) differences: Vec<Difference>,
+    /// What could not be looked at, and how it can be.
+    pub(super) unseen: Option<&'static str>,
+}
+
+const UNSEEN: &str = "Policies could not be seen: AMQP does not show them. Name RabbitMQ's management interface in \
+                      amqp.management_url, or look at the output of `rabbitmqctl list_policies` yourself: none may set a \
+                      delivery limit, a dead-letter exchange, a time to live or a maximum length on an intake queue.";
+
+pub(super) async fn compare(settings: &Settings, topology: &Topology) -> Result<Compared, Failure> {
+    let management = Management::of(settings)?;
     let connection = connect(settings).await?;
-    let differences = topology.check(&connection).await.context("comparing with the broker")?;
+    let mut differences = bounded(topology.check(&connection)).await?.context("comparing with the broker")?;
     close(&connection).await;
-    Ok(differences)
+    let Some(management) = management else { return Ok(Compared { differences, unseen: Some(UNSEEN) }) };
+    let queues = topology.queues.iter().map(|(_, queue_in, _)| queue_in.as_str());
+    match management.policies(queues).await {
+        Ok(harmful) => differences.extend(harmful),
+        Err(problem) => differences.push(Difference {
+            what: "management interface".into(),
+            problem: format!("policies could not be seen: {problem}"),
+        }),
+    }
+    Ok(Compared { differences, unseen: None })
 }
 
 async fn connect(settings: &Settings) -> Result<lapin::Connection, Failure> {
@@ -80,7 +105,13 @@ async fn connect(settings: &Settings) -> Result<lapin::Connection, Failure> {
     Ok(amqp_client::connect(&broker, "kassebro topology").await?)
 }
 
+/// Waits for the broker, but not for ever.
+async fn bounded<T>(operation: impl Future<Output = T>) -> Result<T, Failure> {
+    let done = tokio::time::timeout(OPERATION_MAX, operation).await;
+    Ok(done.with_context(|| format!("the broker did not answer within {} s", OPERATION_MAX.as_secs()))?)
+}
+
 /// What was asked is known by now: how the connection ends is of no account.
 async fn close(connection: &lapin::Connection) {
-    drop(connection.close(200, "done".into()).await);
+    drop(bounded(connection.close(200, "done".into())).await);
 }

@@ -9,7 +9,7 @@ use super::{
     settings::{Promise as PromiseSettings, RetryWindow},
 };
 use crate::{
-    amqp_client::Broker,
+    amqp_client::{Broker, Tls},
     amqp_uri::AmqpUri,
     api::Access,
     channels::Channel,
@@ -201,7 +201,7 @@ fn lanes(settings: &Settings) -> Result<Vec<Served>, String> {
         .collect()
 }
 
-/// How the broker is reached, if one is. Reads the files with its password and its authority.
+/// How the broker is reached, if one is. Reads the files with its password and those for TLS.
 ///
 /// # Errors
 /// A sentence that names the setting.
@@ -214,13 +214,11 @@ pub fn broker(settings: &Settings) -> Result<Option<Broker>, String> {
     if let Some(file) = &amqp.password_file {
         uri = uri.with_password_file(file).map_err(|e| format!("amqp.password_file: {e}"))?;
     }
-    let ca_pem = match &amqp.ca_file {
-        None => None,
-        Some(file) => Some(
-            std::fs::read_to_string(file).map_err(|e| format!("amqp.ca_file: {}: {e}", file.display()))?,
-        ),
-    };
-    Ok(Some(Broker { uri, ca_pem, connect_timeout: amqp.connect_timeout }))
+    let tls = Tls::new(amqp.ca_file.clone(), amqp.client_certificate.clone(), amqp.client_key.clone());
+    let tls = tls.map_err(|e| format!("amqp.client_certificate: {e}"))?;
+    let broker = Broker { uri, tls, connect_timeout: amqp.connect_timeout };
+    broker.check().map_err(|e| format!("amqp: {e}"))?;
+    Ok(Some(broker))
 }
 
 fn queues(settings: &Settings) -> Vec<Queue> {

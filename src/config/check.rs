@@ -70,6 +70,19 @@ fn simple(settings: &Settings, check: &mut Check<'_>) {
     {
         check.problem("amqp.url", problem);
     }
+    let management = &settings.amqp.management_url;
+    if !management.is_empty() && !management.starts_with("http://") && !management.starts_with("https://") {
+        check.problem("amqp.management_url", "write an address that begins with http:// or https://");
+    }
+    if management.starts_with("http://") && settings.amqp.url.starts_with("amqps://") {
+        check.problem(
+            "amqp.management_url",
+            "the broker is reached over TLS, and so is its management: https://",
+        );
+    }
+    if !management.is_empty() && settings.amqp.url.is_empty() {
+        check.problem("amqp.management_url", "it belongs to a broker, and amqp.url names none");
+    }
     if !(1..=10_000).contains(&settings.amqp.batch_max) {
         check.problem("amqp.batch_max", "a batch has 1 to 10000 messages");
     }

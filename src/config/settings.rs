@@ -54,6 +54,10 @@ pub struct Amqp {
     pub url: String,
     pub password_file: Option<PathBuf>,
     pub ca_file: Option<PathBuf>,
+    pub client_certificate: Option<PathBuf>,
+    pub client_key: Option<PathBuf>,
+    pub management_url: String,
+    pub management_password_file: Option<PathBuf>,
     #[serde(with = "units::duration")]
     pub connect_timeout: Duration,
     #[serde(with = "units::duration")]

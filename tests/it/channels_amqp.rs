@@ -6,6 +6,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use futures_util::future::join_all;
 use kassebro::{
+    amqp_client::{Broker as Reached, Tls},
     amqp_uri::AmqpUri,
     channels::{
         Channel, amqp,
@@ -214,9 +215,11 @@ async fn a_confirm_that_does_not_come_is_ambiguous_in_time() {
 
 fn publisher(uri: &str) -> Publisher {
     let settings = Settings {
-        uri: AmqpUri::parse(uri).unwrap(),
-        ca_pem: None,
-        connect_timeout: Duration::from_secs(2),
+        broker: Reached {
+            uri: AmqpUri::parse(uri).unwrap(),
+            tls: Tls::default(),
+            connect_timeout: Duration::from_secs(2),
+        },
         confirm_timeout: Duration::from_secs(20),
     };
     Publisher::new("answers", &settings)

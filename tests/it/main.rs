@@ -3,12 +3,16 @@
 
 mod accepts;
 mod agreements;
+mod broker_policies;
+mod broker_prefetch;
+mod broker_tls;
 mod channels;
 mod channels_amqp;
 mod channels_file;
 mod channels_silence;
 mod channels_tls;
 mod cli;
+mod cli_doctor;
 mod cli_services;
 mod cli_store;
 mod formats;

@@ -9,7 +9,7 @@ use lapin::{
 
 use super::{FUNDS, PREFIX};
 use crate::{
-    amqp_client::{self, Broker},
+    amqp_client::{self, Broker, Tls},
     amqp_uri::AmqpUri,
     intake::topology::{QueueType, Topology},
 };
@@ -27,7 +27,7 @@ impl Queues {
     /// Declares quorum queues and fills them with confirmed, persistent messages.
     pub(super) async fn fill(uri: &str, bodies: &[(String, Bytes)], now: Timestamp) -> anyhow::Result<Self> {
         let uri = AmqpUri::parse(uri).map_err(|e| anyhow::anyhow!(e))?;
-        let broker = Broker { uri, ca_pem: None, connect_timeout: std::time::Duration::from_secs(10) };
+        let broker = Broker { uri, tls: Tls::default(), connect_timeout: std::time::Duration::from_secs(10) };
         let connection = amqp_client::connect(&broker, "kassebro bench").await?;
         let topology = Topology {
             exchange_in: format!("{PREFIX}.messages"),

@@ -1,10 +1,13 @@
 //! RabbitMQ for one test: a virtual host of its own, and users with chosen rights.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::{
+    path::PathBuf,
+    sync::atomic::{AtomicU32, Ordering},
+};
 
 use serde_json::{Value, json};
 
-use super::{http, session::Session, setting};
+use super::{http, node, session::Session, setting};
 
 /// A node, and who its administrator is.
 #[derive(Debug, Clone)]
@@ -14,16 +17,20 @@ pub(crate) struct NodeAddress {
     user: String,
     password: String,
     management: http::Server,
+    /// Where it listens for TLS.
+    amqps: String,
+    folder: PathBuf,
 }
 
 impl NodeAddress {
     /// The node that `tests/run` started for all tests.
     pub(crate) fn shared() -> Self {
-        Self::new(&setting("KASSEBRO_TEST_AMQP"), &setting("KASSEBRO_TEST_MANAGEMENT"))
+        Self::new(setting)
     }
 
-    /// `uri` is `amqp://<user>:<password>@<host>:<port>/…`.
-    pub(crate) fn new(uri: &str, management: &str) -> Self {
+    /// From what `tests/broker env` says.
+    pub(crate) fn new(said: impl Fn(&str) -> String) -> Self {
+        let (uri, management) = (said("KASSEBRO_TEST_AMQP"), said("KASSEBRO_TEST_MANAGEMENT"));
         let rest = uri.strip_prefix("amqp://").expect("an amqp URI");
         let (credentials, rest) = rest.split_once('@').expect("a URI with credentials");
         let (user, password) = credentials.split_once(':').expect("a user and a password");
@@ -33,7 +40,14 @@ impl NodeAddress {
             user: user.to_owned(),
             password: password.to_owned(),
             management: http::Server::at(management).with_password(user, password),
+            amqps: said("KASSEBRO_TEST_AMQPS"),
+            folder: said("KASSEBRO_TEST_BROKER_DIR").into(),
         }
+    }
+
+    /// A PEM file of the node's: `ca.pem` is the authority that vouches for it.
+    pub(crate) fn pem(&self, name: &str) -> PathBuf {
+        self.folder.join("tls").join(name)
     }
 }
 
@@ -79,6 +93,66 @@ impl Broker {
         uri(&self.node, &self.node.user, &self.node.password, &self.vhost)
     }
 
+    /// The same over TLS.
+    pub(crate) fn tls_uri(&self) -> String {
+        let NodeAddress { user, password, amqps, .. } = &self.node;
+        format!("amqps://{user}:{password}@{amqps}/{}", self.vhost)
+    }
+
+    /// Over TLS for whoever a certificate says.
+    pub(crate) fn tls_uri_of_nobody(&self) -> String {
+        format!("amqps://{}/{}", self.node.amqps, self.vhost)
+    }
+
+    /// A management address with its administrator.
+    pub(crate) fn management_uri(&self) -> String {
+        let NodeAddress { user, password, management, .. } = &self.node;
+        format!("http://{user}:{password}@{}", management.authority())
+    }
+
+    /// A PEM file of the node's; see [`NodeAddress::pem`].
+    pub(crate) fn pem(&self, name: &str) -> PathBuf {
+        self.node.pem(name)
+    }
+
+    /// A certificate of the node's authority, and its key, for a client of that name.
+    pub(crate) async fn client(&self, name: &str) -> [PathBuf; 2] {
+        node::run("client", &self.node.folder, &[name]).await;
+        [self.pem(&format!("{name}.pem")), self.pem(&format!("{name}.key"))]
+    }
+
+    /// `rabbitmqctl set_policy` in the virtual host.
+    pub(crate) async fn set_policy(&self, name: &str, pattern: &str, definition: &Value) {
+        self.ctl(&["set_policy", "-p", &self.vhost, name, pattern, &definition.to_string()]).await;
+    }
+
+    pub(crate) async fn clear_policy(&self, name: &str) {
+        self.ctl(&["clear_policy", "-p", &self.vhost, name]).await;
+    }
+
+    async fn ctl(&self, arguments: &[&str]) {
+        node::run("ctl", &self.node.folder, arguments).await;
+    }
+
+    /// What the management interface says of connections and consumers in the virtual host; empty as long as it
+    /// has not heard.
+    pub(crate) fn list(&self, what: &str) -> Vec<Value> {
+        let path = match what {
+            "consumers" => format!("/api/consumers/{}", self.vhost),
+            _ => format!("/api/vhosts/{}/{what}", self.vhost),
+        };
+        self.manage(&path).as_ref().and_then(Value::as_array).cloned().unwrap_or_default()
+    }
+
+    /// The connections of the virtual host whose client calls itself by a name that begins so.
+    pub(crate) fn connections(&self, beginning: &str) -> Vec<Value> {
+        let mut connections = self.list("connections");
+        connections.retain(|c| {
+            c["client_properties"]["connection_name"].as_str().is_some_and(|name| name.starts_with(beginning))
+        });
+        connections
+    }
+
     /// Adds a user with these rights in the virtual host, and gives the URI it connects with. The name is the
     /// whole node's: two tests that run at once may not both add `3f`; see [`Broker::own_name`].
     pub(crate) fn add_user(&mut self, name: &str, rights: Rights<'_>) -> String {
@@ -104,13 +178,8 @@ impl Broker {
 
     /// Closes connections of the virtual host whose client calls itself by a name that begins so; how many.
     pub(crate) fn close_connections(&self, beginning: &str) -> usize {
-        let connections = self.manage(&format!("/api/vhosts/{}/connections", self.vhost));
-        let connections = connections.as_ref().and_then(Value::as_array).cloned().unwrap_or_default();
-        let named = |c: &Value| {
-            c["client_properties"]["connection_name"].as_str().is_some_and(|name| name.starts_with(beginning))
-        };
-        let ours: Vec<_> =
-            connections.iter().filter(|c| named(c)).filter_map(|c| c["name"].as_str()).collect();
+        let connections = self.connections(beginning);
+        let ours: Vec<_> = connections.iter().filter_map(|c| c["name"].as_str()).collect();
         for name in &ours {
             let path = format!("/api/connections/{}", name.replace(' ', "%20").replace('>', "%3E"));
             drop(self.node.management.call("DELETE", &path, ""));

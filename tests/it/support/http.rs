@@ -36,6 +36,11 @@ impl Server {
         Self { authority: authority.into(), authorization: None }
     }
 
+    /// `127.0.0.1:15672`
+    pub(crate) fn authority(&self) -> &str {
+        &self.authority
+    }
+
     pub(crate) fn with_password(mut self, user: &str, password: &str) -> Self {
         self.authorization = Some(format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}"))));
         self

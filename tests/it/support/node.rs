@@ -20,9 +20,9 @@ impl Node {
         let places = run("env", folder.path(), &[]).await;
         let place = |name: &str| {
             let line = places.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
-            line.unwrap_or_else(|| panic!("tests/broker env says {name}"))
+            line.unwrap_or_else(|| panic!("tests/broker env says {name}")).to_owned()
         };
-        let address = NodeAddress::new(place("KASSEBRO_TEST_AMQP"), place("KASSEBRO_TEST_MANAGEMENT"));
+        let address = NodeAddress::new(place);
         Self { folder, address }
     }
 
@@ -42,6 +42,11 @@ impl Node {
         run("start", self.folder.path(), &[]).await;
     }
 
+    /// Over TLS it shows this certificate from now on: `sound`, `expired`, `other-host`, `other-authority`.
+    pub(crate) async fn show(&self, which: &str) {
+        run("show", self.folder.path(), &[which]).await;
+    }
+
     /// What `rabbitmqctl` prints.
     pub(crate) async fn ctl(&self, arguments: &[&str]) -> String {
         run("ctl", self.folder.path(), arguments).await
@@ -56,7 +61,7 @@ impl Drop for Node {
 }
 
 /// Every verb of `tests/broker` has bounds of its own.
-async fn run(verb: &'static str, folder: &Path, arguments: &[&str]) -> String {
+pub(super) async fn run(verb: &'static str, folder: &Path, arguments: &[&str]) -> String {
     let mut command = broker_command(verb, folder, arguments);
     let output =
         tokio::task::spawn_blocking(move || command.output()).await.expect("the call does not panic");

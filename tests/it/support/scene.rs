@@ -5,7 +5,7 @@
 mod fund;
 mod inbox;
 
-use std::{fmt::Write, net::SocketAddr, time::Duration};
+use std::{fmt::Write, net::SocketAddr, path::PathBuf, time::Duration};
 
 use kassebro::{
     intake::topology::{QueueType, Topology},
@@ -19,7 +19,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{
-    broker::{Broker, NodeAddress},
+    broker::{Broker, NodeAddress, Rights},
     disk::Disk,
     eventually::eventually,
     gateway::{Gateway, Setup},
@@ -44,6 +44,16 @@ pub(crate) struct Plan {
     broker_at: Option<SocketAddr>,
     /// Added to the broker's address: `?heartbeat=2`.
     query: &'static str,
+    tls: Option<Login>,
+}
+
+/// How the gateway says over TLS who it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Login {
+    Password,
+    /// With a certificate besides.
+    Both,
+    Certificate,
 }
 
 impl Plan {
@@ -55,6 +65,7 @@ impl Plan {
             url: None,
             broker_at: None,
             query: "",
+            tls: None,
         }
     }
 
@@ -106,6 +117,12 @@ impl Plan {
         self
     }
 
+    /// Reaches the broker over TLS, and trusts its authority.
+    pub(crate) fn over_tls(mut self, login: Login) -> Self {
+        self.tls = Some(login);
+        self
+    }
+
     /// Builds everything and waits until the gateway is ready.
     pub(crate) async fn start(self) -> Scene {
         let mut scene = self.build().await;
@@ -124,9 +141,16 @@ impl Plan {
         let inbox = Served::start().await;
         let url = self.url.as_ref().unwrap_or(&inbox.url);
         let uri = self.broker_at.map_or_else(|| broker.uri(), |at| through(&broker.uri(), at));
-        let uri = uri + self.query;
-        let plan =
-            Configured { text: configuration(&uri, url, [&fund, &other]), environment: self.environment };
+        let uri = match self.tls {
+            None => uri + self.query,
+            Some(Login::Certificate) => broker.tls_uri_of_nobody(),
+            Some(Login::Password | Login::Both) => broker.tls_uri(),
+        };
+        let mut environment = self.environment;
+        for (name, file) in tls_files(&mut broker, self.tls).await {
+            environment.push((format!("KASSEBRO__AMQP__{name}"), file.to_str().unwrap().to_owned()));
+        }
+        let plan = Configured { text: configuration(&uri, url, [&fund, &other]), environment };
         Scene { gateway: plan.setup().start_unready(), inbox, fund, other, broker, plan }
     }
 }
@@ -142,6 +166,21 @@ impl Configured {
         let setup = Setup::new(&self.text);
         self.environment.iter().fold(setup, |setup, (name, value)| setup.env(name, value))
     }
+}
+
+/// The settings with the files that TLS needs.
+async fn tls_files(broker: &mut Broker, login: Option<Login>) -> Vec<(&'static str, PathBuf)> {
+    let mut files = vec![];
+    if login.is_some() {
+        files.push(("CA_FILE", broker.pem("ca.pem")));
+    }
+    if matches!(login, Some(Login::Both | Login::Certificate)) {
+        let name = broker.own_name("gateway");
+        broker.add_user(&name, Rights::ALL);
+        let [certificate, key] = broker.client(&name).await;
+        files.extend([("CLIENT_CERTIFICATE", certificate), ("CLIENT_KEY", key)]);
+    }
+    files
 }
 
 /// Says where the process dies; see `lifecycle::crash`.
