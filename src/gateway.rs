@@ -131,8 +131,8 @@ fn start_broker(settings: &Settings, built: &Built, intake: &Intake, desk: &disp
     for queue in &built.queues {
         let (intake, broker, queue, stop) =
             (intake.clone(), broker.clone(), queue.clone(), tasks.stop().clone());
-        let publishes = settings.party.iter().any(|p| p.code == queue.party && p.publish_answers);
-        if let (true, Ok(party)) = (publishes, Party::from_code(&queue.party)) {
+        let to_queue = settings.party.iter().any(|p| p.code == queue.party && p.publish_answers);
+        if let (true, Ok(party)) = (to_queue, Party::from_code(&queue.party)) {
             let outbox = answers::Outbox { party, exchange: settings.amqp.exchange_answers.clone() };
             tasks.spawn("answers", answers::run(desk.clone(), Arc::clone(&publisher), outbox, stop.clone()));
         }

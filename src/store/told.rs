@@ -1,11 +1,13 @@
 //! What the history, the answers and the refusals say: the same words whichever engine keeps them.
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
-use super::{Accepted, Admission, Arrived, Invalid, Next, Settlement, TakenAgain, numbers::kept};
+use super::{Accepted, Admission, Arrived, Invalid, Next, Settlement, TakenAgain, json, numbers::kept};
 use crate::domain::{
     Answer, AnswerOutcome, Fault, FaultCode, Outcome, ReceiptId, Text, Violation,
+    attempt::Proof,
     sla::{AT_RISK, BREACHED},
 };
 
@@ -85,26 +87,49 @@ pub(super) fn taken_again(
 ) -> (&'static str, String, &'static str) {
     match how {
         TakenAgain::Replayed => {
-            ("replayed", json!({ "by": by, "receipt": again }).to_string(), "messages replay")
+            ("replayed", serde_json::json!({ "by": by, "receipt": again }).to_string(), "messages replay")
         }
         TakenAgain::Edited { reason } => {
-            let told = json!({ "by": by, "receipt": again, "reason": reason });
+            let told = serde_json::json!({ "by": by, "receipt": again, "reason": reason });
             ("edited", told.to_string(), "messages edit")
         }
     }
 }
 
 /// What an answer says, with the round it belongs to: an outcome after a death and a retry is news.
-pub(super) fn in_round(mut data: Value, round: u32) -> String {
-    if round > 0 {
-        data["round"] = round.into();
-    }
-    data.to_string()
+#[derive(Serialize)]
+struct Outcomes<'a> {
+    #[serde(flatten)]
+    what: What<'a>,
+    #[serde(skip_serializing_if = "is_first")]
+    round: u32,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+enum What<'a> {
+    Receipt(Option<&'a str>),
+    Fault(&'a Fault),
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the shape that serde asks for")]
+fn is_first(round: &u32) -> bool {
+    *round == 0
+}
+
+/// What the answer `delivered` says.
+pub(super) fn delivered(receipt: Option<&str>, round: u32) -> String {
+    json(&Outcomes { what: What::Receipt(receipt), round })
+}
+
+/// What the answer `failed` says.
+pub(super) fn failed(fault: &Fault, round: u32) -> String {
+    json(&Outcomes { what: What::Fault(fault), round })
 }
 
 /// A passed step as the history tells it.
 pub(super) fn step(promise: &str, step: u8, due_at: Timestamp) -> String {
-    json!({ "promise": promise, "step": step, "dueAt": due_at }).to_string()
+    serde_json::json!({ "promise": promise, "step": step, "dueAt": due_at }).to_string()
 }
 
 /// What the sender is told of the steps that passed in one go, if anything: the gravest of them.
@@ -118,42 +143,62 @@ pub(super) fn of_steps(steps: &[(u8, Timestamp)]) -> Option<AnswerOutcome> {
     }
 }
 
+/// The attempt as the history tells it. A structure of its own and not a tree: it is written for each message.
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Tried<'a> {
+    attempt: u32,
+    started: Timestamp,
+    took_ms: i64,
+    outcome: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proof: Option<&'a Proof>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<FaultCode>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_seconds: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_attempt: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hold: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dead: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    promise: Option<&'a str>,
+}
+
 /// The attempt as the history tells it.
 pub(super) fn attempt(settlement: &Settlement, promise: Option<&str>) -> String {
     let record = &settlement.record;
-    let mut told = json!({
-        "attempt": settlement.lease.attempts + 1,
-        "started": record.started,
-        "tookMs": i64::try_from(record.took.as_millis()).unwrap_or(i64::MAX),
-    });
+    let mut told = Tried {
+        attempt: settlement.lease.attempts + 1,
+        started: record.started,
+        took_ms: i64::try_from(record.took.as_millis()).unwrap_or(i64::MAX),
+        outcome: "deposited",
+        promise,
+        ..Tried::default()
+    };
     match &record.outcome {
-        Outcome::Delivered(proof) => {
-            told["outcome"] = "delivered".into();
-            told["proof"] = json!(proof);
-        }
-        Outcome::Deposited => told["outcome"] = "deposited".into(),
+        Outcome::Delivered(proof) => (told.outcome, told.proof) = ("delivered", Some(proof)),
+        Outcome::Deposited => {}
         Outcome::Fault { fault, status, retry_after } => {
-            told["outcome"] = fault.class().name().into();
-            told["code"] = json!(fault.code);
-            told["detail"] = fault.detail.clone().into();
-            if let Some(status) = status {
-                told["status"] = (*status).into();
-            }
-            if let Some(wait) = retry_after {
-                told["retryAfterSeconds"] = wait.as_secs().into();
-            }
+            told.outcome = fault.class().name();
+            (told.code, told.detail) = (Some(fault.code), Some(&*fault.detail));
+            told.status = *status;
+            told.retry_after_seconds = retry_after.map(|wait| wait.as_secs());
         }
     }
     match &settlement.next {
-        Next::Retry { at } => told["nextAttempt"] = json!(at),
-        Next::Hold(reason) => told["hold"] = reason.name().into(),
-        Next::Dead(_) => told["dead"] = true.into(),
+        Next::Retry { at } => told.next_attempt = Some(*at),
+        Next::Hold(reason) => told.hold = Some(reason.name()),
+        Next::Dead(_) => told.dead = Some(true),
         Next::Delivered => {}
     }
-    if let Some(promise) = promise {
-        told["promise"] = promise.into();
-    }
-    told.to_string()
+    json(&told)
 }
 
 /// What an answer's row adds to what the message's row says: by its outcome and its data.

@@ -172,7 +172,7 @@ async fn confirm(
     if fresh {
         end_delivery(tx, target, DELIVERED, None, now).await?;
         let_next_go(tx, target).await?;
-        answer(tx, target, AnswerOutcome::Delivered, json!({ "receipt": receipt }), now);
+        answer(tx, target, AnswerOutcome::Delivered, told::delivered(receipt, target.rounds), now);
     }
     let met = match target.state {
         PENDING | DELIVERED => end_promises(tx, target, End::Met, now).await?,
@@ -204,15 +204,15 @@ async fn refuse(
         told["promise"] = ended.into();
     }
     tx.logs.of_delivery(target.seq, us(now), "receipt", told.to_string());
-    answer(tx, target, AnswerOutcome::Failed, json!({ "fault": fault }), now);
+    answer(tx, target, AnswerOutcome::Failed, told::failed(fault, target.rounds), now);
     let_next_go(tx, target).await?;
     Ok(Commanded::Done)
 }
 
-fn answer(tx: &mut Tx<'_>, target: &Target, outcome: AnswerOutcome, data: serde_json::Value, now: Timestamp) {
+fn answer(tx: &mut Tx<'_>, target: &Target, outcome: AnswerOutcome, data: String, now: Timestamp) {
     if target.answers.wants(outcome) {
         let about = (message_of(target.seq), Some(target.seq));
-        tx.logs.answer(&target.party, about, outcome, us(now), Some(told::in_round(data, target.rounds)));
+        tx.logs.answer(&target.party, about, outcome, us(now), Some(data));
     }
 }
 

@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use serde_json::json;
-
 use super::{
     deadlines::{self, End, Ending, Of},
     fail::Fail,
@@ -145,16 +143,16 @@ fn tell(tx: &mut Tx<'_>, settlement: &Settlement, promise: Option<&'static str>)
     let (seq, at) = (lease.number, us(settlement.now));
     let answer = match (&settlement.next, &settlement.record.outcome) {
         (Next::Delivered, Outcome::Delivered(proof)) => {
-            Some((AnswerOutcome::Delivered, json!({ "receipt": proof.receipt })))
+            Some((AnswerOutcome::Delivered, told::delivered(proof.receipt.as_deref(), lease.rounds)))
         }
-        (Next::Dead(fault), _) => Some((AnswerOutcome::Failed, json!({ "fault": fault }))),
+        (Next::Dead(fault), _) => Some((AnswerOutcome::Failed, told::failed(fault, lease.rounds))),
         _ => None,
     };
     if let Some((outcome, data)) = answer
         && lease.answers.wants(outcome)
     {
         let about = (message_of(seq), Some(seq));
-        tx.logs.answer(&lease.party, about, outcome, at, Some(told::in_round(data, lease.rounds)));
+        tx.logs.answer(&lease.party, about, outcome, at, Some(data));
     }
     tx.logs.of_delivery(seq, at, "attempt", told::attempt(settlement, promise));
 }

@@ -17,7 +17,7 @@ use crate::{
     store::{Accepted, Admission, Arrived, Invalid, Lease, NewDelivery, Verdict, json, told},
 };
 
-pub(super) fn accept(tx: &mut Tx<'_>, batch: &[Admission]) -> rusqlite::Result<Vec<Verdict>> {
+pub(super) fn accept(tx: &mut Tx<'_, '_>, batch: &[Admission]) -> rusqlite::Result<Vec<Verdict>> {
     batch
         .iter()
         .map(|admission| match admission {
@@ -28,15 +28,15 @@ pub(super) fn accept(tx: &mut Tx<'_>, batch: &[Admission]) -> rusqlite::Result<V
 }
 
 /// The last resort: the raw bytes, and that they could not be stored as what they are.
-pub(super) fn keep_raw(tx: &mut Tx<'_>, admission: &Admission) -> rusqlite::Result<Verdict> {
+pub(super) fn keep_raw(tx: &mut Tx<'_, '_>, admission: &Admission) -> rusqlite::Result<Verdict> {
     reject(tx, &told::unstorable(admission)).map(Verdict::Rejected)
 }
 
-fn accept_one(tx: &mut Tx<'_>, message: &Accepted) -> rusqlite::Result<Verdict> {
+fn accept_one(tx: &mut Tx<'_, '_>, message: &Accepted) -> rusqlite::Result<Verdict> {
     if !insert_accepted(tx, message)? {
         return same_identity(tx, message);
     }
-    let seq = tx.connection.last_insert_rowid();
+    let seq = tx.statements.connection.last_insert_rowid();
     // Before what is owed: a message late on arrival is accepted first and then late.
     if message.answers.wants(AnswerOutcome::Accepted) {
         log_answer(
@@ -56,7 +56,7 @@ fn accept_one(tx: &mut Tx<'_>, message: &Accepted) -> rusqlite::Result<Verdict> 
 }
 
 /// False where the identity is taken.
-fn insert_accepted(tx: &Tx<'_>, message: &Accepted) -> rusqlite::Result<bool> {
+fn insert_accepted(tx: &Tx<'_, '_>, message: &Accepted) -> rusqlite::Result<bool> {
     let (arrived, envelope) = (&message.arrived, &message.envelope);
     let findings = (!message.warnings.is_empty()).then(|| json(&message.warnings));
     let inserted = tx.execute(
@@ -100,7 +100,7 @@ fn headers(arrived: &Arrived) -> Option<String> {
 }
 
 /// Writes one delivery with its parcel and its deadline.
-fn owe(tx: &mut Tx<'_>, message: &Accepted, seq: i64, delivery: &NewDelivery) -> rusqlite::Result<()> {
+fn owe(tx: &mut Tx<'_, '_>, message: &Accepted, seq: i64, delivery: &NewDelivery) -> rusqlite::Result<()> {
     let now = message.arrived.received;
     let hold = hold(tx, delivery)?;
     tx.execute(
@@ -155,7 +155,7 @@ fn owe(tx: &mut Tx<'_>, message: &Accepted, seq: i64, delivery: &NewDelivery) ->
 }
 
 /// Leases the delivery to its lane, where that takes it now.
-fn hand_over(tx: &mut Tx<'_>, message: &Accepted, seq: i64, delivery: &NewDelivery) {
+fn hand_over(tx: &mut Tx<'_, '_>, message: &Accepted, seq: i64, delivery: &NewDelivery) {
     let (arrived, envelope) = (&message.arrived, &message.envelope);
     let place = tx.handing.place(&delivery.receiver, delivery.parcel.body.len(), arrived.received);
     let Some(place) = place else { return };
@@ -184,7 +184,7 @@ fn hand_over(tx: &mut Tx<'_>, message: &Accepted, seq: i64, delivery: &NewDelive
 }
 
 /// Why the delivery waits from the start, if it does.
-fn hold(tx: &Tx<'_>, delivery: &NewDelivery) -> rusqlite::Result<Option<HoldReason>> {
+fn hold(tx: &Tx<'_, '_>, delivery: &NewDelivery) -> rusqlite::Result<Option<HoldReason>> {
     if let Some((reason, _)) = &delivery.hold {
         return Ok(Some(*reason));
     }
@@ -199,7 +199,7 @@ fn hold(tx: &Tx<'_>, delivery: &NewDelivery) -> rusqlite::Result<Option<HoldReas
 }
 
 /// The identity is taken: the same message again, or another one under the same id.
-fn same_identity(tx: &mut Tx<'_>, message: &Accepted) -> rusqlite::Result<Verdict> {
+fn same_identity(tx: &mut Tx<'_, '_>, message: &Accepted) -> rusqlite::Result<Verdict> {
     let (source, id) = (message.envelope.source.to_string(), message.envelope.id.as_str());
     let first = tx
         .prepare(
@@ -237,7 +237,7 @@ fn same_identity(tx: &mut Tx<'_>, message: &Accepted) -> rusqlite::Result<Verdic
 }
 
 /// Stores a refused message and logs the answer.
-fn reject(tx: &mut Tx<'_>, message: &Invalid) -> rusqlite::Result<Answer> {
+fn reject(tx: &mut Tx<'_, '_>, message: &Invalid) -> rusqlite::Result<Answer> {
     let arrived = &message.arrived;
     tx.execute(
         "-- store::accept invalid
@@ -263,7 +263,7 @@ fn reject(tx: &mut Tx<'_>, message: &Invalid) -> rusqlite::Result<Answer> {
             message.astray_in,
         ],
     )?;
-    let seq = tx.connection.last_insert_rowid();
+    let seq = tx.statements.connection.last_insert_rowid();
     if message.answers.wants(AnswerOutcome::Rejected) {
         log_answer(tx, &arrived.party, seq, None, AnswerOutcome::Rejected, us(arrived.received), None)?;
     }
@@ -272,7 +272,7 @@ fn reject(tx: &mut Tx<'_>, message: &Invalid) -> rusqlite::Result<Answer> {
 
 /// Appends to a party's answers, if it wants to be told.
 pub(super) fn log_answer(
-    tx: &Tx<'_>,
+    tx: &Tx<'_, '_>,
     party: &str,
     message: i64,
     delivery: Option<i64>,
@@ -290,7 +290,7 @@ pub(super) fn log_answer(
 
 /// Appends to a message's history.
 pub(super) fn log_event(
-    tx: &Tx<'_>,
+    tx: &Tx<'_, '_>,
     message: i64,
     delivery: Option<i64>,
     at: i64,
@@ -306,7 +306,7 @@ pub(super) fn log_event(
 }
 
 /// Whom an answer about a message goes to, and whether it is wanted.
-pub(super) fn whom(tx: &Tx<'_>, message: i64) -> rusqlite::Result<(String, Subscription)> {
+pub(super) fn whom(tx: &Tx<'_, '_>, message: i64) -> rusqlite::Result<(String, Subscription)> {
     tx.prepare(
         "-- store::whom
          SELECT party, answers FROM message WHERE seq = ?1",

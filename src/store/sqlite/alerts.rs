@@ -16,7 +16,7 @@ use crate::{
 
 /// Makes the open alerts under `names` equal to `conditions`.
 pub(super) fn reconcile(
-    tx: &mut Tx<'_>,
+    tx: &mut Tx<'_, '_>,
     names: &[&'static str],
     conditions: &[Condition],
     now: Timestamp,
@@ -50,7 +50,10 @@ pub(super) fn reconcile(
     Ok(changes)
 }
 
-fn open_under(tx: &Tx<'_>, names: &[&'static str]) -> rusqlite::Result<BTreeMap<String, (i64, Condition)>> {
+fn open_under(
+    tx: &Tx<'_, '_>,
+    names: &[&'static str],
+) -> rusqlite::Result<BTreeMap<String, (i64, Condition)>> {
     let mut statement = tx.prepare(
         "-- store::open_alerts
          SELECT seq, name, key, condition FROM alert WHERE resolved_at IS NULL",
@@ -76,16 +79,16 @@ fn open_under(tx: &Tx<'_>, names: &[&'static str]) -> rusqlite::Result<BTreeMap<
     Ok(open)
 }
 
-fn insert(tx: &Tx<'_>, condition: &Condition, now: Timestamp) -> rusqlite::Result<i64> {
+fn insert(tx: &Tx<'_, '_>, condition: &Condition, now: Timestamp) -> rusqlite::Result<i64> {
     tx.execute(
         "-- store::open_alert
          INSERT INTO alert (key, name, condition, opened_at) VALUES (?1, ?2, ?3, ?4)",
         params![condition.key, condition.name, json(condition), us(now)],
     )?;
-    Ok(tx.connection.last_insert_rowid())
+    Ok(tx.statements.connection.last_insert_rowid())
 }
 
-fn update(tx: &Tx<'_>, alert: i64, condition: &Condition) -> rusqlite::Result<()> {
+fn update(tx: &Tx<'_, '_>, alert: i64, condition: &Condition) -> rusqlite::Result<()> {
     tx.execute(
         "-- store::update_alert
          UPDATE alert SET condition = ?2 WHERE seq = ?1",
@@ -95,7 +98,7 @@ fn update(tx: &Tx<'_>, alert: i64, condition: &Condition) -> rusqlite::Result<()
 }
 
 fn log(
-    tx: &Tx<'_>,
+    tx: &Tx<'_, '_>,
     alert: i64,
     change: Change,
     condition: &Condition,
@@ -110,7 +113,7 @@ fn log(
 }
 
 pub(super) fn acknowledge(
-    tx: &mut Tx<'_>,
+    tx: &mut Tx<'_, '_>,
     key: &str,
     by: &str,
     now: Timestamp,

@@ -13,7 +13,10 @@ use super::{
 };
 use crate::{
     domain::{AnswerOutcome, DeliveryId, Fault, HoldReason},
-    store::{Command, Commanded, LaneState, hints, json as to_json, told::in_round},
+    store::{
+        Command, Commanded, LaneState, hints, json as to_json,
+        told::{delivered as told_delivered, failed as told_failed},
+    },
 };
 
 const PENDING: i64 = 0;
@@ -35,7 +38,7 @@ struct Target {
 /// Gives a command; says what became of it and which bells to ring once it is committed: the lane may have
 /// something to do, the sender something to read.
 pub(super) fn command(
-    tx: &mut Tx<'_>,
+    tx: &mut Tx<'_, '_>,
     command: &Command,
     by: &str,
     now: Timestamp,
@@ -55,7 +58,7 @@ pub(super) fn command(
     Ok((commanded, vec![target.receiver, hints::answers(&party)]))
 }
 
-fn target(tx: &Tx<'_>, delivery: DeliveryId) -> rusqlite::Result<Option<Target>> {
+fn target(tx: &Tx<'_, '_>, delivery: DeliveryId) -> rusqlite::Result<Option<Target>> {
     let Some(seq) = number(tx, delivery)? else { return Ok(None) };
     tx.prepare(
         "-- store::command target
@@ -74,7 +77,7 @@ fn target(tx: &Tx<'_>, delivery: DeliveryId) -> rusqlite::Result<Option<Target>>
     .optional()
 }
 
-fn retry(tx: &mut Tx<'_>, target: &Target, by: &str, now: Timestamp) -> rusqlite::Result<Commanded> {
+fn retry(tx: &mut Tx<'_, '_>, target: &Target, by: &str, now: Timestamp) -> rusqlite::Result<Commanded> {
     let waits_its_turn = target.hold.as_deref() == Some(HoldReason::Order.name());
     if !matches!(target.state, PENDING | DEAD) || waits_its_turn {
         return Ok(Commanded::NotNow);
@@ -102,7 +105,7 @@ fn retry(tx: &mut Tx<'_>, target: &Target, by: &str, now: Timestamp) -> rusqlite
 }
 
 /// Whether another delivery of the key is on its way, or lies where the receiver fetches it.
-fn under_way(tx: &Tx<'_>, key: i64, but: i64) -> rusqlite::Result<bool> {
+fn under_way(tx: &Tx<'_, '_>, key: i64, but: i64) -> rusqlite::Result<bool> {
     tx.prepare(
         "-- store::command under way
          SELECT 1 FROM delivery WHERE ordering_key = ?1 AND state = 0 AND seq <> ?2 AND (hold IS NULL OR hold = ?3)",
@@ -111,7 +114,7 @@ fn under_way(tx: &Tx<'_>, key: i64, but: i64) -> rusqlite::Result<bool> {
 }
 
 fn cancel(
-    tx: &mut Tx<'_>,
+    tx: &mut Tx<'_, '_>,
     target: &Target,
     reason: Option<&str>,
     by: &str,
@@ -131,7 +134,7 @@ fn cancel(
 
 /// The receiver has it, by its own word. A receipt that comes after the end is kept and changes nothing.
 fn confirm(
-    tx: &mut Tx<'_>,
+    tx: &mut Tx<'_, '_>,
     target: &Target,
     receipt: Option<&str>,
     by: &str,
@@ -145,7 +148,7 @@ fn confirm(
         end_delivery(tx, target, DELIVERED, None, now)?;
         release_next(tx, target.ordering_key)?;
         if answers.wants(AnswerOutcome::Delivered) {
-            let told = in_round(json!({ "receipt": receipt }), target.rounds);
+            let told = told_delivered(receipt, target.rounds);
             log_answer(
                 tx,
                 &party,
@@ -172,7 +175,7 @@ fn confirm(
 
 /// The receiver refuses it. A refusal that comes after a final end is kept and changes nothing.
 fn refuse(
-    tx: &mut Tx<'_>,
+    tx: &mut Tx<'_, '_>,
     target: &Target,
     fault: &Fault,
     by: &str,
@@ -191,7 +194,7 @@ fn refuse(
     }
     log_event(tx, message, Some(target.seq), us(now), "receipt", Some(&told.to_string()))?;
     if answers.wants(AnswerOutcome::Failed) {
-        let data = in_round(json!({ "fault": fault }), target.rounds);
+        let data = told_failed(fault, target.rounds);
         log_answer(tx, &party, message, Some(target.seq), AnswerOutcome::Failed, us(now), Some(&data))?;
     }
     release_next(tx, target.ordering_key)?;
@@ -200,7 +203,7 @@ fn refuse(
 
 /// Whether it only lies on the way (a queue, a folder): then "delivered" is not final, whether or not a person
 /// waived its promise.
-fn has_open_promise(tx: &Tx<'_>, target: &Target) -> rusqlite::Result<bool> {
+fn has_open_promise(tx: &Tx<'_, '_>, target: &Target) -> rusqlite::Result<bool> {
     tx.prepare(
         "-- store::command open promise
          SELECT 1 FROM deadline
@@ -211,7 +214,7 @@ fn has_open_promise(tx: &Tx<'_>, target: &Target) -> rusqlite::Result<bool> {
 
 /// A person gives the sender's promise up; the delivery goes on.
 fn waive(
-    tx: &mut Tx<'_>,
+    tx: &mut Tx<'_, '_>,
     target: &Target,
     reason: &str,
     by: &str,
@@ -231,7 +234,7 @@ fn waive(
 }
 
 fn end_delivery(
-    tx: &Tx<'_>,
+    tx: &Tx<'_, '_>,
     target: &Target,
     state: i64,
     fault: Option<&Fault>,
@@ -247,7 +250,7 @@ fn end_delivery(
 }
 
 fn told(
-    tx: &Tx<'_>,
+    tx: &Tx<'_, '_>,
     target: &Target,
     by: &str,
     what: &str,
@@ -264,7 +267,13 @@ fn told(
 }
 
 /// Writes down who did what.
-pub(super) fn audit(tx: &Tx<'_>, by: &str, what: &str, about: &str, now: Timestamp) -> rusqlite::Result<()> {
+pub(super) fn audit(
+    tx: &Tx<'_, '_>,
+    by: &str,
+    what: &str,
+    about: &str,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
     tx.execute(
         "-- store::audit
          INSERT INTO audit (at, who, what, data) VALUES (?1, ?2, ?3, ?4)",
@@ -274,7 +283,7 @@ pub(super) fn audit(tx: &Tx<'_>, by: &str, what: &str, about: &str, now: Timesta
 }
 
 /// Keeps the circuit; a pause is a person's and is left as it is.
-pub(super) fn save_lane(tx: &mut Tx<'_>, lane: &LaneState, now: Timestamp) -> rusqlite::Result<()> {
+pub(super) fn save_lane(tx: &mut Tx<'_, '_>, lane: &LaneState, now: Timestamp) -> rusqlite::Result<()> {
     tx.execute(
         "-- store::save_lane
          INSERT INTO lane (receiver, circuit, changed_at) VALUES (?1, ?2, ?3)
@@ -285,7 +294,7 @@ pub(super) fn save_lane(tx: &mut Tx<'_>, lane: &LaneState, now: Timestamp) -> ru
 }
 
 pub(super) fn pause(
-    tx: &mut Tx<'_>,
+    tx: &mut Tx<'_, '_>,
     receiver: &str,
     reason: Option<&str>,
     by: &str,
@@ -300,7 +309,7 @@ pub(super) fn pause(
     audit(tx, by, if reason.is_some() { "receivers pause" } else { "receivers resume" }, receiver, now)
 }
 
-pub(super) fn set_cursor(tx: &mut Tx<'_>, name: &str, seq: i64) -> rusqlite::Result<()> {
+pub(super) fn set_cursor(tx: &mut Tx<'_, '_>, name: &str, seq: i64) -> rusqlite::Result<()> {
     tx.execute(
         "-- store::set_cursor
          INSERT INTO cursor (name, seq) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET seq = max(seq, ?2)",
@@ -310,7 +319,7 @@ pub(super) fn set_cursor(tx: &mut Tx<'_>, name: &str, seq: i64) -> rusqlite::Res
 }
 
 /// Commits something, and something new each time: what changes nothing is committed without touching the disk.
-pub(super) fn check(tx: &mut Tx<'_>) -> rusqlite::Result<()> {
+pub(super) fn check(tx: &mut Tx<'_, '_>) -> rusqlite::Result<()> {
     tx.execute(
         "-- store::check
          INSERT INTO cursor (name, seq) VALUES ('check', 1) ON CONFLICT (name) DO UPDATE SET seq = seq + 1",

@@ -32,7 +32,7 @@ struct Open {
     answers: Subscription,
 }
 
-pub(super) fn advance(tx: &mut Tx<'_>, now: Timestamp, most: u32) -> rusqlite::Result<Vec<StepPassed>> {
+pub(super) fn advance(tx: &mut Tx<'_, '_>, now: Timestamp, most: u32) -> rusqlite::Result<Vec<StepPassed>> {
     let mut passed = Vec::new();
     for open in due(tx, now, most)? {
         let steps: Vec<_> = steps_due(open.starts, open.due, open.step, now).collect();
@@ -53,7 +53,7 @@ pub(super) fn advance(tx: &mut Tx<'_>, now: Timestamp, most: u32) -> rusqlite::R
     Ok(passed)
 }
 
-fn due(tx: &Tx<'_>, now: Timestamp, most: u32) -> rusqlite::Result<Vec<Open>> {
+fn due(tx: &Tx<'_, '_>, now: Timestamp, most: u32) -> rusqlite::Result<Vec<Open>> {
     let mut statement = tx.prepare(
         "-- store::advance_deadlines
          SELECT d.seq, d.promise, d.starts_at, d.due_at, d.step, m.receipt, m.kind, m.party, m.answers, y.receiver
@@ -79,7 +79,7 @@ fn due(tx: &Tx<'_>, now: Timestamp, most: u32) -> rusqlite::Result<Vec<Open>> {
     rows.collect()
 }
 
-fn set_step(tx: &Tx<'_>, key: i64, step: u8, next: Option<Timestamp>) -> rusqlite::Result<()> {
+fn set_step(tx: &Tx<'_, '_>, key: i64, step: u8, next: Option<Timestamp>) -> rusqlite::Result<()> {
     tx.execute(
         "-- store::set_step
          UPDATE deadline SET step = ?2, next_step_at = ?3 WHERE seq = ?1",
@@ -89,7 +89,7 @@ fn set_step(tx: &Tx<'_>, key: i64, step: u8, next: Option<Timestamp>) -> rusqlit
 }
 
 /// Lets promises that ended with a delivery's death run again, with the same instants. What was waived stays so.
-pub(super) fn resume(tx: &Tx<'_>, delivery: i64) -> rusqlite::Result<()> {
+pub(super) fn resume(tx: &Tx<'_, '_>, delivery: i64) -> rusqlite::Result<()> {
     let resumed = tx
         .prepare(
             "-- store::resume_promise
@@ -110,7 +110,7 @@ pub(super) fn resume(tx: &Tx<'_>, delivery: i64) -> rusqlite::Result<()> {
 
 /// Writes each passed step to the history, and tells the sender of the gravest of them.
 pub(super) fn record(
-    tx: &Tx<'_>,
+    tx: &Tx<'_, '_>,
     delivery: i64,
     promise: &str,
     steps: &[(u8, Timestamp)],
@@ -135,7 +135,7 @@ pub(super) fn record(
 type OpenPromise = (i64, String, Timestamp, Timestamp, u8);
 
 /// A delivery's promises that are neither met nor ended.
-fn open_of(tx: &Tx<'_>, delivery: i64) -> rusqlite::Result<Vec<OpenPromise>> {
+fn open_of(tx: &Tx<'_, '_>, delivery: i64) -> rusqlite::Result<Vec<OpenPromise>> {
     tx.prepare(
         "-- store::open_promises
          SELECT seq, promise, starts_at, due_at, step FROM deadline
@@ -160,7 +160,7 @@ pub(super) enum End {
 /// Ends the open promises of a delivery. Steps that fell due unrecorded are recorded first, so that a promise
 /// met late shows its breach. Says how they ended; nothing where none was open.
 pub(super) fn end(
-    tx: &Tx<'_>,
+    tx: &Tx<'_, '_>,
     delivery: i64,
     end: &End,
     now: Timestamp,

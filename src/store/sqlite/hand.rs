@@ -6,7 +6,7 @@ use super::{row::us, writer::Tx};
 use crate::store::InHand;
 
 /// How often the message was already in hand when the process ended.
-pub(super) fn take(tx: &mut Tx<'_>, mark: &InHand) -> rusqlite::Result<u32> {
+pub(super) fn take(tx: &mut Tx<'_, '_>, mark: &InHand) -> rusqlite::Result<u32> {
     let before: Option<u32> = tx
         .prepare(
             "-- store::take_in_hand
@@ -23,7 +23,7 @@ pub(super) fn take(tx: &mut Tx<'_>, mark: &InHand) -> rusqlite::Result<u32> {
     Ok(before.unwrap_or(0))
 }
 
-pub(super) fn put_down(tx: &mut Tx<'_>, key: &[u8; 32]) -> rusqlite::Result<()> {
+pub(super) fn put_down(tx: &mut Tx<'_, '_>, key: &[u8; 32]) -> rusqlite::Result<()> {
     tx.execute(
         "-- store::put_down
          DELETE FROM in_hand WHERE key = ?1",

@@ -16,7 +16,7 @@ use crate::{
 /// Deliveries whose waiting time is over that are made ready in one go.
 const WAKE_MAX: i64 = 1_000;
 
-pub(super) fn lease_due(tx: &mut Tx<'_>, ask: &LeaseAsk) -> rusqlite::Result<Leased> {
+pub(super) fn lease_due(tx: &mut Tx<'_, '_>, ask: &LeaseAsk) -> rusqlite::Result<Leased> {
     let waking = |due: &Timestamp| ask.wake_all || *due <= ask.now;
     if next_due(tx, &ask.receiver)?.is_some_and(|due| waking(&due)) {
         wake(tx, ask)?;
@@ -46,7 +46,7 @@ pub(super) fn lease_due(tx: &mut Tx<'_>, ask: &LeaseAsk) -> rusqlite::Result<Lea
 }
 
 /// Makes ready what has waited long enough.
-fn wake(tx: &Tx<'_>, ask: &LeaseAsk) -> rusqlite::Result<()> {
+fn wake(tx: &Tx<'_, '_>, ask: &LeaseAsk) -> rusqlite::Result<()> {
     tx.execute(
         "-- store::wake
          UPDATE delivery SET phase = 0 WHERE seq IN (
@@ -57,7 +57,7 @@ fn wake(tx: &Tx<'_>, ask: &LeaseAsk) -> rusqlite::Result<()> {
 }
 
 /// The ready deliveries that nobody holds, by deadline; one more than asked for at the most.
-fn heads(tx: &Tx<'_>, ask: &LeaseAsk) -> rusqlite::Result<Vec<(i64, Timestamp)>> {
+fn heads(tx: &Tx<'_, '_>, ask: &LeaseAsk) -> rusqlite::Result<Vec<(i64, Timestamp)>> {
     let mut statement = tx.prepare(
         "-- store::lease_due
          SELECT seq, due_at FROM delivery WHERE receiver = ?1 AND phase = 0 AND due_at <= ?2 ORDER BY due_at, seq",
@@ -77,7 +77,7 @@ fn heads(tx: &Tx<'_>, ask: &LeaseAsk) -> rusqlite::Result<Vec<(i64, Timestamp)>>
     Ok(heads)
 }
 
-fn fetch(tx: &Tx<'_>, seq: i64, token: u64, until: Timestamp) -> rusqlite::Result<Lease> {
+fn fetch(tx: &Tx<'_, '_>, seq: i64, token: u64, until: Timestamp) -> rusqlite::Result<Lease> {
     tx.prepare(
         "-- store::lease_due fetch
          SELECT d.due_at, d.expires_at, d.attempts, d.crashes, d.rounds, d.ordering_key, d.format, d.format_version,
@@ -115,7 +115,7 @@ fn fetch(tx: &Tx<'_>, seq: i64, token: u64, until: Timestamp) -> rusqlite::Resul
     })
 }
 
-fn next_due(tx: &Tx<'_>, receiver: &str) -> rusqlite::Result<Option<Timestamp>> {
+fn next_due(tx: &Tx<'_, '_>, receiver: &str) -> rusqlite::Result<Option<Timestamp>> {
     tx.prepare(
         "-- store::next_due
          SELECT next_attempt_at FROM delivery WHERE receiver = ?1 AND phase = 1 ORDER BY next_attempt_at LIMIT 1",
@@ -125,7 +125,7 @@ fn next_due(tx: &Tx<'_>, receiver: &str) -> rusqlite::Result<Option<Timestamp>> 
 }
 
 /// Hands leases back: they are due again at once.
-pub(super) fn release(tx: &mut Tx<'_>, leases: &[Lease]) {
+pub(super) fn release(tx: &mut Tx<'_, '_>, leases: &[Lease]) {
     for lease in leases {
         tx.leases.end(lease.number, lease.token);
     }

@@ -38,6 +38,7 @@ mod replay;
 mod reserve;
 mod row;
 mod settle;
+mod statements;
 mod views;
 mod writer;
 
@@ -131,7 +132,7 @@ impl Sqlite {
 
     fn write<T: Send + 'static>(
         &self,
-        operation: impl FnMut(&mut Tx<'_>) -> rusqlite::Result<T> + Send + 'static,
+        operation: impl FnMut(&mut Tx<'_, '_>) -> rusqlite::Result<T> + Send + 'static,
     ) -> BoxFuture<'_, Result<T, StoreError>> {
         Box::pin(self.writer.run(operation))
     }

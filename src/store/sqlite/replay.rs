@@ -11,7 +11,7 @@ use crate::{
 
 /// Tells it in the first arrival's history and in the audit.
 pub(super) fn taken_again(
-    tx: &Tx<'_>,
+    tx: &Tx<'_, '_>,
     first: ReceiptId,
     again: ReceiptId,
     how: &TakenAgain,

@@ -1,7 +1,6 @@
 //! Ends a lease: the attempt, the delivery's move, the promise and the answer, in one transaction.
 
 use rusqlite::{OptionalExtension, params};
-use serde_json::json;
 
 use super::{
     accept::{log_answer, log_event},
@@ -11,14 +10,11 @@ use super::{
 };
 use crate::{
     domain::{AnswerOutcome, DeliveryId, FaultClass, HoldReason, Outcome, attempt::Proof},
-    store::{
-        Lease, Next, Settled, Settlement, json as to_json,
-        told::{self, in_round},
-    },
+    store::{Lease, Next, Settled, Settlement, json as to_json, told},
 };
 
 /// The number of a delivery, by the id the world knows.
-pub(super) fn number(tx: &Tx<'_>, delivery: DeliveryId) -> rusqlite::Result<Option<i64>> {
+pub(super) fn number(tx: &Tx<'_, '_>, delivery: DeliveryId) -> rusqlite::Result<Option<i64>> {
     let message: Option<i64> = tx
         .prepare(
             "-- store::number
@@ -29,7 +25,7 @@ pub(super) fn number(tx: &Tx<'_>, delivery: DeliveryId) -> rusqlite::Result<Opti
     Ok(message.map(|message| delivery_seq(message, delivery.ordinal())))
 }
 
-pub(super) fn settle(tx: &mut Tx<'_>, settlement: &Settlement) -> rusqlite::Result<Settled> {
+pub(super) fn settle(tx: &mut Tx<'_, '_>, settlement: &Settlement) -> rusqlite::Result<Settled> {
     let lease = &settlement.lease;
     let seq = lease.number;
     if !tx.leases.holds(seq, lease.token) {
@@ -44,7 +40,7 @@ pub(super) fn settle(tx: &mut Tx<'_>, settlement: &Settlement) -> rusqlite::Resu
         (Next::Delivered, Outcome::Delivered(proof)) => delivered(tx, seq, lease, proof, settlement, round)?,
         (Next::Dead(fault), _) => {
             let how = deadlines::end(tx, seq, &End::Ended, settlement.now, lease.answers, &lease.party)?;
-            let data = in_round(json!({ "fault": fault }), round);
+            let data = told::failed(fault, round);
             answer(tx, seq, lease, AnswerOutcome::Failed, settlement, &data)?;
             how
         }
@@ -65,7 +61,7 @@ pub(super) fn settle(tx: &mut Tx<'_>, settlement: &Settlement) -> rusqlite::Resu
 }
 
 /// Moves the delivery to where the attempt brought it. False where it is pending no more.
-fn move_delivery(tx: &Tx<'_>, seq: i64, settlement: &Settlement) -> rusqlite::Result<bool> {
+fn move_delivery(tx: &Tx<'_, '_>, seq: i64, settlement: &Settlement) -> rusqlite::Result<bool> {
     let fault = match &settlement.record.outcome {
         Outcome::Fault { fault, .. } => Some(fault),
         Outcome::Delivered(_) | Outcome::Deposited => None,
@@ -101,7 +97,7 @@ fn move_delivery(tx: &Tx<'_>, seq: i64, settlement: &Settlement) -> rusqlite::Re
 }
 
 fn delivered(
-    tx: &Tx<'_>,
+    tx: &Tx<'_, '_>,
     seq: i64,
     lease: &Lease,
     proof: &Proof,
@@ -113,13 +109,13 @@ fn delivered(
     } else {
         deadlines::end(tx, seq, &End::Met, settlement.now, lease.answers, &lease.party)?
     };
-    let data = in_round(json!({ "receipt": proof.receipt }), round);
+    let data = told::delivered(proof.receipt.as_deref(), round);
     answer(tx, seq, lease, AnswerOutcome::Delivered, settlement, &data)?;
     Ok(how)
 }
 
 fn answer(
-    tx: &Tx<'_>,
+    tx: &Tx<'_, '_>,
     seq: i64,
     lease: &Lease,
     outcome: AnswerOutcome,
@@ -134,7 +130,7 @@ fn answer(
 
 /// Lets the next delivery of an ordering key go, unless one is under way: the next may be an older one that a
 /// person sent again.
-pub(super) fn release_next(tx: &Tx<'_>, key: Option<i64>) -> rusqlite::Result<()> {
+pub(super) fn release_next(tx: &Tx<'_, '_>, key: Option<i64>) -> rusqlite::Result<()> {
     let Some(key) = key else { return Ok(()) };
     let head: Option<(i64, Option<String>)> = tx
         .prepare(

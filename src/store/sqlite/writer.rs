@@ -11,11 +11,17 @@ use std::{
 };
 
 use jiff::Timestamp;
-use rusqlite::{CachedStatement, Connection, ErrorCode, ffi::SQLITE_IOERR_FSYNC};
+use rusqlite::{Connection, ErrorCode, ffi::SQLITE_IOERR_FSYNC};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, warn};
 
-use super::{CHECKPOINT, Hints, Mode, StoreError, checkpoint::Checkpoints, reserve::Reserve, unusable};
+use super::{
+    CHECKPOINT, Hints, Mode, StoreError,
+    checkpoint::Checkpoints,
+    reserve::Reserve,
+    statements::{Prepared, Statements},
+    unusable,
+};
 use crate::store::handover::{Handing, Lanes};
 
 /// Operations that may wait for the writer; a caller beyond them waits for a place.
@@ -24,19 +30,23 @@ const QUEUE_MAX: usize = 256;
 const GROUP_MAX: usize = 64;
 
 /// What an operation works on: the open transaction, and the leases that live in memory.
-pub(super) struct Tx<'a> {
-    pub(super) connection: &'a Connection,
-    pub(super) leases: &'a mut Leases,
-    pub(super) handing: &'a mut Handing,
+pub(super) struct Tx<'t, 'c> {
+    pub(super) statements: &'t Statements<'c>,
+    pub(super) leases: &'t mut Leases,
+    pub(super) handing: &'t mut Handing,
 }
 
-impl Tx<'_> {
-    pub(super) fn prepare(&self, sql: &str) -> rusqlite::Result<CachedStatement<'_>> {
-        self.connection.prepare_cached(sql)
+impl<'t, 'c> Tx<'t, 'c> {
+    pub(super) fn prepare(&self, sql: &'static str) -> rusqlite::Result<Prepared<'t, 'c>> {
+        self.statements.get(sql)
     }
 
     /// Executes one statement and says how many rows it changed.
-    pub(super) fn execute(&self, sql: &str, params: impl rusqlite::Params) -> rusqlite::Result<usize> {
+    pub(super) fn execute(
+        &self,
+        sql: &'static str,
+        params: impl rusqlite::Params,
+    ) -> rusqlite::Result<usize> {
         self.prepare(sql)?.execute(params)
     }
 }
@@ -98,7 +108,7 @@ impl Leases {
 /// One queued operation: run in the transaction, told its fate afterwards.
 trait Operation: Send {
     /// False where it failed: the transaction must be rolled back. May run again in another one.
-    fn run(&mut self, tx: &mut Tx<'_>) -> bool;
+    fn run(&mut self, tx: &mut Tx<'_, '_>) -> bool;
     /// What it failed with.
     fn failure(&self) -> Option<&rusqlite::Error>;
     fn finish(self: Box<Self>, fate: Result<(), StoreError>);
@@ -113,9 +123,9 @@ struct Queued<F, T> {
 impl<T, F> Operation for Queued<F, T>
 where
     T: Send,
-    F: FnMut(&mut Tx<'_>) -> rusqlite::Result<T> + Send,
+    F: FnMut(&mut Tx<'_, '_>) -> rusqlite::Result<T> + Send,
 {
-    fn run(&mut self, tx: &mut Tx<'_>) -> bool {
+    fn run(&mut self, tx: &mut Tx<'_, '_>) -> bool {
         let value = (self.operation)(tx);
         let succeeded = value.is_ok();
         self.value = Some(value);
@@ -159,18 +169,21 @@ impl Writer {
         let reserve = (mode == Mode::Daemon).then(|| Reserve::new(path, Arc::clone(&has_room)));
         let checkpoints =
             (mode == Mode::Daemon).then(|| Checkpoints::start(&mut connection, path)).transpose()?;
-        let mut desk = Desk {
-            connection,
-            checkpoints,
-            leases: Leases::default(),
-            handing: Handing::new(lanes),
-            hints,
-            reserve,
-            ended: None,
+        let serve = move || {
+            let desk = Desk {
+                statements: &Statements::new(&connection),
+                checkpoints,
+                leases: Leases::default(),
+                handing: Handing::new(lanes),
+                hints,
+                reserve,
+                ended: None,
+            };
+            desk.serve(operations);
         };
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
-            .spawn(move || desk.serve(operations))
+            .spawn(serve)
             .map_err(|e| unusable(format!("starting the writer: {e}")))?;
         Ok(Self { queue: Some(queue), thread: Some(thread), has_room })
     }
@@ -188,7 +201,7 @@ impl Writer {
     /// neighbour in that transaction failed.
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        operation: impl FnMut(&mut Tx<'_>) -> rusqlite::Result<T> + Send + 'static,
+        operation: impl FnMut(&mut Tx<'_, '_>) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let gone = || unusable("the writer has stopped".into());
         let (reply, answer) = oneshot::channel();
@@ -211,8 +224,8 @@ impl Drop for Writer {
 }
 
 /// The writer's side: the connection and the leases.
-struct Desk {
-    connection: Connection,
+struct Desk<'s, 'c> {
+    statements: &'s Statements<'c>,
     checkpoints: Option<Checkpoints>,
     leases: Leases,
     handing: Handing,
@@ -222,8 +235,8 @@ struct Desk {
     ended: Option<StoreError>,
 }
 
-impl Desk {
-    fn serve(&mut self, mut queue: mpsc::Receiver<Box<dyn Operation>>) {
+impl Desk<'_, '_> {
+    fn serve(mut self, mut queue: mpsc::Receiver<Box<dyn Operation>>) {
         let mut group = Vec::with_capacity(GROUP_MAX);
         while queue.blocking_recv_many(&mut group, GROUP_MAX) > 0 {
             if group.len() > 1 && self.ended.is_none() {
@@ -245,7 +258,7 @@ impl Desk {
         }
         self.checkpoints.take();
         if self.ended.is_none()
-            && let Err(error) = self.connection.execute_batch(CHECKPOINT)
+            && let Err(error) = self.statements.connection.execute_batch(CHECKPOINT)
         {
             warn!(error = %error, "The last checkpoint did not run; the next start does it");
         }
@@ -282,7 +295,7 @@ impl Desk {
         let mut all = true;
         for operation in group {
             all = operation.run(&mut Tx {
-                connection: &self.connection,
+                statements: self.statements,
                 leases: &mut self.leases,
                 handing: &mut self.handing,
             });
@@ -297,15 +310,15 @@ impl Desk {
         ended.map(|()| all)
     }
 
-    fn batch(&self, sql: &str) -> rusqlite::Result<()> {
-        self.connection.prepare_cached(sql)?.execute([]).map(|_| ())
+    fn batch(&self, sql: &'static str) -> rusqlite::Result<()> {
+        self.statements.get(sql)?.execute([]).map(|_| ())
     }
 
     /// Leaves no transaction open; makes room where the disk was full. Gives what the failure means for those
     /// who asked.
     fn after_failure(&mut self, failure: &rusqlite::Error) -> StoreError {
-        if !self.connection.is_autocommit()
-            && let Err(error) = self.connection.execute_batch("ROLLBACK")
+        if !self.statements.connection.is_autocommit()
+            && let Err(error) = self.statements.connection.execute_batch("ROLLBACK")
         {
             error!(error = %error, "Rolling back a failed transaction failed");
         }
@@ -330,7 +343,7 @@ impl Desk {
         }
         // Where it waited for a lock, a checkpoint would wait once more.
         if code != Some(ErrorCode::DatabaseBusy)
-            && let Err(error) = self.connection.execute_batch(CHECKPOINT)
+            && let Err(error) = self.statements.connection.execute_batch(CHECKPOINT)
         {
             warn!(error = %error, "The store is in trouble and a checkpoint does not help yet");
         }
@@ -339,7 +352,7 @@ impl Desk {
 
     fn after_commit(&mut self) {
         if let Some(checkpoints) = &mut self.checkpoints
-            && let Err(error) = checkpoints.after_commit(&self.connection)
+            && let Err(error) = checkpoints.after_commit(self.statements.connection)
         {
             self.after_failure(&error);
         }
