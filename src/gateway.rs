@@ -172,6 +172,7 @@ fn start_watch(settings: &Settings, desk: &dispatch::Desk, tasks: &Tasks) -> Res
         metrics: Arc::clone(&desk.metrics),
         period: settings.watch.period,
         backlog_age: settings.watch.backlog_age,
+        survey: watchers::Survey::default(),
     };
     tasks.spawn("watch", watchers::run(desk.clone(), tasks.stop().clone()));
     let targets = alert_targets(settings)?;

@@ -25,8 +25,8 @@ impl Watcher for Backlogs {
     ) -> BoxFuture<'a, Result<Vec<Condition>, StoreError>> {
         async move {
             let patience = SignedDuration::try_from(desk.backlog_age).unwrap_or(SignedDuration::MAX);
-            let backlogs = desk.store.backlogs().await?;
-            let old = backlogs.into_iter().filter_map(|backlog| {
+            let backlogs = desk.backlogs().await?;
+            let old = backlogs.iter().filter_map(|backlog| {
                 let oldest = backlog.oldest?;
                 (now.duration_since(oldest) > patience).then(|| {
                     let receiver = backlog.receiver.as_str();

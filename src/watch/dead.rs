@@ -24,7 +24,7 @@ impl Watcher for Dead {
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Vec<Condition>, StoreError>> {
         async move {
-            let backlogs = desk.store.backlogs().await?;
+            let backlogs = desk.backlogs().await?;
             let dead = backlogs.iter().filter(|backlog| backlog.dead > 0).map(|backlog| {
                 let receiver = backlog.receiver.as_str();
                 Condition::new(DEAD, Urgency::Warning, &[("receiver", receiver)], now)

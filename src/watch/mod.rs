@@ -23,7 +23,10 @@ mod dead;
 mod lanes;
 pub mod notify;
 mod sla;
+mod survey;
 mod watchdog;
+
+pub use survey::Survey;
 
 /// Steps recorded in one transaction.
 const STEPS_MAX: u32 = 1_000;
@@ -40,6 +43,14 @@ pub struct Desk {
     pub period: Duration,
     /// A receiver whose oldest pending message is older is alerted.
     pub backlog_age: Duration,
+    pub survey: Survey,
+}
+
+impl Desk {
+    /// What waits for whom, as it was counted last.
+    async fn backlogs(&self) -> Result<Arc<Vec<Backlog>>, StoreError> {
+        self.survey.backlogs(&*self.store, &*self.clock).await
+    }
 }
 
 /// One question asked again and again: what should be alerted now?
@@ -137,7 +148,7 @@ async fn look(desk: &Desk, gauged: &mut BTreeSet<String>) -> Result<(), StoreErr
 /// Shows what waits. `gauged` are the receivers that were shown before: a backlog that is gone is shown as none.
 async fn gauge(desk: &Desk, gauged: &mut BTreeSet<String>) -> Result<(), StoreError> {
     let metrics = &desk.metrics;
-    let mut backlogs = desk.store.backlogs().await?;
+    let mut backlogs = desk.backlogs().await?.to_vec();
     for receiver in std::mem::take(gauged) {
         if backlogs.iter().all(|backlog| backlog.receiver != receiver) {
             backlogs.push(Backlog { receiver, ..Backlog::default() });

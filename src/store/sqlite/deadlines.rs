@@ -186,8 +186,7 @@ pub(super) fn end(
         End::Waived => {
             "-- store::waive_promise
              UPDATE deadline SET ended_at = ?2, waived = 1, next_step_at = NULL
-             WHERE seq BETWEEN ?1 * 16 AND ?1 * 16 + 15 AND met_at IS NULL AND ended_at IS NULL
-             RETURNING seq, promise, starts_at, due_at, step"
+             WHERE seq BETWEEN ?1 * 16 AND ?1 * 16 + 15 AND met_at IS NULL AND ended_at IS NULL"
         }
     };
     tx.execute(sql, params![delivery, us(now)])?;
