@@ -1,42 +1,118 @@
 //! `kassebro bench`: what a message costs on this machine.
 
 use super::{Context, Exit, Outcome};
-use crate::{clock, tools::bench};
+use crate::{
+    clock,
+    tools::bench::{
+        self, Measured, Plan,
+        deployment::{AGREEMENTS_MAX, RECEIVERS_MAX},
+        messages::Ids,
+        stock::Stock,
+    },
+};
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  kassebro bench\n  kassebro bench --messages 40000 --json\n  kassebro bench --amqp amqp://guest:guest@127.0.0.1/%2f"
+    after_help = "What a message costs against something is seen by measuring with several sizes of it.\n\n\
+                  Examples:\n  kassebro bench\n  kassebro bench --messages 40000 --json\n  \
+                  kassebro bench --amqp amqp://guest:guest@127.0.0.1/%2f\n  kassebro bench --rate 200 --messages 4000\n  \
+                  kassebro bench --stored 1000000 --stored-with-bodies 100000\n  \
+                  for n in 6 98 294; do kassebro bench --receivers $n --json; done"
 )]
 pub(super) struct Args {
     /// Messages to measure.
-    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(10..=1_000_000))]
     messages: u32,
-    /// The same seed makes the same messages.
+    /// The same seed makes the same content.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Ids of the messages: UUID version 4, or 7.
+    #[arg(long, value_enum, default_value_t = IdsArg::Random)]
+    ids: IdsArg,
     /// Take the messages from this RabbitMQ (amqp://user:password@host:port/vhost) instead of from this
     /// process. Queues of the benchmark's own are declared, filled, and deleted afterwards.
     #[arg(long, value_name = "URI")]
     amqp: Option<String>,
+    /// So many messages a second instead of as many as are taken, and how long each was on its way.
+    #[arg(long, conflicts_with = "amqp", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    rate: Option<u32>,
+    /// Receivers in all. More than 98 are several for a job centre, by kind of message.
+    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u16).range(1..=i64::from(RECEIVERS_MAX)))]
+    receivers: u16,
+    /// Agreements in all. Beyond those that are needed, they are past ones.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=i64::from(AGREEMENTS_MAX)))]
+    agreements: u32,
+    /// Open promises that lie in the store before it starts, due in 300 days.
+    #[arg(long, default_value_t = 0)]
+    promises: u32,
+    /// Delivered messages that lie in the store before it starts.
+    #[arg(long, default_value_t = 0)]
+    stored: u32,
+    /// How many of these have bodies; the others' are empty.
+    #[arg(long, default_value_t = 0, requires = "stored")]
+    stored_with_bodies: u32,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum IdsArg {
+    Random,
+    Ordered,
+}
+
+impl From<IdsArg> for Ids {
+    fn from(ids: IdsArg) -> Self {
+        match ids {
+            IdsArg::Random => Self::Random,
+            IdsArg::Ordered => Self::Ordered,
+        }
+    }
 }
 
 pub(super) fn run(context: &Context, args: &Args) -> Outcome {
-    let measured = super::block_on(bench::measure(
-        args.messages,
-        args.seed,
-        args.amqp.as_deref(),
-        clock::from_environment(),
-    ))??;
+    let plan = Plan {
+        messages: args.messages,
+        seed: args.seed,
+        ids: args.ids.into(),
+        amqp: args.amqp.clone(),
+        rate: args.rate,
+        receivers: args.receivers,
+        agreements: args.agreements,
+        stock: Stock {
+            finished: args.stored,
+            with_bodies: args.stored_with_bodies.min(args.stored),
+            promises: args.promises,
+        },
+    };
+    let measured = super::block_on(bench::measure(&plan, clock::from_environment()))??;
     if context.output.json {
         context.output.value(&measured);
-        return Ok(Exit::Done);
+    } else {
+        print(context, &measured);
     }
-    context.output.line(format_args!("{} messages in {:.2} s", measured.messages, measured.seconds));
+    Ok(Exit::Done)
+}
+
+fn print(context: &Context, measured: &Measured) {
+    let Measured { messages, receivers, agreements, stock, seconds, .. } = measured;
+    context.output.line(format_args!("{messages} messages in {seconds:.2} s"));
+    context.output.line(format_args!(
+        "to {receivers} receivers under {agreements} agreements, beside {} open promises and {} delivered messages, \
+         {} of them with bodies",
+        stock.promises, stock.finished, stock.with_bodies
+    ));
     context.output.line(format_args!("{:.0} messages a second", measured.messages_per_second));
     context.output.line(format_args!(
         "{:.0} microseconds of CPU a message (sender, gateway and inbox together)",
         measured.cpu_microseconds_per_message
     ));
-    context.output.line(format_args!("{:.0} MiB of memory at the peak", measured.peak_memory_mebibytes));
-    Ok(Exit::Done)
+    context.output.line(format_args!(
+        "{:.0} MiB of memory at the peak, {:.0} MiB of store",
+        measured.peak_memory_mebibytes, measured.store_mebibytes
+    ));
+    if let Some(latency) = measured.latency {
+        context.output.line(format_args!(
+            "{:.2} ms on the way in the middle, {:.2} ms for 99 of 100, {:.2} ms at the most",
+            latency.p50, latency.p99, latency.max
+        ));
+    }
 }

@@ -3,6 +3,7 @@
 
 mod accepts;
 mod agreements;
+mod bench;
 mod broker_policies;
 mod broker_prefetch;
 mod broker_tls;

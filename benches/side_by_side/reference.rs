@@ -1,0 +1,182 @@
+//! The bare reference: takes a message, checks its schema, writes XML, commits, acknowledges, posts, keeps the
+//! receipt. It knows one receiver, and no rules, agreements, promises, retries, answers or history.
+//!
+//! It groups what it commits as well as anybody can: whatever waits becomes one transaction, and one
+//! acknowledgement. What the gateway costs beyond it is what its promises cost.
+
+use std::{collections::HashMap, path::PathBuf};
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use jsonschema::{PatternOptions, Validator};
+use kassebro::{
+    kinds::KINDS,
+    lifecycle::{Stop, Tasks},
+};
+use lapin::{
+    Channel, Connection, ConnectionProperties,
+    options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions},
+    types::FieldTable,
+};
+use serde_json::Value;
+use tokio::sync::{Semaphore, mpsc};
+use uuid::Uuid;
+
+mod store;
+mod xml;
+
+use store::{Operation, Row, Writer};
+
+/// Messages that the broker hands over ahead of the acknowledgement.
+const PREFETCH: u16 = 1000;
+/// Messages between queue and receipt at one time. Every channel holds as many, so that none ever blocks.
+const UNDER_WAY_MAX: usize = 1000;
+
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Args {
+    #[arg(long)]
+    amqp: String,
+    #[arg(long)]
+    queue: String,
+    /// Host and port.
+    #[arg(long)]
+    inbox: String,
+    #[arg(long)]
+    store: PathBuf,
+    #[arg(long)]
+    connections: u16,
+}
+
+/// A committed message on its way to the inbox.
+pub(crate) struct Job {
+    pub(crate) number: i64,
+    pub(crate) id: Uuid,
+    pub(crate) parcel: Bytes,
+    pub(crate) traceparent: Option<String>,
+}
+
+/// Works until it is killed, or fails.
+pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
+    let connection = Connection::connect(&args.amqp, ConnectionProperties::default()).await?;
+    let channel = connection.create_channel().await?;
+    channel.basic_qos(PREFETCH, BasicQosOptions::default()).await?;
+    let slots = std::sync::Arc::new(Semaphore::new(UNDER_WAY_MAX));
+    let (operations, work) = mpsc::channel(2 * UNDER_WAY_MAX);
+    let (jobs, committed) = mpsc::channel(UNDER_WAY_MAX);
+    let (tags, acknowledge) = mpsc::channel(UNDER_WAY_MAX);
+    let writer = Writer::open(&args.store, jobs, tags, std::sync::Arc::clone(&slots))?;
+    let (failed, failure) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || drop(failed.send(writer.serve(work))));
+    let tasks = Tasks::new(Stop::new());
+    let posted = post(args, committed, operations.clone(), &tasks);
+    tokio::select! {
+        ended = consume(args, &channel, &slots, operations) => ended,
+        ended = posted => ended,
+        ended = acknowledging(&channel, acknowledge) => ended,
+        ended = failure => ended?,
+    }
+}
+
+/// From the queue to the writer: parsed, checked, translated.
+async fn consume(
+    args: &Args,
+    channel: &Channel,
+    slots: &Semaphore,
+    operations: mpsc::Sender<Operation>,
+) -> anyhow::Result<()> {
+    let schemas = schemas()?;
+    let (options, none) = (BasicConsumeOptions::default(), FieldTable::default());
+    let mut consumer =
+        channel.basic_consume(args.queue.as_str().into(), "reference".into(), options, none).await?;
+    while let Some(delivery) = consumer.next().await {
+        let delivery = delivery?;
+        slots.acquire().await?.forget();
+        let event: Value = serde_json::from_slice(&delivery.data)?;
+        let text = |name: &str| event.get(name).and_then(Value::as_str);
+        let (Some(id), Some(kind)) = (text("id"), text("type")) else { anyhow::bail!("no id or no type") };
+        let schema = schemas.get(kind).ok_or_else(|| anyhow::anyhow!("an unknown type {kind}"))?;
+        anyhow::ensure!(schema.is_valid(&event["data"]), "a message does not fit its schema");
+        let row = Row {
+            tag: delivery.delivery_tag,
+            id: Uuid::try_parse(id)?,
+            parcel: xml::document(&event)?,
+            traceparent: text("traceparent").map(str::to_owned),
+            raw: delivery.data,
+        };
+        operations.send(Operation::Store(row)).await?;
+    }
+    anyhow::bail!("the broker ended it")
+}
+
+/// The schemas of every kind, by the type on the wire.
+fn schemas() -> anyhow::Result<HashMap<String, Validator>> {
+    let compiled = KINDS.iter().map(|kind| {
+        let document: Value = serde_json::from_str(kind.schema())?;
+        let options = jsonschema::options()
+            .offline()
+            .should_validate_formats(true)
+            .with_pattern_options(PatternOptions::regex());
+        let validator = options.build(&document).map_err(|error| anyhow::anyhow!("{error}"))?;
+        Ok((kind.id().event_type(), validator))
+    });
+    compiled.collect()
+}
+
+/// One acknowledgement for everything up to a tag.
+async fn acknowledging(channel: &Channel, mut tags: mpsc::Receiver<u64>) -> anyhow::Result<()> {
+    while let Some(tag) = tags.recv().await {
+        channel.basic_ack(tag, BasicAckOptions { multiple: true }).await?;
+    }
+    anyhow::bail!("nothing is committed any more")
+}
+
+type Sender = SendRequest<Full<Bytes>>;
+
+/// From the commit to the inbox, and the receipt back to the writer.
+async fn post(
+    args: &Args,
+    mut jobs: mpsc::Receiver<Job>,
+    operations: mpsc::Sender<Operation>,
+    tasks: &Tasks,
+) -> anyhow::Result<()> {
+    let mut idle = Vec::new();
+    for _ in 0..args.connections {
+        let stream = tokio::net::TcpStream::connect(&args.inbox).await?;
+        stream.set_nodelay(true)?;
+        let (sender, connection) = handshake(TokioIo::new(stream)).await?;
+        tasks.spawn("connection", connection);
+        idle.push(sender);
+    }
+    let mut under_way = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            Some(done) = under_way.next() => {
+                let (sender, number, receipt) = done?;
+                idle.push(sender);
+                operations.send(Operation::Receipt { number, receipt }).await?;
+            }
+            job = jobs.recv(), if !idle.is_empty() => {
+                let (Some(job), Some(sender)) = (job, idle.pop()) else { anyhow::bail!("nothing is committed any more") };
+                under_way.push(send(sender, &args.inbox, job));
+            }
+        }
+    }
+}
+
+async fn send(mut sender: Sender, host: &str, job: Job) -> anyhow::Result<(Sender, i64, Bytes)> {
+    sender.ready().await?;
+    let mut request = hyper::Request::post("/inbox")
+        .header("host", host)
+        .header("content-type", "application/xml")
+        .header("idempotency-key", job.id.to_string());
+    if let Some(traceparent) = job.traceparent {
+        request = request.header("traceparent", traceparent);
+    }
+    let answer = sender.send_request(request.body(Full::new(job.parcel))?).await?;
+    anyhow::ensure!(answer.status().is_success(), "the inbox answered {}", answer.status());
+    let receipt = answer.into_body().collect().await?.to_bytes();
+    Ok((sender, job.number, receipt))
+}
