@@ -20,6 +20,10 @@ use crate::{
     watch as watchers,
 };
 
+mod roles;
+
+pub use roles::{Role, Roles};
+
 /// Why the gateway does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -68,30 +72,49 @@ async fn own_store(settings: &Settings) -> Result<Arc<dyn Store>, StartError> {
     Ok(opened.map_err(|error| StoreError::Unusable(format!("opening it: {error}").into()))??)
 }
 
-/// Starts everything the settings name. The tasks end with `tasks`' stop.
+/// Starts everything the settings name, as far as it is one of the roles. The tasks end with `tasks`' stop.
 ///
 /// # Errors
 /// See [`StartError`]. What was started before the error ends with the stop.
-pub async fn start(settings: &Settings, clock: Arc<dyn Clock>, tasks: &Tasks) -> Result<Gateway, StartError> {
+pub async fn start(
+    settings: &Settings,
+    roles: &Roles,
+    clock: Arc<dyn Clock>,
+    tasks: &Tasks,
+) -> Result<Gateway, StartError> {
+    expect_shared(settings, roles)?;
     let built = config::build(settings, 1).map_err(StartError::Configuration)?;
     let store = own_store(settings).await?;
     let metrics = Metrics::new();
-    let (keep, rules) = watch::channel(Arc::clone(&built.rules));
-    let intake = Intake::new(Arc::clone(&store), Arc::clone(&clock), Arc::clone(&metrics), rules);
-    let health = Arc::default();
-    let address = serve_http(settings, &built, &intake, &health, tasks).await?;
+    let (keep, in_force) = watch::channel(Arc::clone(&built.rules));
+    let intake = Intake::new(Arc::clone(&store), Arc::clone(&clock), Arc::clone(&metrics), in_force);
+    let health = Arc::<api::Health>::default();
+    health.roles(roles.names());
+    let scope = if roles.has(Role::Api) { api::Scope::Everything } else { api::Scope::Health };
+    let address = serve_http(settings, &built, &intake, (scope, &health), tasks).await?;
     let desk = dispatch::Desk { store: Arc::clone(&store), clock, metrics: Arc::clone(&metrics) };
-    start_broker(settings, &built, &intake, &desk, tasks);
-    if built.broker.is_some() {
-        tasks.spawn("health", watch_queues(built.queues.clone(), desk.clone(), health, tasks.stop().clone()));
+    if roles.has(Role::Intake) {
+        start_intake(&built, &intake, &desk, health, tasks);
     }
-    for folder in &built.folders {
-        tasks.spawn("spool", intake::spool::run(intake.clone(), folder.clone(), tasks.stop().clone()));
+    if roles.has(Role::Dispatch) {
+        start_answers(settings, &built, &desk, tasks);
+        dispatch::start(&desk, built.lanes, tasks).await?;
     }
-    tasks.spawn("held", intake::held::release(intake.clone(), tasks.stop().clone()));
-    dispatch::start(&desk, built.lanes, tasks).await?;
-    start_watch(settings, &desk, tasks)?;
+    if roles.has(Role::Watch) {
+        start_watch(settings, &desk, tasks)?;
+    }
     Ok(Gateway { store, intake, metrics, address, _rules: keep })
+}
+
+/// A part of the work can be left to others only where they see the same table.
+fn expect_shared(settings: &Settings, roles: &Roles) -> Result<(), StartError> {
+    if roles.are_some() && matches!(store_place(settings)?, Place::Sqlite(_)) {
+        return Err(StartError::Configuration(format!(
+            "roles: a process that does only {roles} needs others for the rest, and a SQLite file is for one \
+             process: name a PostgreSQL in store.url, or give all roles"
+        )));
+    }
+    Ok(())
 }
 
 /// Binds and serves HTTP, unless the settings name no address.
@@ -99,7 +122,7 @@ async fn serve_http(
     settings: &Settings,
     built: &Built,
     intake: &Intake,
-    health: &Arc<api::Health>,
+    (scope, health): (api::Scope, &Arc<api::Health>),
     tasks: &Tasks,
 ) -> Result<Option<std::net::SocketAddr>, StartError> {
     if settings.http.listen.is_empty() {
@@ -113,6 +136,7 @@ async fn serve_http(
         metrics: Arc::clone(&intake.metrics),
         parties: Arc::new(parties),
         health: Arc::clone(health),
+        scope,
     };
     let server =
         api::Server::bind(desk, settings.http.clone()).await.map_err(|e| StartError::Http(e.into()))?;
@@ -124,19 +148,38 @@ async fn serve_http(
     Ok(address)
 }
 
-/// A consumer for each queue, and a publisher of answers for each party that has one.
-fn start_broker(settings: &Settings, built: &Built, intake: &Intake, desk: &dispatch::Desk, tasks: &Tasks) {
+/// A consumer for each queue, a reader for each folder, and a look at what waits for an agreement.
+fn start_intake(
+    built: &Built,
+    intake: &Intake,
+    desk: &dispatch::Desk,
+    health: Arc<api::Health>,
+    tasks: &Tasks,
+) {
+    if let Some(broker) = &built.broker {
+        for queue in &built.queues {
+            let (intake, broker, queue) = (intake.clone(), broker.clone(), queue.clone());
+            tasks.spawn("queue", intake::broker::run(intake, broker, queue, tasks.stop().clone()));
+        }
+        tasks.spawn("health", watch_queues(built.queues.clone(), desk.clone(), health, tasks.stop().clone()));
+    }
+    for folder in &built.folders {
+        tasks.spawn("spool", intake::spool::run(intake.clone(), folder.clone(), tasks.stop().clone()));
+    }
+    tasks.spawn("held", intake::held::release(intake.clone(), tasks.stop().clone()));
+}
+
+/// A publisher of answers for each party that has a queue for them.
+fn start_answers(settings: &Settings, built: &Built, desk: &dispatch::Desk, tasks: &Tasks) {
     let Some(broker) = &built.broker else { return };
     let publisher = Arc::new(Publisher::new("kassebro answers", &publishing(settings, broker)));
     for queue in &built.queues {
-        let (intake, broker, queue, stop) =
-            (intake.clone(), broker.clone(), queue.clone(), tasks.stop().clone());
         let to_queue = settings.party.iter().any(|p| p.code == queue.party && p.publish_answers);
         if let (true, Ok(party)) = (to_queue, Party::from_code(&queue.party)) {
             let outbox = answers::Outbox { party, exchange: settings.amqp.exchange_answers.clone() };
-            tasks.spawn("answers", answers::run(desk.clone(), Arc::clone(&publisher), outbox, stop.clone()));
+            let run = answers::run(desk.clone(), Arc::clone(&publisher), outbox, tasks.stop().clone());
+            tasks.spawn("answers", run);
         }
-        tasks.spawn("queue", intake::broker::run(intake, broker, queue, stop));
     }
 }
 

@@ -21,6 +21,9 @@ use crate::{
     store::{LaneState, StoreError},
 };
 
+/// The calls that every process answers, whatever it does beside.
+pub(super) const PATHS: [&str; 3] = ["/livez", "/readyz", "/metrics"];
+
 /// An answer about the store is given for so long: probing costs a commit.
 const FRESH: Duration = Duration::from_secs(1);
 /// A store that has not committed by then cannot.
@@ -35,6 +38,7 @@ pub struct Health {
 
 #[derive(Debug, Default)]
 struct Told {
+    roles: Vec<&'static str>,
     configuration: Option<String>,
     degraded: BTreeMap<String, String>,
 }
@@ -70,11 +74,17 @@ struct Checks {
 struct Readiness {
     status: &'static str,
     version: &'static str,
+    roles: Vec<&'static str>,
     checks: Checks,
     degraded: Vec<Degraded>,
 }
 
 impl Health {
+    /// What this process does.
+    pub fn roles(&self, roles: Vec<&'static str>) {
+        self.told().roles = roles;
+    }
+
     /// The configuration that runs is valid (`None`), or what is wrong with it. Not ready until it is valid.
     pub fn configuration(&self, fault: Option<String>) {
         self.told().configuration = fault;
@@ -102,7 +112,7 @@ pub(super) async fn live() -> Response {
 pub(super) async fn ready(State(api): State<Arc<Api>>) -> Response {
     let look = look(&api).await;
     let told = api.desk.health.told();
-    let configuration = told.configuration.clone();
+    let (roles, configuration) = (told.roles.clone(), told.configuration.clone());
     let mut degraded = look.lanes;
     degraded
         .extend(told.degraded.iter().map(|(part, why)| Degraded { part: part.clone(), why: why.clone() }));
@@ -115,6 +125,7 @@ pub(super) async fn ready(State(api): State<Arc<Api>>) -> Response {
             (true, true) => "pass",
         },
         version: env!("CARGO_PKG_VERSION"),
+        roles,
         checks: Checks {
             store: check((!look.can_commit).then(|| "the store cannot commit".to_owned())),
             configuration: check(configuration),

@@ -167,6 +167,15 @@ pub struct Desk {
     pub parties: Arc<Credentials>,
     /// What `/readyz` says beyond the store.
     pub health: Arc<Health>,
+    pub scope: Scope,
+}
+
+/// Which calls a process answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    Everything,
+    /// `/livez`, `/readyz` and `/metrics`.
+    Health,
 }
 
 /// The state behind every call.
@@ -195,6 +204,7 @@ impl Api {
 
 /// Every call, as one service. [`Server`] puts it on a socket.
 pub fn router(desk: Desk, config: Config, stop: Stop) -> Router {
+    let scope = desk.scope;
     let api = Arc::new(Api {
         caps: Caps::new(&desk.parties, &config),
         desk,
@@ -205,6 +215,7 @@ pub fn router(desk: Desk, config: Config, stop: Stop) -> Router {
     });
     routes::ROUTES
         .iter()
+        .filter(|route| scope == Scope::Everything || health::PATHS.contains(&route.path))
         .fold(Router::new(), |router, route| router.route(route.path, (route.serve)()))
         .fallback(async || Problem::new(Kind::NotFound, no_such_path()))
         .method_not_allowed_fallback(async || Problem::new(Kind::MethodNotAllowed, no_such_method()))

@@ -315,10 +315,15 @@ fn readiness() -> Value {
     let check = object(&["status"], &json!({ "status": { "enum": ["pass", "fail"] }, "output": text() }));
     let degraded = object(&["part", "why"], &json!({ "part": text(), "why": text() }));
     object(
-        &["status", "version", "checks", "degraded"],
+        &["status", "version", "roles", "checks", "degraded"],
         &json!({
             "status": { "enum": ["pass", "warn", "fail"] },
             "version": text(),
+            "roles": {
+                "description": "What this process does.",
+                "type": "array",
+                "items": { "enum": ["intake", "dispatch", "watch", "api"] },
+            },
             "checks": object(&["store", "configuration"], &json!({ "store": check, "configuration": check })),
             "degraded": { "type": "array", "items": degraded },
         }),

@@ -121,10 +121,8 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve: the daemon.
-    #[command(after_help = "Example:\n  kassebro run --config kassebro.toml\n\n\
-                            SIGTERM stops it in order; a second one at once. Exit codes: 0 stopped, 1 it could not \
-                            start, 3 the configuration is not valid, 70 a crash.")]
-    Run,
+    #[command(after_help = run::EXAMPLES)]
+    Run(run::Args),
     /// Show the main job with no server at all: an embedded store, generated messages, a reference inbox.
     Demo(demo::Args),
     /// Send a message file to a gateway over HTTP and print its answer.
@@ -237,7 +235,7 @@ pub fn main() -> ExitCode {
 
 fn dispatch(context: &Context, command: Command) -> Outcome {
     match command {
-        Command::Run => run::run(context),
+        Command::Run(args) => run::run(context, &args),
         Command::Demo(args) => demo::run(context, &args),
         Command::Send(args) => send::run(context, &args),
         Command::Validate(args) => validate::run(context, &args),

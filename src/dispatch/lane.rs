@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Notify, watch};
 use tracing::warn;
 
-use super::{Desk, LaneConfig, POLL, Paused, attempt::attempt, ready::Ready};
+use super::{Desk, LaneConfig, POLL, Standing, attempt::attempt, ready::Ready};
 use crate::{
     channels::Channel,
     domain::{
@@ -30,6 +30,9 @@ const SET_BACK_MIN: SignedDuration = SignedDuration::from_secs(5);
 const SETTLE_MAX: usize = 256;
 
 mod outcome;
+mod shared;
+
+use shared::Shared;
 
 /// One receiver's lane.
 pub struct Lane {
@@ -37,7 +40,8 @@ pub struct Lane {
     channel: Arc<dyn Channel>,
     desk: Desk,
     circuit: Circuit,
-    paused: watch::Receiver<Paused>,
+    shared: Shared,
+    standing: watch::Receiver<Standing>,
     bell: Arc<Notify>,
     /// Something may be due.
     look: bool,
@@ -62,12 +66,12 @@ type Leasing = BoxFuture<'static, (u32, Result<Leased, StoreError>)>;
 type Settling = BoxFuture<'static, Result<(), StoreError>>;
 
 impl Lane {
+    /// With the circuit that the table has.
     pub fn new(
         config: LaneConfig,
         channel: Arc<dyn Channel>,
         desk: Desk,
-        circuit: Circuit,
-        paused: watch::Receiver<Paused>,
+        standing: watch::Receiver<Standing>,
     ) -> Self {
         let bell = desk.store.hints().bell(&config.receiver);
         let lease_for = SignedDuration::try_from(config.attempt_timeout + LEASE_MARGIN)
@@ -75,12 +79,15 @@ impl Lane {
         let handed = desk.store.hand_over(config.receiver.clone(), lease_for);
         let ready = Ready::new(handed, config.permits);
         let clocks = (desk.clock.now(), desk.clock.monotonic());
+        let circuit = standing.borrow().lanes.get(&config.receiver).map(|lane| lane.circuit.clone());
+        let circuit = circuit.unwrap_or_default();
         Self {
             config,
             channel,
             desk,
+            shared: Shared::new(circuit.clone()),
             circuit,
-            paused,
+            standing,
             bell,
             look: true,
             due_at: None,
@@ -103,6 +110,7 @@ impl Lane {
         let mut settling: Option<Settling> = None;
         let mut returning: Option<Settling> = None;
         while !stop.is_soft() {
+            self.adopt();
             self.begin(&mut attempts);
             if leasing.is_none() && self.look && !self.is_paused() {
                 leasing = self.ask(attempts.len());
@@ -139,7 +147,7 @@ impl Lane {
                     done?;
                 }
                 () = rung(&self.bell, &self.desk, self.due_at), if !self.look => self.look = true,
-                changed = self.paused.changed() => self.look |= changed.is_ok(),
+                changed = self.standing.changed() => self.look |= changed.is_ok(),
                 () = stop.soft() => {}
             }
         }
@@ -220,7 +228,8 @@ impl Lane {
     }
 
     fn is_paused(&self) -> bool {
-        self.paused.borrow().contains_key(&self.config.receiver)
+        let standing = self.standing.borrow();
+        standing.lanes.get(&self.config.receiver).is_some_and(|lane| lane.paused.is_some())
     }
 
     /// Asks the store for as much as may be attempted now. `None`: nothing may.

@@ -13,7 +13,7 @@ use crate::{
     clock::Clock,
     domain::{circuit::CircuitPolicy, retry::RetryPolicy},
     lifecycle::{Stop, Tasks},
-    store::{Store, StoreError},
+    store::{LaneState, Store, StoreError},
     telemetry::Metrics,
 };
 
@@ -54,8 +54,21 @@ pub struct Desk {
     pub metrics: Arc<Metrics>,
 }
 
-/// Which receivers people have paused.
-type Paused = HashMap<String, String>;
+/// How all lanes stand in the table.
+#[derive(Debug, Default)]
+pub struct Standing {
+    /// When the reading of it began, by the monotonic clock.
+    read: Duration,
+    lanes: HashMap<String, LaneState>,
+}
+
+impl Standing {
+    async fn read(desk: &Desk) -> Result<Self, StoreError> {
+        let read = desk.clock.monotonic();
+        let lanes = desk.store.lanes().await?.into_iter().map(|lane| (lane.receiver.clone(), lane)).collect();
+        Ok(Self { read, lanes })
+    }
+}
 
 /// Starts a lane for each receiver, with the circuits that the store kept.
 ///
@@ -66,33 +79,27 @@ pub async fn start(
     lanes: Vec<(LaneConfig, Arc<dyn Channel>)>,
     tasks: &Tasks,
 ) -> Result<(), StoreError> {
-    let mut kept: HashMap<_, _> =
-        desk.store.lanes().await?.into_iter().map(|l| (l.receiver.clone(), l)).collect();
-    let paused = kept.values().filter_map(|l| Some((l.receiver.clone(), l.paused.clone()?))).collect();
-    let (tell, paused) = watch::channel(paused);
+    let (tell, standing) = watch::channel(Standing::read(desk).await?);
     for (config, channel) in lanes {
-        let circuit = kept.remove(&config.receiver).map(|l| l.circuit).unwrap_or_default();
-        let lane = Lane::new(config, channel, desk.clone(), circuit, paused.clone());
+        let lane = Lane::new(config, channel, desk.clone(), standing.clone());
         tasks.spawn("lane", lane.run(tasks.stop().clone()));
     }
-    tasks.spawn("pauses", watch_pauses(desk.clone(), tell, tasks.stop().clone()));
+    tasks.spawn("lanes", watch_lanes(desk.clone(), tell, tasks.stop().clone()));
     Ok(())
 }
 
-/// Reads who is paused, as often as a lane looks.
-async fn watch_pauses(desk: Desk, tell: watch::Sender<Paused>, stop: Stop) -> Result<(), StoreError> {
+/// Reads who is paused and which circuits other nodes moved, as often as a lane looks.
+async fn watch_lanes(desk: Desk, tell: watch::Sender<Standing>, stop: Stop) -> Result<(), StoreError> {
     while stop.unless_soft(desk.clock.sleep(POLL)).await.is_some() {
-        match desk.store.lanes().await {
-            Ok(lanes) => {
-                let paused: Paused =
-                    lanes.into_iter().filter_map(|l| Some((l.receiver, l.paused?))).collect();
+        match Standing::read(&desk).await {
+            Ok(standing) => {
                 tell.send_if_modified(|known| {
-                    let changed = *known != paused;
-                    *known = paused;
+                    let changed = known.lanes != standing.lanes;
+                    *known = standing;
                     changed
                 });
             }
-            Err(error) => warn!(error = %error, "Reading which receivers are paused failed; trying again"),
+            Err(error) => warn!(error = %error, "Reading how the lanes stand failed; trying again"),
         }
     }
     Ok(())

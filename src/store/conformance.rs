@@ -88,6 +88,7 @@ macro_rules! conforms {
                 a_receipt_that_comes_too_late_is_kept_and_changes_nothing
                 a_refusal_by_the_receiver_is_a_death
                 a_receipt_overtakes_an_attempt_under_way
+                a_result_that_comes_too_late_leaves_the_lease_as_it_is
                 a_command_for_nobody_is_not_found
                 a_command_rings_the_lane_and_the_senders_answers
                 each_death_and_what_follows_it_is_told_under_an_id_of_its_own
@@ -168,6 +169,7 @@ mod on_postgres {
             the_same_messages_at_two_nodes_are_taken_once
             what_does_not_fit_is_kept_as_raw_bytes_and_its_neighbours_are_taken
             a_hint_is_heard_by_the_other_nodes
+            a_message_in_the_hand_of_a_node_that_lives_is_no_crash
         }
     }
 }

@@ -192,7 +192,8 @@ pub trait Store: Views + Send + Sync {
     /// Takes due deliveries: the head of each ordering key, earliest deadline first.
     fn lease_due(&self, ask: LeaseAsk) -> BoxFuture<'_, Result<Leased, StoreError>>;
 
-    /// Ends leases with their outcomes: attempts appended, deliveries moved, deadlines met, answers logged.
+    /// Ends leases with their outcomes: attempts appended, deliveries moved, deadlines met, answers logged. Where it
+    /// is [`Settled::LeaseLost`] nothing changes, and what lease there still is stays as it is.
     /// After an error nothing was changed, and the same settlements may be handed in again.
     fn settle(&self, settlements: Arc<Vec<Settlement>>) -> BoxFuture<'_, Result<Vec<Settled>, StoreError>>;
 
@@ -247,7 +248,8 @@ pub trait Store: Views + Send + Sync {
     /// some seconds after it last did, any other may be. A cursor that is read before this is asked may be old.
     fn lead(&self, cursor: String) -> BoxFuture<'_, Result<bool, StoreError>>;
 
-    /// Marks a redelivered message as in hand and says how often it was before.
+    /// Marks a redelivered message as in hand, and says how many processes had it in hand when they ended. That of
+    /// a node that lives does not count.
     fn take_in_hand(&self, mark: InHand) -> BoxFuture<'_, Result<u32, StoreError>>;
 
     /// The message left the hand in good order.

@@ -147,7 +147,7 @@ async fn measure_in(
         None => None,
     };
     usage::forget_peak();
-    let gateway = gateway::start(&settings, Arc::clone(clock), tasks).await?;
+    let gateway = gateway::start(&settings, &gateway::Roles::default(), Arc::clone(clock), tasks).await?;
     let run = Run { plan, gateway, inbox: handle, clock };
     let passed = run.pass(&bodies).await?;
     let delivered = run.settled().await?;

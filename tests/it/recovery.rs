@@ -4,7 +4,6 @@
 #![expect(clippy::unwrap_used, reason = "what is unwrapped is the test's own set-up")]
 
 use std::{
-    collections::HashMap,
     path::Path,
     sync::{Arc, Mutex},
     time::Duration,
@@ -16,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use kassebro::{
     channels::{Channel, Consignment},
     clock::{Clock, Moved},
-    dispatch::{Ambiguous, Desk, Lane, LaneConfig},
+    dispatch::{Ambiguous, Desk, Lane, LaneConfig, Standing},
     domain::{
         Envelope, Fault, FaultCode, Format, KindId, Outcome, Parcel, Party, ReceiptId, answer::Subscription,
         attempt::Proof, circuit::Circuit, circuit::CircuitPolicy, retry::RetryPolicy, sla::Clocked,
@@ -169,9 +168,9 @@ async fn play(folder: &Path, down: Down, after: SignedDuration) -> Played {
         hangs_until: Mutex::default(),
     });
     let desk = Desk { store: store.clone(), clock: Arc::new(clock.clone()), metrics: Metrics::new() };
-    let (_tell, paused) = watch::channel(HashMap::new());
+    let (_tell, standing) = watch::channel(Standing::default());
     let stop = Stop::new();
-    let lane = Lane::new(defaults(), script.clone(), desk, Circuit::default(), paused).run(stop.clone());
+    let lane = Lane::new(defaults(), script.clone(), desk, standing).run(stop.clone());
     let drive = async {
         loop {
             quiet(&store).await;

@@ -168,6 +168,7 @@ impl Rig {
             clock,
             metrics,
             parties: Arc::new(credentials()),
+            scope: crate::api::Scope::Everything,
             health: Arc::new(Health::default()),
         };
         let stop = Stop::new();

@@ -6,7 +6,7 @@ use tracing::{debug, info, warn};
 use super::Lane;
 use crate::{
     dispatch::judge,
-    domain::{AttemptRecord, FaultClass, Outcome, fault::Follows},
+    domain::{AttemptRecord, FaultClass, Outcome, circuit::Circuit, fault::Follows},
     store::{LaneState, Lease, Next, Settlement},
     telemetry::{Attempts, ForReceiver},
 };
@@ -77,18 +77,35 @@ impl Lane {
         if before.name() == self.circuit.name() && !self.circuit.is_open() || before == self.circuit {
             return;
         }
+        self.moved(&before, "");
+        let lane =
+            LaneState { receiver: self.config.receiver.clone(), circuit: self.circuit.clone(), paused: None };
+        match self.desk.store.save_lane(lane, now).await {
+            Ok(()) => self.shared.wrote(&self.circuit, self.desk.clock.monotonic()),
+            Err(error) => {
+                warn!(receiver = %self.config.receiver, error = %error, "Keeping the circuit failed; the next change does");
+            }
+        }
+    }
+
+    /// Takes the circuit as another node left it in the table.
+    pub(super) fn adopt(&mut self) {
+        let news = self.shared.news(&self.standing.borrow(), &self.config.receiver);
+        if let Some(circuit) = news {
+            let before = std::mem::replace(&mut self.circuit, circuit);
+            self.moved(&before, ", as another node found");
+        }
+    }
+
+    /// Says that the circuit moved; what waits for the receiver goes on where it came back.
+    fn moved(&mut self, before: &Circuit, how: &str) {
         if before.is_open() && !self.circuit.is_open() {
             self.wake_all = true;
             self.look = true;
         }
         if before.name() != self.circuit.name() {
             info!(receiver = %self.config.receiver, circuit = self.circuit.name(),
-                "The circuit of {} is {}", self.config.receiver, self.circuit.name());
-        }
-        let lane =
-            LaneState { receiver: self.config.receiver.clone(), circuit: self.circuit.clone(), paused: None };
-        if let Err(error) = self.desk.store.save_lane(lane, now).await {
-            warn!(receiver = %self.config.receiver, error = %error, "Keeping the circuit failed; the next change does");
+                "The circuit of {} is {}{how}", self.config.receiver, self.circuit.name());
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Office, PARTY, RECEIVER, delivery, fault, hours};
+use super::{Office, PARTY, RECEIVER, SignedDuration, delivery, fault, hours};
 use crate::{
     domain::{DeliveryId, FaultCode, Outcome, attempt::Proof},
     store::{Command, Commanded, Next, Settled, hints},
@@ -157,6 +157,17 @@ pub(super) async fn a_receipt_overtakes_an_attempt_under_way(mut office: Office)
     assert_eq!(office.settle(lease, dead()).await, Settled::LeaseLost);
     assert_eq!(office.view("one").await.line.state, "delivered");
     assert_eq!(office.told("one").await, ["accepted", "delivered"]);
+}
+
+pub(super) async fn a_result_that_comes_too_late_leaves_the_lease_as_it_is(mut office: Office) {
+    let id = office.taken("one").await;
+    let lease = office.lease(1).await.pop().unwrap();
+    assert_eq!(command(&office, refuse(id)).await, Commanded::Done);
+    assert_eq!(office.settle(lease, Next::Delivered).await, Settled::LeaseLost);
+    assert_eq!(command(&office, Command::Retry(id)).await, Commanded::Done);
+    assert!(office.due().await.is_empty(), "it is still leased");
+    office.pass(SignedDuration::from_mins(10));
+    assert_eq!(office.due().await, ["one"]);
 }
 
 pub(super) async fn a_command_for_nobody_is_not_found(mut office: Office) {

@@ -12,7 +12,7 @@ use crate::{
         alert::{Change, Condition, Urgency},
         attempt::Proof,
     },
-    store::{Admission, Lease, LeaseAsk, Next, Settled, Settlement, Verdict, hints},
+    store::{Admission, InHand, Lease, LeaseAsk, Next, Settled, Settlement, Verdict, Way, hints},
 };
 
 /// Another node on the office's store.
@@ -224,4 +224,21 @@ pub(super) async fn a_hint_is_heard_by_the_other_nodes(mut office: Office) {
     };
     tokio::time::timeout(Duration::from_secs(20), heard).await.expect("the other node hears");
     assert!(lane.notified().now_or_never().is_none(), "one hint rings once");
+}
+
+pub(super) async fn a_message_in_the_hand_of_a_node_that_lives_is_no_crash(mut office: Office) {
+    let other = another(&office);
+    let mark = InHand { key: [1; 32], now: office.now, way: Way::Amqp, party: PARTY.into() };
+    for _ in 0..3 {
+        assert_eq!(office.store().take_in_hand(mark.clone()).await.unwrap(), 0);
+        assert_eq!(other.take_in_hand(mark.clone()).await.unwrap(), 0, "who had it before lives");
+    }
+    office.crash();
+    assert_eq!(other.take_in_hand(mark.clone()).await.unwrap(), 1);
+    assert_eq!(office.store().take_in_hand(mark.clone()).await.unwrap(), 1, "whoever asks");
+    office.crash();
+    assert_eq!(office.store().take_in_hand(mark.clone()).await.unwrap(), 2, "a second crash");
+    other.put_down(mark.key).await.unwrap();
+    office.crash();
+    assert_eq!(office.store().take_in_hand(mark).await.unwrap(), 0, "one of them was able to judge it");
 }

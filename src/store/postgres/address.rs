@@ -6,8 +6,8 @@ use rustls::{ClientConfig, RootCertStore, pki_types::CertificateDer, pki_types::
 use tokio_postgres::{Config, config::Host, config::SslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// For name, connection, TLS and PostgreSQL's own handshake together.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// To connect to any of the hosts: so that the last one is still tried while the writer has patience.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
 /// What a server that is gone without a word is noticed by.
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(10);
 /// In every session: a statement, and a transaction in which nothing is asked, end by themselves, so that a node
@@ -28,7 +28,8 @@ impl Address {
     /// authority's certificates (PEM) that are then the only ones to be trusted.
     ///
     /// `sslmode` is `disable`, `prefer` (what there is) or `require`. A certificate is always checked, name
-    /// included: `verify-ca` and `verify-full` mean `require`.
+    /// included: `verify-ca` and `verify-full` mean `require`. Of several hosts, separated by commas, the first that
+    /// answers is taken; with `target_session_attrs=read-write` the first that may be written to.
     ///
     /// # Errors
     /// A sentence without the address, which may hold a password.
@@ -46,10 +47,11 @@ impl Address {
             }
             config.password(password);
         }
+        let hosts = u32::try_from(config.get_hosts().len()).unwrap_or(u32::MAX);
         let options = config.get_options().map_or_else(String::new, |own| format!(" {own}"));
         config
             .options(format!("{SESSION}{options}"))
-            .connect_timeout(CONNECT_TIMEOUT)
+            .connect_timeout(CONNECT_TIMEOUT / hosts)
             .tcp_user_timeout(TCP_USER_TIMEOUT)
             .keepalives_idle(Duration::from_secs(5));
         Ok(Self { config, tls: MakeRustlsConnect::new(tls(ca_pem)?) })
@@ -62,11 +64,12 @@ impl Address {
         config
     }
 
-    /// The same, for a session that only reads and may take longer.
+    /// The same, for a session that only reads and may take longer. That it only reads is said once it stands: one
+    /// that says so at once is taken for a standby's.
     pub(super) fn reading(&self, name: &str) -> Config {
         let mut config = self.session(name);
         let options = config.get_options().unwrap_or_default().to_owned();
-        config.options(format!("{options} -c default_transaction_read_only=on -c statement_timeout=30s"));
+        config.options(format!("{options} -c statement_timeout=30s"));
         config
     }
 
@@ -157,6 +160,15 @@ mod tests {
             let said = Address::parse(url, password, None).unwrap_err();
             assert!(said.contains("PostgreSQL") || said.contains("postgres://"), "{url}: {said}");
             assert!(!said.contains("hunter2"), "{said}");
+        }
+    }
+
+    #[test]
+    fn each_of_several_hosts_is_tried_in_time() {
+        for (hosts, seconds) in [("a", 4), ("a,b", 2), ("a:5433,b,c,d", 1)] {
+            let url = format!("postgres://kb@{hosts}/kassebro?target_session_attrs=read-write");
+            let address = Address::parse(&url, None, None).unwrap();
+            assert_eq!(address.config.get_connect_timeout(), Some(&Duration::from_secs(seconds)), "{hosts}");
         }
     }
 

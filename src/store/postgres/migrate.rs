@@ -10,7 +10,8 @@ use super::{
 use crate::store::{Mode, StoreError};
 
 /// Every migration, oldest first; its place is its version.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_tables.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("migrations/0001_tables.sql"), include_str!("migrations/0002_hands.sql")];
 
 /// The version this program brings a database to.
 pub(super) fn known() -> i32 {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
 use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 
@@ -36,6 +36,12 @@ impl Readers {
             .wait_timeout(Some(PATIENCE))
             .create_timeout(Some(PATIENCE))
             .recycle_timeout(Some(PATIENCE))
+            .post_create(Hook::async_fn(|client, _| {
+                Box::pin(async move {
+                    let only_reads = client.batch_execute("SET default_transaction_read_only = on").await;
+                    only_reads.map_err(HookError::Backend)
+                })
+            }))
             .build()
             .map_err(|error| unusable(error.to_string()))?;
         Ok(Self { pool, runtime: Handle::current() })
@@ -66,7 +72,8 @@ impl Readers {
 /// Without what the server tells in detail.
 fn why(error: &deadpool_postgres::PoolError) -> String {
     match error {
-        deadpool_postgres::PoolError::Backend(error) => super::fail::text(error),
+        deadpool_postgres::PoolError::Backend(error)
+        | deadpool_postgres::PoolError::PostCreateHook(HookError::Backend(error)) => super::fail::text(error),
         other => other.to_string(),
     }
 }

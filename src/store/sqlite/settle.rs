@@ -31,10 +31,10 @@ pub(super) fn settle(tx: &mut Tx<'_, '_>, settlement: &Settlement) -> rusqlite::
     if !tx.leases.holds(seq, lease.token) {
         return Ok(Settled::LeaseLost);
     }
-    tx.leases.end_with_commit(seq);
     if !move_delivery(tx, seq, settlement)? {
         return Ok(Settled::LeaseLost);
     }
+    tx.leases.end_with_commit(seq);
     let round = lease.rounds;
     let promise = match (&settlement.next, &settlement.record.outcome) {
         (Next::Delivered, Outcome::Delivered(proof)) => delivered(tx, seq, lease, proof, settlement, round)?,

@@ -10,7 +10,7 @@ use std::{
     thread::JoinHandle,
 };
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, ErrorCode, ffi::SQLITE_IOERR_FSYNC};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, warn};
@@ -28,6 +28,11 @@ use crate::store::handover::{Handing, Lanes};
 const QUEUE_MAX: usize = 256;
 /// Operations in one transaction.
 const GROUP_MAX: usize = 64;
+
+/// A lease whose delivery ended by itself under way is nobody's to end: it is forgotten so long after it ran out.
+const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_hours(24);
+/// With fewer leases than this none is looked for.
+const LEASES_MIN: usize = 4_096;
 
 /// What an operation works on: the open transaction, and the leases that live in memory.
 pub(super) struct Tx<'t, 'c> {
@@ -60,6 +65,8 @@ pub(super) struct Leases {
     /// Taken by the transaction that is open: handed out with its commit, free after its failure.
     taking: Vec<i64>,
     last_token: u64,
+    /// At so many, those that nobody will ask for any more are forgotten.
+    tidy_at: usize,
 }
 
 impl Leases {
@@ -67,6 +74,11 @@ impl Leases {
     pub(super) fn take(&mut self, delivery: i64, now: Timestamp, until: Timestamp) -> Option<u64> {
         if self.is_held(delivery, now) {
             return None;
+        }
+        if self.held.len() >= self.tidy_at {
+            let forgotten = now.checked_sub(FORGOTTEN_AFTER).unwrap_or(Timestamp::MIN);
+            self.held.retain(|_, (_, until)| *until > forgotten);
+            self.tidy_at = (self.held.len() * 2).max(LEASES_MIN);
         }
         self.last_token += 1;
         self.held.insert(delivery, (self.last_token, until));

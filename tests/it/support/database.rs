@@ -9,6 +9,7 @@ use std::{
     path::Path,
     process::Command,
     sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
 };
 
 use tempfile::TempDir;
@@ -17,6 +18,7 @@ use uuid::Uuid;
 
 use super::{
     certificates::Authority,
+    eventually::eventually,
     folder,
     kept::{Delivery, Kept, Message, State, hex, rules},
     setting,
@@ -39,7 +41,8 @@ impl Database {
         let schema = format!("it{}_{}", std::process::id(), CALLS.fetch_add(1, Ordering::Relaxed));
         let client = connect(server).await.expect("the server takes connections");
         client.batch_execute(&format!("CREATE SCHEMA {schema}")).await.unwrap();
-        Self { url: format!("{server}?options=-c%20search_path%3D{schema}") }
+        let more = if server.contains('?') { '&' } else { '?' };
+        Self { url: format!("{server}{more}options=-c%20search_path%3D{schema}") }
     }
 
     /// A connection of the test's own.
@@ -141,9 +144,7 @@ impl Server {
         std::fs::set_permissions(folder.path(), passable).unwrap();
         let place = folder.path().join("server");
         run("start", &place).await;
-        let told = run("env", &place).await;
-        let url = told.trim().strip_prefix("KASSEBRO_TEST_POSTGRES=").expect("tests/database env says where");
-        Self { url: url.to_owned(), folder }
+        Self { url: address(&place).await, folder }
     }
 
     /// With TLS offered, under a certificate of that authority.
@@ -167,6 +168,38 @@ impl Server {
         server
     }
 
+    /// A server that follows this one: no commit here is answered before it is there too.
+    pub(crate) async fn standby(&self) -> Self {
+        let folder = folder("database");
+        let passable = std::os::unix::fs::PermissionsExt::from_mode(0o711);
+        std::fs::set_permissions(folder.path(), passable).unwrap();
+        let place = folder.path().join("server");
+        let mut command = command("standby", &place);
+        command.arg(self.folder.path().join("server"));
+        finish("standby", command).await;
+        let standby = Self { url: address(&place).await, folder };
+        let follows = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'";
+        eventually("the standby follows", Duration::from_secs(30), async || {
+            let row = connect(&self.url).await.ok()?.query_one(follows, &[]).await.ok()?;
+            (row.get::<_, i64>(0) == 1).then_some(())
+        })
+        .await;
+        standby
+    }
+
+    /// Makes a standby a server that writes.
+    pub(crate) async fn promote(&self) {
+        run("promote", &self.folder.path().join("server")).await;
+    }
+
+    /// The address of whichever of the two writes.
+    pub(crate) fn url_with(&self, other: &Self) -> String {
+        let authority = |url: &str| url.split('@').nth(1).unwrap().trim_end_matches("/postgres").to_owned();
+        let user = self.url.split('@').next().unwrap();
+        let (first, second) = (authority(&self.url), authority(&other.url));
+        format!("{user}@{first},{second}/postgres?target_session_attrs=read-write")
+    }
+
     /// `kill -9`: connections break, and what was not committed is lost.
     pub(crate) async fn kill(&self) {
         run("kill", &self.folder.path().join("server")).await;
@@ -185,9 +218,18 @@ impl Drop for Server {
     }
 }
 
-/// Every verb of `tests/database` has bounds of its own.
+async fn address(place: &Path) -> String {
+    let told = run("env", place).await;
+    let url = told.trim().strip_prefix("KASSEBRO_TEST_POSTGRES=").expect("tests/database env says where");
+    url.to_owned()
+}
+
 async fn run(verb: &'static str, place: &Path) -> String {
-    let mut command = command(verb, place);
+    finish(verb, command(verb, place)).await
+}
+
+/// Every verb of `tests/database` has bounds of its own.
+async fn finish(verb: &'static str, mut command: Command) -> String {
     let output =
         tokio::task::spawn_blocking(move || command.output()).await.expect("the call does not panic");
     let output = output.expect("tests/database can be started");
