@@ -26,6 +26,9 @@ use crate::{
 const LEASE_MARGIN: Duration = Duration::from_secs(30);
 /// A wall clock that falls behind the monotonic one by more was set back.
 const SET_BACK_MIN: SignedDuration = SignedDuration::from_secs(5);
+/// What may have been sent and not be settled, in times of the permits: so much comes twice after a crash, with the
+/// same ids.
+const UNSETTLED_TIMES: usize = 4;
 /// Settlements in one call of the store.
 const SETTLE_MAX: usize = 256;
 
@@ -54,6 +57,8 @@ pub struct Lane {
     /// Leases to be handed back: they ran out before they were begun.
     stale: Vec<Lease>,
     finished: Vec<Settlement>,
+    /// In the call of the store that is under way.
+    in_settlement: usize,
     /// The wall clock and the monotonic one when they were last compared.
     clocks: (Timestamp, Duration),
     /// The clock was set back, or the receiver came back, since the store was last asked: nobody waits out a gap
@@ -95,6 +100,7 @@ impl Lane {
             ready,
             stale: Vec::new(),
             finished: Vec::new(),
+            in_settlement: 0,
             clocks,
             wake_all: false,
         }
@@ -125,6 +131,7 @@ impl Lane {
             tokio::select! {
                 Some(done) = OptionFuture::from(settling.as_mut()) => {
                     settling = None;
+                    self.in_settlement = 0;
                     done?;
                 }
                 Some(done) = attempts.next(), if !attempts.is_empty() => {
@@ -170,7 +177,9 @@ impl Lane {
         let fresh = now.checked_add(self.config.attempt_timeout).unwrap_or(Timestamp::MAX);
         loop {
             let (most, due_by) = self.allowance(attempts.len(), now);
-            if self.is_paused() || attempts.len() >= most as usize {
+            let sent = attempts.len() + self.finished.len() + self.in_settlement;
+            let full = sent >= UNSETTLED_TIMES * self.config.permits as usize;
+            if full || self.is_paused() || attempts.len() >= most as usize {
                 return;
             }
             let Some(lease) = self.ready.next(due_by, begun) else { return };
@@ -310,6 +319,7 @@ impl Lane {
     fn settle(&mut self) -> Settling {
         let rest = self.finished.split_off(self.finished.len().min(SETTLE_MAX));
         let batch = Arc::new(std::mem::replace(&mut self.finished, rest));
+        self.in_settlement = batch.len();
         // Settling one delivery may free the next of its ordering key.
         self.look |= batch.iter().any(|s| s.lease.ordering_key.is_some());
         let (desk, receiver) = (self.desk.clone(), self.config.receiver.clone());
