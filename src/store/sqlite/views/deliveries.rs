@@ -93,13 +93,18 @@ pub(super) fn select_promises(
 pub(super) fn backlogs(connection: &Connection) -> rusqlite::Result<Vec<Backlog>> {
     connection
         .prepare_cached(
+            // Each part in the order of its own index: one sort over all of them would hold every row in memory.
             "-- store::backlogs
-             SELECT receiver, sum(state = 0) AS pending, sum(state = 2) AS dead, sum(phase IS 2) AS held,
-                 min(CASE WHEN state = 0 THEN seq END) AS oldest, min(CASE WHEN state = 0 THEN due_at END) AS nearest
-             FROM (SELECT receiver, state, phase, seq, due_at FROM delivery WHERE phase = 0
-                   UNION ALL SELECT receiver, state, phase, seq, due_at FROM delivery WHERE phase = 1
-                   UNION ALL SELECT receiver, state, phase, seq, due_at FROM delivery WHERE phase = 2
-                   UNION ALL SELECT receiver, state, phase, seq, due_at FROM delivery WHERE state = 2)
+             SELECT receiver, sum(pending) AS pending, sum(dead) AS dead, sum(held) AS held, min(oldest) AS oldest,
+                 min(nearest) AS nearest
+             FROM (SELECT receiver, count(*) AS pending, 0 AS dead, 0 AS held, min(seq) AS oldest, min(due_at) AS nearest
+                       FROM delivery WHERE phase = 0 GROUP BY receiver
+                   UNION ALL SELECT receiver, count(*), 0, 0, min(seq), min(due_at)
+                       FROM delivery WHERE phase = 1 GROUP BY receiver
+                   UNION ALL SELECT receiver, count(*), 0, count(*), min(seq), min(due_at)
+                       FROM delivery WHERE phase = 2 GROUP BY receiver
+                   UNION ALL SELECT receiver, 0, count(*), 0, NULL, NULL
+                       FROM delivery WHERE state = 2 GROUP BY receiver)
              GROUP BY receiver",
         )?
         .query_map([], |row| {
