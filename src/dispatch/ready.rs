@@ -4,14 +4,15 @@ use std::{cmp::Ordering, collections::BinaryHeap, time::Duration};
 
 use jiff::Timestamp;
 
-use crate::store::{HandOver, Lease, handover::PLACES_MAX};
+use crate::store::{
+    HandOver, Lease,
+    handover::{BYTES_MAX, SLOTS_MAX},
+};
 
 /// What is begun sooner than this after it was leased says that more may be leased ahead.
 const QUICK: Duration = Duration::from_millis(250);
 /// What waited longer says that much less may.
 const SLOW: Duration = Duration::from_secs(1);
-/// Bytes of parcels held; one parcel may be larger.
-const BYTES_MAX: usize = 1024 * 1024;
 
 /// Leases in the order of their deadlines.
 pub(super) struct Ready {
@@ -56,7 +57,7 @@ impl Eq for Waiting {}
 
 impl Ready {
     pub(super) fn new(handed: Option<HandOver>, permits: u32) -> Self {
-        let least = usize::try_from(permits).unwrap_or(PLACES_MAX).min(PLACES_MAX);
+        let least = usize::try_from(permits).unwrap_or(SLOTS_MAX).min(SLOTS_MAX);
         Self { heap: BinaryHeap::new(), bytes: 0, handed, ahead: least, least }
     }
 
@@ -120,7 +121,7 @@ impl Ready {
         let Waiting { lease, since } = self.heap.pop()?;
         self.bytes -= lease.parcel.body.len();
         match now.saturating_sub(since) {
-            waited if waited <= QUICK => self.ahead = (self.ahead + 1).min(PLACES_MAX),
+            waited if waited <= QUICK => self.ahead = (self.ahead + 1).min(SLOTS_MAX),
             waited if waited > SLOW => self.ahead = self.least,
             _ => {}
         }
@@ -211,7 +212,7 @@ mod tests {
             ready.push(lease(number, 1, 10), Duration::ZERO);
             ready.next(None, MILLISECOND);
         }
-        assert_eq!(ready.room(), PLACES_MAX);
+        assert_eq!(ready.room(), SLOTS_MAX);
         ready.push(lease(1, 1, 10), Duration::ZERO);
         ready.next(None, SLOW + MILLISECOND);
         assert_eq!(ready.room(), 16);

@@ -231,7 +231,7 @@ async fn consume(
             first = consumer.next(), if commits.len() < COMMITS_MAX => first,
         };
         let Some(first) = first else {
-            settle(&mut commits).await?;
+            finish(&mut commits).await?;
             return leaving.ok_or(Ended::Cancelled);
         };
         let batch = gather(first?, consumer, queue.batch_max)?;
@@ -248,7 +248,7 @@ async fn consume(
             (seen, largest_here) = (0, largest_here / 2);
         }
         if batch.iter().any(|delivery| delivery.redelivered) {
-            settle(&mut commits).await?;
+            finish(&mut commits).await?;
             acknowledge(take_one_by_one(intake, queue, batch, memory).await?).await?;
         } else {
             commits.push_back(take(intake, queue, batch));
@@ -257,7 +257,7 @@ async fn consume(
 }
 
 /// Ends what is being committed, in order.
-async fn settle(commits: &mut FuturesOrdered<Commit<'_>>) -> Result<(), Ended> {
+async fn finish(commits: &mut FuturesOrdered<Commit<'_>>) -> Result<(), Ended> {
     while let Some(committed) = commits.next().await {
         acknowledge(committed?).await?;
     }

@@ -19,14 +19,14 @@ use tokio::sync::mpsc;
 use super::{Hints, Lease};
 
 /// Leases on their way to one lane, whatever it allows itself.
-pub const PLACES_MAX: usize = 256;
+pub const SLOTS_MAX: usize = 256;
 /// Bytes of parcels on their way to one lane; one parcel may be larger, alone.
 pub const BYTES_MAX: usize = 1024 * 1024;
 
 #[derive(Debug, Default)]
 struct Shared {
     /// How many may be on their way; 0: the lane takes none this way.
-    places: AtomicUsize,
+    slots: AtomicUsize,
     bytes: AtomicUsize,
     /// The table holds nothing ready for this lane that it does not have.
     caught_up: AtomicBool,
@@ -40,9 +40,9 @@ pub struct HandOver {
 }
 
 impl HandOver {
-    /// How many leases may lie here from now on; at most [`PLACES_MAX`]. None at the beginning.
-    pub fn allow(&self, places: usize) {
-        self.shared.places.store(places.min(PLACES_MAX), Ordering::Relaxed);
+    /// How many leases may lie here from now on; at most [`SLOTS_MAX`]. None at the beginning.
+    pub fn allow(&self, slots: usize) {
+        self.shared.slots.store(slots.min(SLOTS_MAX), Ordering::Relaxed);
     }
 
     /// What was handed back lies in the table: nothing may pass it by.
@@ -85,7 +85,7 @@ impl Lanes {
     /// A lane that is leased to for `lease_for` from the moment of storing. A later one of the same name takes
     /// its place.
     pub(super) fn enter(&self, receiver: String, lease_for: SignedDuration) -> HandOver {
-        let (sender, leases) = mpsc::channel(PLACES_MAX);
+        let (sender, leases) = mpsc::channel(SLOTS_MAX);
         let shared = Arc::new(Shared::default());
         let offer = Offer { leases: sender, shared: Arc::clone(&shared), lease_for };
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(receiver, offer);
@@ -93,15 +93,15 @@ impl Lanes {
     }
 }
 
-/// A place on the way to a lane, with the time until which it leases.
-pub(super) struct Place {
+/// A slot on the way to a lane, with the time until which it leases.
+pub(super) struct Slot {
     permit: Option<mpsc::OwnedPermit<Lease>>,
     shared: Arc<Shared>,
     bytes: usize,
     pub(super) until: Timestamp,
 }
 
-impl Place {
+impl Slot {
     fn send(mut self, lease: Lease) {
         if let Some(permit) = self.permit.take() {
             permit.send(lease);
@@ -110,8 +110,8 @@ impl Place {
     }
 }
 
-/// A place that was not used is free again.
-impl Drop for Place {
+/// A slot that was not used is free again.
+impl Drop for Slot {
     fn drop(&mut self) {
         self.shared.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
     }
@@ -121,7 +121,7 @@ impl Drop for Place {
 #[derive(Default)]
 pub(super) struct Handing {
     lanes: Lanes,
-    filled: Vec<(Place, Lease)>,
+    filled: Vec<(Slot, Lease)>,
     ring: BTreeSet<String>,
 }
 
@@ -130,24 +130,24 @@ impl Handing {
         Self { lanes, ..Self::default() }
     }
 
-    /// A place for a parcel of so many bytes that is ready now. `None`: it waits in the table, and the lane is
+    /// A slot for a parcel of so many bytes that is ready now. `None`: it waits in the table, and the lane is
     /// told that something does.
-    pub(super) fn place(&mut self, receiver: &str, bytes: usize, now: Timestamp) -> Option<Place> {
-        let place = self.find(receiver, bytes, now);
-        if place.is_none() && !self.ring.contains(receiver) {
+    pub(super) fn slot(&mut self, receiver: &str, bytes: usize, now: Timestamp) -> Option<Slot> {
+        let slot = self.find(receiver, bytes, now);
+        if slot.is_none() && !self.ring.contains(receiver) {
             self.ring.insert(receiver.to_owned());
         }
-        place
+        slot
     }
 
-    fn find(&self, receiver: &str, bytes: usize, now: Timestamp) -> Option<Place> {
+    fn find(&self, receiver: &str, bytes: usize, now: Timestamp) -> Option<Slot> {
         let lanes = self.lanes.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Offer { leases, shared, lease_for } = lanes.get(receiver)?;
         let waiting = leases.max_capacity() - leases.capacity();
         let until = now.checked_add(*lease_for).ok()?;
         let lying = shared.bytes.load(Ordering::Relaxed);
         let fits = shared.caught_up.load(Ordering::Relaxed)
-            && waiting < shared.places.load(Ordering::Relaxed)
+            && waiting < shared.slots.load(Ordering::Relaxed)
             && (lying == 0 || lying + bytes <= BYTES_MAX);
         let permit = fits.then(|| leases.clone().try_reserve_owned().ok()).flatten();
         let Some(permit) = permit else {
@@ -155,12 +155,12 @@ impl Handing {
             return None;
         };
         shared.bytes.fetch_add(bytes, Ordering::Relaxed);
-        Some(Place { permit: Some(permit), shared: Arc::clone(shared), bytes, until })
+        Some(Slot { permit: Some(permit), shared: Arc::clone(shared), bytes, until })
     }
 
-    /// Puts a lease in its place, for the time after the commit.
-    pub(super) fn fill(&mut self, place: Place, lease: Lease) {
-        self.filled.push((place, lease));
+    /// Puts a lease in its slot, for the time after the commit.
+    pub(super) fn fill(&mut self, slot: Slot, lease: Lease) {
+        self.filled.push((slot, lease));
     }
 
     /// The lane asked the table and got all there was.
@@ -172,9 +172,9 @@ impl Handing {
 
     /// The transaction ended: what it leased goes to the lanes, or nothing does.
     pub(super) fn end(&mut self, committed: bool, hints: &Hints) {
-        for (place, lease) in self.filled.drain(..) {
+        for (slot, lease) in self.filled.drain(..) {
             if committed {
-                place.send(lease);
+                slot.send(lease);
             }
         }
         for receiver in std::mem::take(&mut self.ring) {

@@ -2,7 +2,9 @@
 
 use jiff::Timestamp;
 
-use crate::domain::{AttemptRecord, DeliveryId, Fault, HoldReason, Parcel, answer::Subscription};
+use crate::domain::{
+    AttemptRecord, DeliveryId, Fault, FaultClass, HoldReason, Outcome, Parcel, answer::Subscription,
+};
 
 /// Which deliveries a lane asks for.
 #[derive(Debug, Clone)]
@@ -73,6 +75,47 @@ pub struct Settlement {
     pub record: AttemptRecord,
     pub next: Next,
     pub now: Timestamp,
+}
+
+/// Where a settlement brings its delivery, as the tables keep it.
+pub(super) struct Moved<'a> {
+    /// 0 pending, 1 delivered, 2 dead.
+    pub(super) state: i16,
+    /// 1 waiting, 2 held; nothing where it ended.
+    pub(super) phase: Option<i16>,
+    pub(super) hold: Option<&'static str>,
+    pub(super) next_attempt: Option<Timestamp>,
+    pub(super) settled: Option<Timestamp>,
+    pub(super) fault: Option<&'a Fault>,
+    /// The attempt crashed in our own code.
+    pub(super) crashed: bool,
+}
+
+impl Settlement {
+    pub(super) fn moved(&self) -> Moved<'_> {
+        let fault = match &self.record.outcome {
+            Outcome::Fault { fault, .. } => Some(fault),
+            Outcome::Delivered(_) | Outcome::Deposited => None,
+        };
+        let (state, phase, hold, next_attempt) = match &self.next {
+            Next::Delivered => (1, None, None, None),
+            Next::Dead(_) => (2, None, None, None),
+            Next::Retry { at } => (0, Some(1), None, Some(*at)),
+            Next::Hold(reason) => (0, Some(2), Some(reason.name()), None),
+        };
+        Moved {
+            state,
+            phase,
+            hold,
+            next_attempt,
+            settled: (state != 0).then_some(self.now),
+            fault: match &self.next {
+                Next::Dead(fault) => Some(fault),
+                _ => fault,
+            },
+            crashed: fault.is_some_and(|fault| fault.class() == FaultClass::Internal),
+        }
+    }
 }
 
 /// Whether a settlement took effect.

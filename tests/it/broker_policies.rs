@@ -1,36 +1,17 @@
 //! What only RabbitMQ's management interface shows: policies on the queues that messages come in by.
 
-#![expect(clippy::unwrap_used, reason = "what is unwrapped is the test's own set-up")]
+use std::time::Duration;
 
-use std::{fs, path::Path, time::Duration};
-
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::{
     broker::{Broker, Rights},
-    command::{Ended, kassebro, run},
     eventually::eventually,
     folder,
+    site::{configuration, finding, with},
 };
 
 const SOON: Duration = Duration::from_secs(20);
-
-fn with(folder: &Path, configuration: &str, arguments: &[&str]) -> Ended {
-    fs::write(folder.join("site.toml"), configuration).unwrap();
-    run(&mut kassebro(folder, &[&["--config", "site.toml", "--json"], arguments].concat()))
-}
-
-fn configuration(uri: &str, more: &str) -> String {
-    format!(
-        "[amqp]\nurl = \"{uri}\"\nqueue_type = \"quorum\"\n{more}\n\n[[party]]\ncode = \"3f\"\namqp_user = \"3f\"\n"
-    )
-}
-
-/// The finding about something.
-fn finding(doctor: &Value, what: &str) -> Value {
-    let findings = doctor.as_array().unwrap();
-    findings.iter().find(|f| f["what"] == what).unwrap_or_else(|| panic!("{what}: {doctor}")).clone()
-}
 
 #[tokio::test]
 async fn a_policy_that_destroys_or_moves_messages_is_an_error() {

@@ -1,39 +1,20 @@
 //! `kassebro doctor` and the others: how large a message they take, how long they can show who they are, what time
 //! they think it is.
 
-#![expect(clippy::unwrap_used, reason = "what is unwrapped is the test's own set-up")]
-
-use std::{fs, path::Path};
+use std::fs;
 
 use jiff::{SignedDuration, Timestamp};
 use kassebro::clock::{Clock, System};
-use serde_json::Value;
 
 use crate::support::{
     broker::Broker,
     certificates::{Authority, Server},
-    command::{Ended, kassebro, run},
+    command::{kassebro, run},
     folder,
     node::Node,
     receiver::{Plays, Receiver, answer},
+    site::{configuration, finding, with},
 };
-
-fn with(folder: &Path, configuration: &str, arguments: &[&str]) -> Ended {
-    fs::write(folder.join("site.toml"), configuration).unwrap();
-    run(&mut kassebro(folder, &[&["--config", "site.toml", "--json"], arguments].concat()))
-}
-
-fn configuration(uri: &str, more: &str) -> String {
-    format!(
-        "[amqp]\nurl = \"{uri}\"\nqueue_type = \"quorum\"\n{more}\n\n[[party]]\ncode = \"3f\"\namqp_user = \"3f\"\n"
-    )
-}
-
-/// The finding about somethi/// The finding about something.
-fn finding(doctor: &Value, what: &str) -> Value {
-    let findings = doctor.as_array().unwrap();
-    findings.iter().find(|f| f["what"] == what).unwrap_or_else(|| panic!("{what}: {doctor}")).clone()
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_doctor_looks_at_the_brokers_largest_message_certificate_policies_and_clock() {

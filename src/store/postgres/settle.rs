@@ -9,7 +9,7 @@ use super::{
     work::Tx,
 };
 use crate::{
-    domain::{AnswerOutcome, FaultClass, HoldReason, Outcome},
+    domain::{AnswerOutcome, HoldReason, Outcome},
     store::{
         Next, Settled, Settlement, json as to_json,
         numbers::{message_of, us},
@@ -90,21 +90,6 @@ struct Columns {
 
 impl Columns {
     fn add(&mut self, settlement: &Settlement) {
-        let fault = match &settlement.record.outcome {
-            Outcome::Fault { fault, .. } => Some(fault),
-            Outcome::Delivered(_) | Outcome::Deposited => None,
-        };
-        let crashed = fault.is_some_and(|f| f.class() == FaultClass::Internal);
-        let (state, phase, hold, at) = match &settlement.next {
-            Next::Delivered => (1, None, None, None),
-            Next::Dead(_) => (2, None, None, None),
-            Next::Retry { at } => (0, Some(1), None, Some(us(*at))),
-            Next::Hold(reason) => (0, Some(2), Some(reason.name()), None),
-        };
-        let kept = match &settlement.next {
-            Next::Dead(fault) => Some(fault),
-            _ => fault,
-        };
         // Two under one lease are one row to the database; the second finds nothing.
         if self
             .seq
@@ -116,13 +101,14 @@ impl Columns {
         }
         self.seq.push(settlement.lease.number);
         self.token.push(token(settlement.lease.token));
-        self.state.push(state);
-        self.phase.push(phase);
-        self.hold.push(hold);
-        self.at.push(at);
-        self.settled_at.push((state != 0).then(|| us(settlement.now)));
-        self.fault.push(kept.map(to_json));
-        self.crash.push(i32::from(crashed));
+        let moved = settlement.moved();
+        self.state.push(moved.state);
+        self.phase.push(moved.phase);
+        self.hold.push(moved.hold);
+        self.at.push(moved.next_attempt.map(us));
+        self.settled_at.push(moved.settled.map(us));
+        self.fault.push(moved.fault.map(to_json));
+        self.crash.push(i32::from(moved.crashed));
     }
 }
 

@@ -157,14 +157,14 @@ fn owe(tx: &mut Tx<'_, '_>, message: &Accepted, seq: i64, delivery: &NewDelivery
 /// Leases the delivery to its lane, where that takes it now.
 fn hand_over(tx: &mut Tx<'_, '_>, message: &Accepted, seq: i64, delivery: &NewDelivery) {
     let (arrived, envelope) = (&message.arrived, &message.envelope);
-    let place = tx.handing.place(&delivery.receiver, delivery.parcel.body.len(), arrived.received);
-    let Some(place) = place else { return };
-    let Some(token) = tx.leases.take(seq, arrived.received, place.until) else { return };
+    let slot = tx.handing.slot(&delivery.receiver, delivery.parcel.body.len(), arrived.received);
+    let Some(slot) = slot else { return };
+    let Some(token) = tx.leases.take(seq, arrived.received, slot.until) else { return };
     let lease = Lease {
         delivery: delivery_id(arrived.receipt, seq),
         number: seq,
         token,
-        until: place.until,
+        until: slot.until,
         parcel: delivery.parcel.clone(),
         attempts: 0,
         ordering_key: delivery.ordering_key,
@@ -180,7 +180,7 @@ fn hand_over(tx: &mut Tx<'_, '_>, message: &Accepted, seq: i64, delivery: &NewDe
         correlation_id: envelope.correlation_id.clone(),
         traceparent: envelope.traceparent.clone(),
     };
-    tx.handing.fill(place, lease);
+    tx.handing.fill(slot, lease);
 }
 
 /// Why the delivery waits from the start, if it does.

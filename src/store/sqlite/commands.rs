@@ -13,10 +13,7 @@ use super::{
 };
 use crate::{
     domain::{AnswerOutcome, DeliveryId, Fault, HoldReason},
-    store::{
-        Command, Commanded, LaneState, hints, json as to_json,
-        told::{delivered as told_delivered, failed as told_failed},
-    },
+    store::{Command, Commanded, LaneState, hints, json as to_json, told},
 };
 
 const PENDING: i64 = 0;
@@ -148,7 +145,7 @@ fn confirm(
         end_delivery(tx, target, DELIVERED, None, now)?;
         release_next(tx, target.ordering_key)?;
         if answers.wants(AnswerOutcome::Delivered) {
-            let told = told_delivered(receipt, target.rounds);
+            let told = told::delivered(receipt, target.rounds);
             log_answer(
                 tx,
                 &party,
@@ -194,7 +191,7 @@ fn refuse(
     }
     log_event(tx, message, Some(target.seq), us(now), "receipt", Some(&told.to_string()))?;
     if answers.wants(AnswerOutcome::Failed) {
-        let data = told_failed(fault, target.rounds);
+        let data = told::failed(fault, target.rounds);
         log_answer(tx, &party, message, Some(target.seq), AnswerOutcome::Failed, us(now), Some(&data))?;
     }
     release_next(tx, target.ordering_key)?;

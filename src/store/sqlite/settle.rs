@@ -9,7 +9,7 @@ use super::{
     writer::Tx,
 };
 use crate::{
-    domain::{AnswerOutcome, DeliveryId, FaultClass, HoldReason, Outcome, attempt::Proof},
+    domain::{AnswerOutcome, DeliveryId, HoldReason, Outcome, attempt::Proof},
     store::{Lease, Next, Settled, Settlement, json as to_json, told},
 };
 
@@ -62,21 +62,7 @@ pub(super) fn settle(tx: &mut Tx<'_, '_>, settlement: &Settlement) -> rusqlite::
 
 /// Moves the delivery to where the attempt brought it. False where it is pending no more.
 fn move_delivery(tx: &Tx<'_, '_>, seq: i64, settlement: &Settlement) -> rusqlite::Result<bool> {
-    let fault = match &settlement.record.outcome {
-        Outcome::Fault { fault, .. } => Some(fault),
-        Outcome::Delivered(_) | Outcome::Deposited => None,
-    };
-    let crashed = fault.is_some_and(|f| f.class() == FaultClass::Internal);
-    let (state, phase, hold, at) = match &settlement.next {
-        Next::Delivered => (1, None, None, None),
-        Next::Dead(_) => (2, None, None, None),
-        Next::Retry { at } => (0, Some(1), None, Some(us(*at))),
-        Next::Hold(reason) => (0, Some(2), Some(reason.name()), None),
-    };
-    let kept = match &settlement.next {
-        Next::Dead(fault) => Some(fault),
-        _ => fault,
-    };
+    let moved = settlement.moved();
     let changed = tx.execute(
         "-- store::settle
          UPDATE delivery SET state = ?2, phase = ?3, hold = ?4, next_attempt_at = coalesce(?5, next_attempt_at),
@@ -84,13 +70,13 @@ fn move_delivery(tx: &Tx<'_, '_>, seq: i64, settlement: &Settlement) -> rusqlite
          WHERE seq = ?1 AND state = 0",
         params![
             seq,
-            state,
-            phase,
-            hold,
-            at,
-            (state != 0).then(|| us(settlement.now)),
-            kept.map(to_json),
-            i64::from(crashed),
+            moved.state,
+            moved.phase,
+            moved.hold,
+            moved.next_attempt.map(us),
+            moved.settled.map(us),
+            moved.fault.map(to_json),
+            moved.crashed,
         ],
     )?;
     Ok(changed == 1)

@@ -19,6 +19,7 @@ pub(crate) mod raw_amqp;
 pub(crate) mod receiver;
 pub(crate) mod scene;
 pub(crate) mod session;
+pub(crate) mod site;
 pub(crate) mod world;
 
 use std::path::PathBuf;
