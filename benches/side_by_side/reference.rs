@@ -114,7 +114,7 @@ async fn consume(
 /// The schemas of every kind, by the type on the wire.
 fn schemas() -> anyhow::Result<HashMap<String, Validator>> {
     let compiled = KINDS.iter().map(|kind| {
-        let document: Value = serde_json::from_str(kind.schema())?;
+        let document: Value = serde_json::from_str(kind.schema)?;
         let options = jsonschema::options()
             .offline()
             .should_validate_formats(true)

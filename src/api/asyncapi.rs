@@ -50,7 +50,7 @@ fn party() -> Value {
 
 fn channels() -> Value {
     let kinds: Vec<String> = KINDS.iter().map(|kind| kind.id().to_string()).collect();
-    let names: Vec<&str> = KINDS.iter().map(|kind| kind.name()).collect();
+    let names: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
     let outcomes = AnswerOutcome::ALL.map(AnswerOutcome::name);
     let answers = [ANSWER.to_owned()];
     json!({
@@ -117,11 +117,11 @@ fn operations() -> Map<String, Value> {
     for kind in KINDS {
         let name = kind.id().to_string();
         operations.insert(
-            format!("receive-{}-v{}", kind.name().replace('_', "-"), kind.version()),
+            format!("receive-{}-v{}", kind.name.replace('_', "-"), kind.version),
             json!({
                 "action": "receive",
                 "channel": { "$ref": "#/channels/messages" },
-                "title": kind.title(),
+                "title": kind.title,
                 "messages": in_channel("messages", &name),
                 "bindings": { "amqp": { "deliveryMode": 2, "mandatory": true, "bindingVersion": "0.3.0" } },
                 "reply": { "channel": { "$ref": "#/channels/queue-out" }, "messages": in_channel("queue-out", ANSWER) },
@@ -149,7 +149,7 @@ fn messages() -> Map<String, Value> {
             let id = kind.id();
             let message = json!({
                 "name": id.event_type(),
-                "title": kind.title(),
+                "title": kind.title,
                 "contentType": STRUCTURED,
                 "payload": reference(&event_name(&id)),
                 "correlationId": correlation,

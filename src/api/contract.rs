@@ -65,7 +65,7 @@ static ASYNCAPI: LazyLock<Document> = LazyLock::new(|| Document::json(&asyncapi:
 
 /// By file name: `complaint.v1.json`.
 static SCHEMAS: LazyLock<BTreeMap<String, Document>> = LazyLock::new(|| {
-    let kinds = KINDS.iter().map(|kind| (kind.id().to_string(), kind.schema().to_owned()));
+    let kinds = KINDS.iter().map(|kind| (kind.id().to_string(), kind.schema.to_owned()));
     let answer = ("answer.v1".to_owned(), pretty(&schemas::answer_document()));
     kinds
         .chain([answer])

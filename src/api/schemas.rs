@@ -39,8 +39,8 @@ pub(super) fn shared() -> Map<String, Value> {
     schemas.insert("AnswerEvent".into(), answer_event());
     for kind in KINDS {
         let id = kind.id();
-        schemas.insert(id.to_string(), embedded(kind.schema(), &format!("{AT}{id}")));
-        schemas.insert(event_name(&id), event(&id, kind.title()));
+        schemas.insert(id.to_string(), embedded(kind.schema, &format!("{AT}{id}")));
+        schemas.insert(event_name(&id), event(&id, kind.title));
     }
     schemas
 }

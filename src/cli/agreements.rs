@@ -143,7 +143,7 @@ fn words(standing: &str) -> &'static str {
 fn shown(settings: &Settings, agreement: &settings::Agreement, day: Date) -> Shown {
     let taken = crate::kinds::KINDS
         .iter()
-        .map(|kind| kind.name())
+        .map(|kind| kind.name)
         .filter(|name| agreement.kinds.is_empty() || agreement.kinds.iter().any(|k| k == name));
     let promises = taken.map(|kind| {
         if let Some(within) = agreement.promises.get(kind) {

@@ -121,7 +121,7 @@ async fn stored(settings: &Settings, id: &str) -> Result<Question, Failure> {
 fn explain(rules: &Rules, question: Question) -> Explained {
     let Question { kind, source, receiver, agreement, at } = question;
     let routed = route(&rules.receivers, &receiver, &kind);
-    let own_format = kinds::KINDS.iter().find(|k| k.name() == kind).map(|k| k.format());
+    let own_format = kinds::KINDS.iter().find(|k| k.name == kind).map(|k| k.format());
     let receivers = routed.reasons.into_iter().zip(&rules.receivers).map(|(reason, configured)| Considered {
         format: reason
             .chosen

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{Context, Exit, Failure, Outcome};
-use crate::{api::schemas, domain::party::PartyKind, kinds};
+use crate::{api::schemas, kinds};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -27,18 +27,16 @@ struct Line {
     kind: String,
     event_type: String,
     title: &'static str,
-    from: PartyKind,
-    to: PartyKind,
-    format: &'static str,
+    direction: &'static str,
+    formats: Vec<&'static str>,
 }
 
 pub(super) fn run(context: &Context, command: Command) -> Outcome {
     match command {
         Command::List => {
-            let lines: Vec<Line> = kinds::KINDS.iter().map(|kind| line(*kind)).collect();
-            context.output.list(&lines, &["kind", "from", "to", "format", "what it is"], |l| {
-                let side = |kind| format!("{kind:?}").to_lowercase();
-                vec![l.kind.clone(), side(l.from), side(l.to), l.format.to_owned(), l.title.to_owned()]
+            let lines: Vec<Line> = kinds::KINDS.iter().map(|kind| line(kind)).collect();
+            context.output.list(&lines, &["kind", "direction", "formats", "what it is"], |l| {
+                vec![l.kind.clone(), l.direction.to_owned(), l.formats.join(", "), l.title.to_owned()]
             });
         }
         Command::Show { kind } => {
@@ -53,16 +51,13 @@ pub(super) fn run(context: &Context, command: Command) -> Outcome {
     Ok(Exit::Done)
 }
 
-fn line(kind: &dyn kinds::MessageKind) -> Line {
-    let (from, to) = kind.direction();
-    let event_type = kind.id().event_type();
+fn line(kind: &kinds::Kind) -> Line {
     Line {
         kind: kind.id().to_string(),
-        event_type,
-        title: kind.title(),
-        from,
-        to,
-        format: kind.format().name(),
+        event_type: kind.id().event_type(),
+        title: kind.title,
+        direction: kind.direction.text(),
+        formats: kind.formats.iter().map(|format| format.name()).collect(),
     }
 }
 
@@ -72,13 +67,11 @@ fn schema(name: &str) -> Option<String> {
     if [schemas::ANSWER_TYPE, answer, "answer"].contains(&name) {
         return serde_json::to_string_pretty(&schemas::answer_document()).ok();
     }
-    let names = |kind: &dyn kinds::MessageKind| {
-        [kind.name().to_owned(), kind.id().to_string(), kind.id().event_type()]
-    };
+    let names = |kind: &kinds::Kind| [kind.name.to_owned(), kind.id().to_string(), kind.id().event_type()];
     let mut found: Vec<_> =
-        kinds::KINDS.iter().filter(|kind| names(**kind).iter().any(|known| known == name)).collect();
-    found.sort_by_key(|kind| kind.version());
-    found.last().map(|kind| kind.schema().to_owned())
+        kinds::KINDS.iter().filter(|kind| names(kind).iter().any(|known| known == name)).collect();
+    found.sort_by_key(|kind| kind.version);
+    found.last().map(|kind| kind.schema.to_owned())
 }
 
 #[cfg(test)]
@@ -88,7 +81,7 @@ mod tests {
     #[test]
     fn a_schema_is_found_by_every_name_of_its_kind() {
         for name in ["complaint", "complaint.v1", "dk.kassebro.complaint.v1"] {
-            assert_eq!(schema(name).as_deref(), kinds::KINDS[1].schema().into(), "{name}");
+            assert_eq!(schema(name).as_deref(), kinds::KINDS[1].schema.into(), "{name}");
         }
         assert!(schema("answer").is_some_and(|text| text.contains("receiptId")));
         assert_eq!(schema("complaint.v9"), None);

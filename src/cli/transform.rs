@@ -23,7 +23,7 @@ use crate::{
 pub(super) struct Args {
     /// A structured CloudEvent (.json) or a Haendelsesbesked (.xml); `-` is standard input.
     file: PathBuf,
-    /// beskedmodul, jobag, klagesag or cloudevents; otherwise the kind's own.
+    /// beskedmodul, jobag, klagesag, cloudevents or kombit; otherwise the kind's own.
     #[arg(long, value_name = "FORMAT")]
     format: Option<Format>,
     /// Write the bytes there instead of to standard output.

@@ -9,6 +9,9 @@
 //! | `Beskedkuvert/Leveranceinformation/TransaktionsId` | `correlationid` |
 //! | `Beskedkuvert/Leveranceinformation/Kildesystem` | `source` |
 //! | `Beskedkuvert/GyldighedFra` | `time` |
+//! | `Beskedkuvert/Filtreringsdata/RelateretObjekt` of the type `urn:dk:kassebro:subject` | `subject` |
+//! | … of the type `urn:dk:kassebro:agreement` | `agreement` |
+//! | … of the type `urn:dk:kassebro:causation` | `causationid` |
 //! | `Beskeddata` | the kind's XML |
 //!
 //! A value stands in the element itself, or as the envelope's own schema has it: in one
@@ -17,7 +20,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Content, Parts, mapping, mapping::NotXml, pointer, xml, xml::Element};
+use super::{Content, Limits, Parts, mapping, mapping::NotXml, pointer, xml, xml::Element};
 use crate::domain::{Event, FaultCode, Text, Violation};
 
 /// The envelope's namespace.
@@ -25,6 +28,13 @@ pub const ENVELOPE: &str = "urn:oio:besked:kuvert:1.0";
 
 /// The namespace of identifiers and times inside the envelope.
 const SAGDOK: &str = "urn:oio:sagdok:3.0.0";
+
+/// What a `RelateretObjekt` may be, and the attribute that its id is.
+const RELATED: [(&str, &str); 3] = [
+    ("urn:dk:kassebro:subject", "subject"),
+    ("urn:dk:kassebro:agreement", "agreement"),
+    ("urn:dk:kassebro:causation", "causationid"),
+];
 
 /// Whether a document is such an envelope.
 pub(super) fn is_envelope(root: &Element) -> bool {
@@ -69,6 +79,7 @@ impl Reading<'_> {
                 ("Beskedkuvert", "GyldighedFra") => self.attribute("time", &child, at),
                 ("Filtreringsdata", "Beskedtype") => self.attribute("type", &child, at),
                 ("Filtreringsdata", "TilladtModtager") => self.attribute("receiver", &child, at),
+                ("Filtreringsdata", "RelateretObjekt") => self.related(&child, at),
                 ("Leveranceinformation", "Dannelsestidspunkt") => self.attribute("recordedtime", &child, at),
                 ("Leveranceinformation", "TransaktionsId") => self.attribute("correlationid", &child, at),
                 ("Leveranceinformation", "Kildesystem") => self.attribute("source", &child, at),
@@ -80,11 +91,26 @@ impl Reading<'_> {
     fn attribute(&mut self, name: &str, element: &Element, at: String) {
         match value(element) {
             None => self.violations.push(not_carried(at)),
-            Some(value) => {
-                if self.attributes.insert(name.to_owned(), value.into()).is_some() {
-                    self.violations.push(repeated(at));
-                }
-            }
+            Some(value) => self.put(name, value, at),
+        }
+    }
+
+    fn put(&mut self, name: &str, value: String, at: String) {
+        if self.attributes.insert(name.to_owned(), value.into()).is_some() {
+            self.violations.push(repeated(at));
+        }
+    }
+
+    /// An object that the message is about: its id and its type, in this order.
+    fn related(&mut self, element: &Element, at: String) {
+        let [id, kind] = element.children.as_slice() else { return self.violations.push(not_carried(at)) };
+        let known = (id.is(ENVELOPE, "ObjektId") && kind.is(ENVELOPE, "ObjektType"))
+            .then(|| value(kind))
+            .flatten()
+            .and_then(|kind| RELATED.into_iter().find(|(urn, _)| *urn == kind));
+        match (known, value(id)) {
+            (Some((_, name)), Some(id)) => self.put(name, id, at),
+            _ => self.violations.push(not_carried(at)),
         }
     }
 
@@ -120,30 +146,12 @@ fn value(element: &Element) -> Option<String> {
     holder.children.is_empty().then(|| holder.text.trim().to_owned())
 }
 
-/// An event that the envelope cannot hold.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotKombit {
-    #[error("a Haendelsesbesked has no place for the attribute {0}")]
-    Attribute(&'static str),
-    #[error(transparent)]
-    Data(#[from] NotXml),
-}
-
 /// Writes an event as a `Haendelsesbesked`. The trace is left out: it belongs to the transport.
 ///
 /// # Errors
-/// See [`NotKombit`].
-pub fn write(event: &Event) -> Result<String, NotKombit> {
+/// Data that XML cannot carry.
+pub fn write(event: &Event) -> Result<String, NotXml> {
     let envelope = &event.envelope;
-    for (name, value) in [
-        ("agreement", &envelope.agreement),
-        ("subject", &envelope.subject),
-        ("causationid", &envelope.causation_id),
-    ] {
-        if value.is_some() {
-            return Err(NotKombit::Attribute(name));
-        }
-    }
     let mut out = Writing { out: String::with_capacity(2048) };
     out.push("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     out.push(&format!("<k:Haendelsesbesked xmlns:k=\"{ENVELOPE}\" xmlns:s=\"{SAGDOK}\">"));
@@ -151,6 +159,13 @@ pub fn write(event: &Event) -> Result<String, NotKombit> {
     out.push("<k:BeskedVersion>1.0</k:BeskedVersion><k:Beskedkuvert><k:Filtreringsdata>");
     out.identifier("Beskedtype", &envelope.kind.event_type());
     out.identifier("TilladtModtager", &envelope.receiver.to_string());
+    for ((kind, _), id) in RELATED.into_iter().zip(related(event)) {
+        let Some(id) = id else { continue };
+        out.push("<k:RelateretObjekt>");
+        out.identifier("ObjektId", id);
+        out.identifier("ObjektType", kind);
+        out.push("</k:RelateretObjekt>");
+    }
     out.push("</k:Filtreringsdata><k:Leveranceinformation>");
     if let Some(recorded) = envelope.recorded {
         out.value("Dannelsestidspunkt", "TidsstempelDatoTid", &recorded.to_string());
@@ -165,6 +180,46 @@ pub fn write(event: &Event) -> Result<String, NotKombit> {
     out.push(&mapping::write(&envelope.kind, &event.data)?);
     out.push("</k:Beskeddata></k:Haendelsesbesked>\n");
     Ok(out.out)
+}
+
+/// The ids of [`RELATED`] in an event, in the same order.
+fn related(event: &Event) -> [Option<&str>; 3] {
+    let envelope = &event.envelope;
+    [&envelope.subject, &envelope.agreement, &envelope.causation_id].map(Option::as_deref)
+}
+
+/// Where a written envelope says something else than the event: the first such place, as a JSON Pointer.
+pub fn differs(written: &str, event: &Event) -> Option<String> {
+    let Ok(root) = xml::read(written.as_bytes(), &Limits::default()) else { return Some(String::new()) };
+    let mut violations = Vec::new();
+    let read = self::read(root, &mut violations);
+    if let Some(violation) = violations.into_iter().next() {
+        return Some(violation.pointer);
+    }
+    let envelope = &event.envelope;
+    let [subject, agreement, causation] = related(event).map(|id| id.map(str::to_owned));
+    let meant = [
+        ("id", Some(envelope.id.to_string())),
+        ("type", Some(envelope.kind.event_type())),
+        ("source", Some(envelope.source.to_string())),
+        ("receiver", Some(envelope.receiver.to_string())),
+        ("time", Some(envelope.time.to_string())),
+        ("recordedtime", envelope.recorded.map(|at| at.to_string())),
+        ("correlationid", envelope.correlation_id.clone()),
+        ("subject", subject),
+        ("agreement", agreement),
+        ("causationid", causation),
+    ];
+    let other = |(name, meant): &(&str, Option<String>)| {
+        read.attributes.get(*name).and_then(Value::as_str) != meant.as_deref()
+    };
+    if let Some((name, _)) = meant.iter().find(|attribute| other(attribute)) {
+        return Some(format!("/{name}"));
+    }
+    match read.content {
+        Content::Xml(data) => mapping::differs(&data, &envelope.kind, &event.data),
+        _ => Some("/data".to_owned()),
+    }
 }
 
 struct Writing {

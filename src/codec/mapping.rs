@@ -248,6 +248,44 @@ fn write_element(out: &mut String, name: &str, value: &Value, at: &str) -> Resul
     Ok(())
 }
 
+/// Where a kind's XML says something else than the canonical data: the first such place, as a JSON Pointer.
+pub fn differs(element: &Element, kind: &KindId, data: &Value) -> Option<String> {
+    if !element.is(&namespace(kind), &root(kind)) {
+        return Some("/data".to_owned());
+    }
+    differs_at(element, data, "/data")
+}
+
+fn differs_at(element: &Element, value: &Value, at: &str) -> Option<String> {
+    let Value::Object(members) = value else {
+        let same = match value {
+            Value::String(text) => element.text == *text,
+            Value::Bool(true) => element.text == "true",
+            Value::Bool(false) => element.text == "false",
+            other => {
+                let text = other.to_string();
+                element.text == text
+            }
+        };
+        return (!same || !element.children.is_empty()).then(|| at.to_owned());
+    };
+    let mut read = element.children.iter();
+    for (name, member) in members {
+        let at = pointer::join(at, name);
+        let items = member.as_array().map_or_else(|| std::slice::from_ref(member), Vec::as_slice);
+        for (place, item) in items.iter().enumerate() {
+            let at = if member.is_array() { pointer::join(&at, &place.to_string()) } else { at.clone() };
+            let Some(child) = read.next().filter(|child| child.is(&element.namespace, name)) else {
+                return Some(at);
+            };
+            if let Some(differs) = differs_at(child, item, &at) {
+                return Some(differs);
+            }
+        }
+    }
+    read.next().map(|more| pointer::join(at, &more.name))
+}
+
 fn wrong_root(element: &Element, kind: &KindId) -> Violation {
     let (root, namespace) = (root(kind), namespace(kind));
     let text = Text::new(

@@ -30,8 +30,8 @@ impl Check<'_> {
     }
 
     fn kind(&mut self, key: &str, name: &str) {
-        if !kinds::KINDS.iter().any(|k| k.name() == name) {
-            let known: Vec<&str> = kinds::KINDS.iter().map(|k| k.name()).collect();
+        if !kinds::KINDS.iter().any(|k| k.name == name) {
+            let known: Vec<&str> = kinds::KINDS.iter().map(|k| k.name).collect();
             self.problem(key, format!("no kind is called {name:?}; the kinds are {}", known.join(", ")));
         }
     }

@@ -9,6 +9,7 @@ pub mod calendar;
 pub mod agreement;
 pub mod alert;
 pub mod answer;
+pub mod case;
 pub mod circuit;
 pub mod cpr;
 pub mod delivery;

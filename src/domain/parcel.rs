@@ -17,10 +17,13 @@ pub enum Format {
     Klagesag,
     /// The event as it is: a structured CloudEvent in JSON.
     Cloudevents,
+    /// KOMBIT's envelope around the kind's XML.
+    Kombit,
 }
 
 impl Format {
-    pub const ALL: [Self; 4] = [Self::Beskedmodul, Self::Jobag, Self::Klagesag, Self::Cloudevents];
+    pub const ALL: [Self; 5] =
+        [Self::Beskedmodul, Self::Jobag, Self::Klagesag, Self::Cloudevents, Self::Kombit];
 
     /// The word in configuration and in the store.
     pub fn name(self) -> &'static str {
@@ -29,6 +32,7 @@ impl Format {
             Self::Jobag => "jobag",
             Self::Klagesag => "klagesag",
             Self::Cloudevents => "cloudevents",
+            Self::Kombit => "kombit",
         }
     }
 }

@@ -8,13 +8,14 @@ use jiff::{
 };
 use serde_json::{Map, Value};
 
-use crate::domain::{Event, Format, Text, Violation};
+use crate::domain::{Event, Format, Parcel, Text, Violation};
 
 pub mod beskedmodul;
 pub mod citizen_text;
 pub mod cloudevents;
 pub mod jobag;
 pub mod klagesag;
+pub mod kombit;
 pub mod mapping;
 pub mod xml;
 
@@ -27,7 +28,7 @@ use xml::{Document, Reading};
 pub fn refuses_replacement_cpr(format: Format) -> bool {
     match format {
         Format::Beskedmodul | Format::Jobag => true,
-        Format::Klagesag | Format::Cloudevents => false,
+        Format::Klagesag | Format::Cloudevents | Format::Kombit => false,
     }
 }
 
@@ -44,6 +45,20 @@ pub fn not_offered(format: Format) -> Vec<Violation> {
         )
         .actual(format.name()),
     ]
+}
+
+/// The finished parcel in that format, re-read and compared.
+///
+/// # Errors
+/// Everything of the event that the format cannot carry.
+pub fn render(event: &Event, format: Format) -> Result<Parcel, Vec<Violation>> {
+    match format {
+        Format::Beskedmodul => beskedmodul::render(event),
+        Format::Jobag => jobag::render(event),
+        Format::Klagesag => klagesag::render(event),
+        Format::Cloudevents => cloudevents::render(event),
+        Format::Kombit => kombit::render(event),
+    }
 }
 
 /// The event's data as an object, which every kind's schema says it is.

@@ -18,7 +18,7 @@ use crate::{
         sla::Clocked,
     },
     formats,
-    kinds::Facts,
+    kinds::{self, Kind},
     store::{Accepted, Admission, Arrived, Invalid, NewDelivery, Way},
 };
 
@@ -225,14 +225,14 @@ fn check_content(
         return None;
     }
     violations.extend(compiled.kind.check(event, arrived.received));
-    let routed = route(&rules.receivers, &event.envelope.receiver, compiled.kind.name());
+    let routed = route(&rules.receivers, &event.envelope.receiver, compiled.kind.name);
     if routed.receivers.is_empty() {
         violations.push(no_route(&event.envelope.receiver));
     }
     if violations.iter().any(Violation::is_error) {
         return None;
     }
-    let facts = compiled.kind.facts(event);
+    let citizen = kinds::rules::citizen(event);
     let mut deliveries = Vec::with_capacity(routed.receivers.len());
     for receiver in routed.receivers {
         let format = receiver.format.unwrap_or(compiled.kind.format());
@@ -242,10 +242,10 @@ fn check_content(
                 deliveries.push(NewDelivery {
                     receiver: receiver.name.clone(),
                     parcel,
-                    ordering_key: ordering_key(receiver, &event.envelope, &facts),
+                    ordering_key: ordering_key(receiver, compiled.kind, &event.envelope, citizen.as_ref()),
                     promise,
                     expires,
-                    hold: hold(format, &facts).or_else(|| under.hold()),
+                    hold: hold(format, citizen.as_ref()).or_else(|| under.hold()),
                 });
             }
             Err(cannot) => violations.extend(cannot),
@@ -255,8 +255,8 @@ fn check_content(
 }
 
 fn check_direction(compiled: &CompiledKind, envelope: &Envelope, violations: &mut Vec<Violation>) {
-    let (from, to) = compiled.kind.direction();
-    if envelope.source.kind() != from || envelope.receiver.kind() != to {
+    let direction = compiled.kind.direction;
+    if !direction.allows(envelope.source.kind(), envelope.receiver.kind()) {
         violations.push(
             Violation::error(
                 "/receiver",
@@ -267,7 +267,7 @@ fn check_direction(compiled: &CompiledKind, envelope: &Envelope, violations: &mu
                     "The kind does not go from this party to that receiver.",
                 ),
             )
-            .expected(format!("{from:?} to {to:?}").to_lowercase()),
+            .expected(direction.text()),
         );
     }
 }
@@ -302,9 +302,9 @@ fn clock(
 
 /// Deliveries to one receiver about one citizen within one business domain keep their order. The key is a
 /// hash: it says nothing by itself, and a collision only makes two strangers wait for each other.
-fn ordering_key(receiver: &Receiver, envelope: &Envelope, facts: &Facts) -> Option<i64> {
-    let domain = facts.ordering_domain?;
-    let about = facts.citizen.as_ref().map(Cpr::digits).or(envelope.subject.as_deref())?;
+fn ordering_key(receiver: &Receiver, kind: &Kind, envelope: &Envelope, citizen: Option<&Cpr>) -> Option<i64> {
+    let domain = kind.ordering_domain?;
+    let about = citizen.map(Cpr::digits).or(envelope.subject.as_deref())?;
     let mut hash = Sha256::new();
     for part in [receiver.name.as_str(), domain, about] {
         hash.update(part.as_bytes());
@@ -317,9 +317,9 @@ fn ordering_key(receiver: &Receiver, envelope: &Envelope, facts: &Facts) -> Opti
 
 /// A replacement number (day + 60) does not fit the pattern of STAR's interfaces: a person decides. Nothing is
 /// taken off the number, and the citizen is not turned away.
-fn hold(format: Format, facts: &Facts) -> Option<(HoldReason, Fault)> {
+fn hold(format: Format, citizen: Option<&Cpr>) -> Option<(HoldReason, Fault)> {
     let excluded = formats::refuses_replacement_cpr(format);
-    let replacement = facts.citizen.as_ref().is_some_and(Cpr::is_replacement);
+    let replacement = citizen.is_some_and(Cpr::is_replacement);
     (excluded && replacement).then(|| {
         let detail = "the receiver's format has no room for a replacement CPR number; deliver it another way, or retry";
         (HoldReason::Person, Fault::new(FaultCode::IdentifierWrong, detail))

@@ -10,12 +10,12 @@ use crate::{
         Agreement, KindId, Party, agreement::OutsideValidity, answer::Subscription, route::Receiver,
         sla::Promise,
     },
-    kinds::{self, MessageKind},
+    kinds::{self, Kind},
 };
 
 /// A kind with its compiled schema.
 pub struct CompiledKind {
-    pub kind: &'static dyn MessageKind,
+    pub kind: &'static Kind,
     pub schema: Schema,
 }
 
@@ -67,8 +67,8 @@ impl Rules {
         kinds::KINDS
             .iter()
             .map(|kind| {
-                let schema = Schema::compile(kind.schema()).expect("every schema that ships compiles");
-                (kind.id(), CompiledKind { kind: *kind, schema })
+                let schema = Schema::compile(kind.schema).expect("every schema that ships compiles");
+                (kind.id(), CompiledKind { kind, schema })
             })
             .collect()
     }

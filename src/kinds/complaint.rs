@@ -5,23 +5,28 @@
 //! a warning; only what makes it unreadable or nobody's is an error. When the a-kasse received it is the
 //! event's `time` and stands nowhere else.
 
-use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{
-    Facts, MessageKind,
+    Direction, Kind,
     people::{Address, Citizen, Contact},
     rules::{self, Findings},
 };
-use crate::{
-    domain::{Event, Format, Parcel, Severity, Violation, party::PartyKind},
-    formats,
+use crate::domain::{Event, Format, Severity};
+
+pub static KIND: Kind = Kind {
+    name: "complaint",
+    version: 1,
+    title: "Complaint (klage)",
+    schema: include_str!("../../schemas/complaint.v1.json"),
+    example: include_str!("../../schemas/examples/complaint.v1/valid-written.json"),
+    direction: Direction::ToJobcenter,
+    formats: &[Format::Klagesag, Format::Cloudevents, Format::Kombit],
+    // Nothing holds a complaint back.
+    ordering_domain: None,
+    check,
+    says: |_| None,
 };
-
-pub const KIND: Complaint = Complaint;
-
-#[derive(Debug, Clone, Copy)]
-pub struct Complaint;
 
 /// The data, borrowed from the event.
 #[derive(Debug, Deserialize)]
@@ -112,59 +117,12 @@ pub struct Attachment<'e> {
     pub content: &'e str,
 }
 
-impl MessageKind for Complaint {
-    fn name(&self) -> &'static str {
-        "complaint"
-    }
-
-    fn version(&self) -> u16 {
-        1
-    }
-
-    fn title(&self) -> &'static str {
-        "Complaint (klage)"
-    }
-
-    fn schema(&self) -> &'static str {
-        include_str!("../../schemas/complaint.v1.json")
-    }
-
-    fn direction(&self) -> (PartyKind, PartyKind) {
-        (PartyKind::Akasse, PartyKind::Jobcenter)
-    }
-
-    fn format(&self) -> Format {
-        Format::Klagesag
-    }
-
-    fn check(&self, event: &Event, now: Timestamp) -> Vec<Violation> {
-        let mut findings = Findings::new(now);
-        match rules::read::<Data<'_>>(event) {
-            Ok(data) => check(&data, event, &mut findings),
-            Err(violation) => findings.push(*violation),
-        }
-        findings.finish()
-    }
-
-    /// No ordering domain: nothing holds a complaint back.
-    fn facts(&self, event: &Event) -> Facts {
-        Facts { citizen: rules::citizen(event), ordering_domain: None }
-    }
-
-    fn render(&self, event: &Event, format: Format) -> Result<Parcel, Vec<Violation>> {
-        match format {
-            Format::Klagesag => formats::klagesag::render(event),
-            Format::Cloudevents => formats::cloudevents::render(event),
-            Format::Beskedmodul | Format::Jobag => Err(formats::not_offered(format)),
-        }
-    }
-}
-
-fn check(data: &Data<'_>, event: &Event, findings: &mut Findings) {
+fn check(event: &Event, findings: &mut Findings) {
+    let Some(data) = findings.read::<Data<'_>>(event) else { return };
     findings.cpr("/data/citizen/cpr", data.citizen.cpr);
-    check_content(data, findings);
-    check_guidance(data, findings);
-    check_decision(data, event, findings);
+    check_content(&data, findings);
+    check_guidance(&data, findings);
+    check_decision(&data, event, findings);
     if let Some(phone) = data.representative.as_ref().and_then(|representative| representative.phone) {
         findings.phone("/data/representative/phone", phone, Severity::Warning);
     }
@@ -310,12 +268,12 @@ mod tests {
         let violations = KIND.check(&event, testing::soon_after(&event));
         assert_eq!(violations.len(), 2);
         assert!(violations.iter().all(|v| !v.is_error()));
-        assert!(!formats::refuses_replacement_cpr(KIND.format()));
+        assert!(!crate::formats::refuses_replacement_cpr(KIND.format()));
         assert!(KIND.render(&event, KIND.format()).is_ok());
     }
 
     #[test]
     fn nothing_holds_a_complaint_back() {
-        assert_eq!(KIND.facts(&testing::event(&testing::generated("complaint", 1))).ordering_domain, None);
+        assert_eq!(KIND.ordering_domain, None);
     }
 }

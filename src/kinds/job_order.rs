@@ -3,23 +3,28 @@
 //! Norddjurs agreement, "Jobformidling": job orders go through `JobAG` only, the jobcenter is the owner unless
 //! agreed otherwise, and whoever found a candidate has contacted them before they are passed on.
 
-use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{
-    Facts, MessageKind,
+    Direction, Kind,
     people::Address,
     rules::{self, Findings},
 };
-use crate::{
-    domain::{Event, FaultCode, Format, Parcel, Severity, Text, Violation, party::PartyKind},
-    formats,
+use crate::domain::{Event, FaultCode, Format, Severity, Text, Violation};
+
+pub static KIND: Kind = Kind {
+    name: "job_order",
+    version: 1,
+    title: "Job order (jobordre)",
+    schema: include_str!("../../schemas/job_order.v1.json"),
+    example: include_str!("../../schemas/examples/job_order.v1/valid-candidates.json"),
+    direction: Direction::ToJobcenter,
+    formats: &[Format::Jobag, Format::Cloudevents, Format::Kombit],
+    // An order is about a company's vacancy, and its candidates may be many.
+    ordering_domain: None,
+    check,
+    says: |_| None,
 };
-
-pub const KIND: JobOrder = JobOrder;
-
-#[derive(Debug, Clone, Copy)]
-pub struct JobOrder;
 
 /// The data, borrowed from the event.
 #[derive(Debug, Deserialize)]
@@ -129,57 +134,10 @@ pub struct Candidate<'e> {
     pub contacted: bool,
 }
 
-impl MessageKind for JobOrder {
-    fn name(&self) -> &'static str {
-        "job_order"
-    }
-
-    fn version(&self) -> u16 {
-        1
-    }
-
-    fn title(&self) -> &'static str {
-        "Job order (jobordre)"
-    }
-
-    fn schema(&self) -> &'static str {
-        include_str!("../../schemas/job_order.v1.json")
-    }
-
-    fn direction(&self) -> (PartyKind, PartyKind) {
-        (PartyKind::Akasse, PartyKind::Jobcenter)
-    }
-
-    fn format(&self) -> Format {
-        Format::Jobag
-    }
-
-    fn check(&self, event: &Event, now: Timestamp) -> Vec<Violation> {
-        let mut findings = Findings::new(now);
-        match rules::read::<Data<'_>>(event) {
-            Ok(data) => check(&data, event, &mut findings),
-            Err(violation) => findings.push(*violation),
-        }
-        findings.finish()
-    }
-
-    /// No citizen: an order is about a company's vacancy, and its candidates may be many.
-    fn facts(&self, _: &Event) -> Facts {
-        Facts::default()
-    }
-
-    fn render(&self, event: &Event, format: Format) -> Result<Parcel, Vec<Violation>> {
-        match format {
-            Format::Jobag => formats::jobag::render(event),
-            Format::Cloudevents => formats::cloudevents::render(event),
-            Format::Beskedmodul | Format::Klagesag => Err(formats::not_offered(format)),
-        }
-    }
-}
-
-fn check(data: &Data<'_>, event: &Event, findings: &mut Findings) {
-    check_company(data, findings);
-    check_days(data, event, findings);
+fn check(event: &Event, findings: &mut Findings) {
+    let Some(data) = findings.read::<Data<'_>>(event) else { return };
+    check_company(&data, findings);
+    check_days(&data, event, findings);
     check_hours(&data.working_time, findings);
     findings.phone("/data/placementOfficer/phone", data.placement_officer.phone, Severity::Error);
     for (pointer, text) in [

@@ -4,7 +4,11 @@
 
 use jiff::Timestamp;
 
-use crate::domain::{Cpr, Event, Format, KindId, Parcel, Violation, party::PartyKind};
+use crate::{
+    domain::{Event, Format, KindId, Parcel, Violation, case::CaseState, party::PartyKind},
+    formats,
+};
+use rules::Findings;
 
 pub mod complaint;
 pub mod job_order;
@@ -14,50 +18,97 @@ pub mod rules;
 #[cfg(test)]
 pub(crate) mod testing;
 
-/// One business message.
+/// One business message: what it is called, who sends it, and what is known of its content.
 ///
-/// `check`, `facts` and `render` are only called with data that passed [`MessageKind::schema`].
-pub trait MessageKind: Send + Sync {
+/// `check` and `says` are only called with data that passed the schema.
+pub struct Kind {
     /// The name on the wire, e.g. `job_order`.
-    fn name(&self) -> &'static str;
+    pub name: &'static str,
     /// The version, from 1. A new version is a new kind beside the old one.
-    fn version(&self) -> u16;
+    pub version: u16,
     /// One line for people, in English, with the Danish word.
-    fn title(&self) -> &'static str;
+    pub title: &'static str,
     /// JSON Schema 2020-12 of the event's `data`.
-    fn schema(&self) -> &'static str;
-    /// Who sends it and who receives it.
-    fn direction(&self) -> (PartyKind, PartyKind);
-    /// The format a receiver gets where its configuration does not say otherwise.
-    fn format(&self) -> Format;
-    /// What a schema cannot say. Pointers begin with `/data`. `now` is the time of receipt.
-    fn check(&self, event: &Event, now: Timestamp) -> Vec<Violation>;
-    /// What the gateway needs to know of the content.
-    fn facts(&self, event: &Event) -> Facts;
-    /// The finished parcel, already re-read and compared with `event` and the receiver's limits.
-    fn render(&self, event: &Event, format: Format) -> Result<Parcel, Vec<Violation>>;
+    pub schema: &'static str,
+    /// A valid message of the kind, as a structured `CloudEvent`.
+    pub example: &'static str,
+    pub direction: Direction,
+    /// What a receiver may get; the first where its configuration does not say otherwise.
+    pub formats: &'static [Format],
+    /// The business domain within which one citizen's messages to one receiver keep their order. `None`:
+    /// nothing holds this kind back.
+    pub ordering_domain: Option<&'static str>,
+    /// What a schema cannot say. Pointers begin with `/data`.
+    pub check: fn(&Event, &mut Findings),
+    /// What it says of the case of the message that it answers by `correlationid`.
+    pub says: fn(&Event) -> Option<CaseState>,
+}
 
-    fn id(&self) -> KindId {
-        KindId::new(self.name(), self.version())
+impl Kind {
+    pub fn id(&self) -> KindId {
+        KindId::new(self.name, self.version)
+    }
+
+    /// The kind's rules over a message that passed its schema. `now` is the time of receipt.
+    pub fn check(&self, event: &Event, now: Timestamp) -> Vec<Violation> {
+        let mut findings = Findings::new(now);
+        (self.check)(event, &mut findings);
+        findings.finish()
+    }
+
+    /// The format of a receiver that asks for none.
+    pub fn format(&self) -> Format {
+        self.formats[0]
+    }
+
+    /// The finished parcel, already re-read and compared with `event` and the receiver's limits.
+    ///
+    /// # Errors
+    /// A format that the kind does not have, or everything that does not fit it.
+    pub fn render(&self, event: &Event, format: Format) -> Result<Parcel, Vec<Violation>> {
+        if !self.formats.contains(&format) {
+            return Err(formats::not_offered(format));
+        }
+        formats::render(event, format)
     }
 }
 
-/// What the gateway needs to know of a message's content.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Facts {
-    /// The citizen it is about.
-    pub citizen: Option<Cpr>,
-    /// The business domain within which one citizen's messages keep their order. `None`: nothing holds this
-    /// kind back (complaints).
-    pub ordering_domain: Option<&'static str>,
+/// Between whom a kind goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// From an a-kasse to a jobcenter.
+    ToJobcenter,
+    /// From a jobcenter to an a-kasse.
+    ToAkasse,
+    /// From either to the other.
+    BothWays,
+}
+
+impl Direction {
+    pub fn allows(self, from: PartyKind, to: PartyKind) -> bool {
+        match (from, to) {
+            (PartyKind::Akasse, PartyKind::Jobcenter) => self != Self::ToAkasse,
+            (PartyKind::Jobcenter, PartyKind::Akasse) => self != Self::ToJobcenter,
+            _ => false,
+        }
+    }
+
+    /// As people read it.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::ToJobcenter => "a-kasse to jobcenter",
+            Self::ToAkasse => "jobcenter to a-kasse",
+            Self::BothWays => "between a-kasse and jobcenter, both ways",
+        }
+    }
 }
 
 /// Every kind the gateway knows.
-pub const KINDS: &[&dyn MessageKind] = &[&recommendation::KIND, &complaint::KIND, &job_order::KIND];
+pub static KINDS: &[&Kind] = &[&recommendation::KIND, &complaint::KIND, &job_order::KIND];
 
 /// The kind of that name and version.
-pub fn find(id: &KindId) -> Option<&'static dyn MessageKind> {
-    KINDS.iter().copied().find(|k| k.name() == id.name && k.version() == id.version)
+pub fn find(id: &KindId) -> Option<&'static Kind> {
+    KINDS.iter().copied().find(|k| k.name == id.name && k.version == id.version)
 }
 
 #[cfg(test)]
@@ -66,13 +117,13 @@ mod tests {
 
     use super::*;
     use crate::{
-        codec::Limits,
+        codec::{Limits, Raw, Transport, decode},
         intake::{Rules, examine},
         tools::generate,
     };
 
     /// Every example of a kind: file name without its ending, and the structured `CloudEvent`.
-    fn examples(kind: &dyn MessageKind) -> Vec<(String, serde_json::Value)> {
+    fn examples(kind: &Kind) -> Vec<(String, serde_json::Value)> {
         let folder = format!("schemas/examples/{}", kind.id());
         let files = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(&folder)).unwrap();
         let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
@@ -88,7 +139,7 @@ mod tests {
     #[test]
     fn a_valid_example_passes_its_rules_and_every_format_of_its_kind() {
         for kind in KINDS {
-            let examples = examples(*kind);
+            let examples = examples(kind);
             let valid: Vec<_> = examples.iter().filter(|(name, _)| name.starts_with("valid-")).collect();
             assert!(valid.len() >= 3, "{} has too few valid examples", kind.id());
             for (name, value) in valid {
@@ -96,7 +147,7 @@ mod tests {
                 let event = testing::event(value);
                 let violations = kind.check(&event, testing::soon_after(&event));
                 assert!(!violations.iter().any(Violation::is_error), "{name}: {violations:?}");
-                for format in [kind.format(), Format::Cloudevents] {
+                for format in kind.formats.iter().copied() {
                     assert!(kind.render(&event, format).is_ok(), "{name}: {:?}", kind.render(&event, format));
                 }
             }
@@ -107,7 +158,7 @@ mod tests {
     fn an_invalid_example_has_exactly_the_violations_beside_it() {
         let rules = Rules::compile_kinds();
         for kind in KINDS {
-            let examples = examples(*kind);
+            let examples = examples(kind);
             let invalid: Vec<_> = examples.iter().filter(|(name, _)| name.starts_with("invalid-")).collect();
             assert!(invalid.len() >= 8, "{} has too few invalid examples", kind.id());
             for (name, value) in invalid {
@@ -121,6 +172,37 @@ mod tests {
                 let expected = fs::read_to_string(beside).unwrap();
                 assert_eq!(found, expected.lines().collect::<Vec<_>>(), "{name}");
             }
+        }
+    }
+
+    #[test]
+    fn every_valid_example_goes_to_xml_and_back_unchanged() {
+        for kind in KINDS {
+            let compiled = crate::codec::Schema::compile(kind.schema).unwrap();
+            for (name, value) in examples(kind).iter().filter(|(name, _)| name.starts_with("valid-")) {
+                let event = testing::event(value);
+                let xml = kind.render(&event, Format::Kombit).unwrap().body;
+                let raw = Raw { body: &xml, content_type: None, headers: &[], transport: Transport::File };
+                let again = decode(&raw, &Limits::default(), &|_| Some(compiled.document())).unwrap().event;
+                assert_eq!(again, event, "{} {name}", kind.id());
+            }
+        }
+    }
+
+    #[test]
+    fn a_kinds_example_is_one_of_its_valid_examples_and_can_be_told_of_others() {
+        let now: Timestamp = testing::NOW.parse().unwrap();
+        for kind in KINDS {
+            let example: serde_json::Value = serde_json::from_str(kind.example).unwrap();
+            let found = examples(kind)
+                .into_iter()
+                .any(|(name, value)| name.starts_with("valid-") && value == example);
+            assert!(found, "{}", kind.id());
+            let told = testing::generated(kind.name, 5);
+            assert_eq!(testing::schema_violations(&told), [] as [String; 0], "{}", kind.id());
+            let event = testing::event(&told);
+            let errors: Vec<_> = kind.check(&event, now).into_iter().filter(Violation::is_error).collect();
+            assert_eq!(errors, [], "{}", kind.id());
         }
     }
 
@@ -160,7 +242,7 @@ mod tests {
             let value = testing::generated(name, 11);
             let (event, again) = (testing::event(&value), testing::event(&value));
             let kind = find(&event.envelope.kind).unwrap();
-            for format in [kind.format(), Format::Cloudevents] {
+            for format in kind.formats.iter().copied() {
                 assert_eq!(kind.render(&event, format), kind.render(&again, format));
             }
         }
@@ -172,7 +254,7 @@ mod tests {
             let event = testing::event(&testing::generated(name, 1));
             let kind = find(&event.envelope.kind).unwrap();
             for format in Format::ALL {
-                let offered = format == kind.format() || format == Format::Cloudevents;
+                let offered = kind.formats.contains(&format);
                 assert_eq!(kind.render(&event, format).is_ok(), offered, "{name} {format}");
             }
         }
@@ -195,7 +277,7 @@ mod tests {
     fn every_value_in_a_schema_is_explained_and_bounded() {
         for kind in KINDS {
             let mut found = Vec::new();
-            parts(&kind.id().to_string(), &serde_json::from_str(kind.schema()).unwrap(), &mut found);
+            parts(&kind.id().to_string(), &serde_json::from_str(kind.schema).unwrap(), &mut found);
             for (place, part) in found {
                 let has = |keyword: &str| part.get(keyword).is_some();
                 let bounded = match part["type"].as_str() {

@@ -3,23 +3,27 @@
 //! The content is what the agreements list (Norddjurs agreement, "Oplysninger til indstilling"), with the
 //! attestation that the citizen was guided beforehand and the state of the Jobnet CV and the job log.
 
-use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{
-    Facts, MessageKind,
+    Direction, Kind,
     people::{Address, Citizen, Contact},
     rules::{self, Findings},
 };
-use crate::{
-    domain::{Event, Format, Parcel, Severity, Violation, party::PartyKind},
-    formats,
+use crate::domain::{Event, Format, Severity};
+
+pub static KIND: Kind = Kind {
+    name: "recommendation",
+    version: 1,
+    title: "Recommendation of an offer (indstilling om tilbud)",
+    schema: include_str!("../../schemas/recommendation.v1.json"),
+    example: include_str!("../../schemas/examples/recommendation.v1/valid-course.json"),
+    direction: Direction::ToJobcenter,
+    formats: &[Format::Beskedmodul, Format::Cloudevents, Format::Kombit],
+    ordering_domain: Some("recommendation"),
+    check,
+    says: |_| None,
 };
-
-pub const KIND: Recommendation = Recommendation;
-
-#[derive(Debug, Clone, Copy)]
-pub struct Recommendation;
 
 /// The data, borrowed from the event.
 #[derive(Debug, Deserialize)]
@@ -132,56 +136,10 @@ pub struct Motivation<'e> {
     pub change_of_line_of_business: Option<&'e str>,
 }
 
-impl MessageKind for Recommendation {
-    fn name(&self) -> &'static str {
-        "recommendation"
-    }
-
-    fn version(&self) -> u16 {
-        1
-    }
-
-    fn title(&self) -> &'static str {
-        "Recommendation of an offer (indstilling om tilbud)"
-    }
-
-    fn schema(&self) -> &'static str {
-        include_str!("../../schemas/recommendation.v1.json")
-    }
-
-    fn direction(&self) -> (PartyKind, PartyKind) {
-        (PartyKind::Akasse, PartyKind::Jobcenter)
-    }
-
-    fn format(&self) -> Format {
-        Format::Beskedmodul
-    }
-
-    fn check(&self, event: &Event, now: Timestamp) -> Vec<Violation> {
-        let mut findings = Findings::new(now);
-        match rules::read::<Data<'_>>(event) {
-            Ok(data) => check(&data, event, &mut findings),
-            Err(violation) => findings.push(*violation),
-        }
-        findings.finish()
-    }
-
-    fn facts(&self, event: &Event) -> Facts {
-        Facts { citizen: rules::citizen(event), ordering_domain: Some("recommendation") }
-    }
-
-    fn render(&self, event: &Event, format: Format) -> Result<Parcel, Vec<Violation>> {
-        match format {
-            Format::Beskedmodul => formats::beskedmodul::render(event),
-            Format::Cloudevents => formats::cloudevents::render(event),
-            Format::Jobag | Format::Klagesag => Err(formats::not_offered(format)),
-        }
-    }
-}
-
-fn check(data: &Data<'_>, event: &Event, findings: &mut Findings) {
+fn check(event: &Event, findings: &mut Findings) {
+    let Some(data) = findings.read::<Data<'_>>(event) else { return };
     findings.cpr("/data/citizen/cpr", data.citizen.cpr);
-    check_preconditions(data, findings);
+    check_preconditions(&data, findings);
     check_period(&data.offer, event, findings);
     check_hours(&data.offer, findings);
     check_course(&data.offer, findings);

@@ -25,6 +25,11 @@ impl Findings {
         Self { today: day_of(now), found: Vec::new() }
     }
 
+    /// The data as the kind's type; where it cannot be read, that is what was found.
+    pub fn read<'e, T: Deserialize<'e>>(&mut self, event: &'e Event) -> Option<T> {
+        read(event).map_err(|violation| self.push(*violation)).ok()
+    }
+
     pub fn push(&mut self, violation: Violation) {
         self.found.push(violation);
     }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, path::Path, sync::LazyLock};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::KINDS;
+use super::{Direction, KINDS};
 use crate::{
     domain::{Envelope, Event},
     tools::generate,
@@ -17,7 +17,11 @@ pub(crate) const NOW: &str = "2026-11-02T09:15:00Z";
 /// A generated message of that kind.
 pub(crate) fn generated(kind: &str, seed: u64) -> Value {
     let time = NOW.parse().unwrap();
-    generate::event(kind, seed, &format!("m-{seed}"), "urn:dk:akasse:3f", "urn:dk:jobcenter:0101", time)
+    let (mut from, mut to) = ("urn:dk:akasse:3f", "urn:dk:jobcenter:0101");
+    if KINDS.iter().any(|known| known.name == kind && known.direction == Direction::ToAkasse) {
+        std::mem::swap(&mut from, &mut to);
+    }
+    generate::event(kind, seed, &format!("m-{seed}"), from, to, time)
 }
 
 /// A structured `CloudEvent` as an event.
@@ -99,7 +103,7 @@ pub(crate) fn lines(found: impl Iterator<Item = String>) -> Vec<String> {
 pub(crate) fn schema_violations(value: &Value) -> Vec<String> {
     use jsonschema::error::ValidationErrorKind as Kind;
     static VALIDATORS: LazyLock<BTreeMap<String, jsonschema::Validator>> = LazyLock::new(|| {
-        let compiled = KINDS.iter().map(|kind| (kind.id().event_type(), validator(kind.schema())));
+        let compiled = KINDS.iter().map(|kind| (kind.id().event_type(), validator(kind.schema)));
         compiled.collect()
     });
     let validator = &VALIDATORS[value["type"].as_str().unwrap()];

@@ -9,14 +9,15 @@ use serde_json::{Map, Value, json};
 use crate::formats::copenhagen;
 
 mod chance;
+mod example;
 
 use chance::Chance;
 
-/// A whole structured `CloudEvent` of that kind (`recommendation`, `complaint`, `job_order`): valid, and in all
-/// its optional parts chosen by the seed.
+/// A whole structured `CloudEvent` of that kind: valid. Of those in [`KINDS`] all optional parts are chosen by the
+/// seed; of the others it is the kind's example, at that time and about other people.
 ///
 /// # Panics
-/// On a kind that is not one of the three.
+/// On a kind that the gateway does not know.
 pub fn event(kind: &str, seed: u64, id: &str, source: &str, receiver: &str, time: Timestamp) -> Value {
     let mut chance = Chance::new(seed);
     let today = copenhagen().to_datetime(time).date();
@@ -24,7 +25,7 @@ pub fn event(kind: &str, seed: u64, id: &str, source: &str, receiver: &str, time
         "recommendation" => recommendation(&mut chance, today),
         "complaint" => complaint(&mut chance, today),
         "job_order" => job_order(&mut chance, today),
-        other => panic!("no messages of the kind {other:?} are generated"),
+        other => example::data(other, &mut chance, time),
     };
     let offset = copenhagen().to_offset(time);
     let mut event = json!({
@@ -43,7 +44,7 @@ pub fn event(kind: &str, seed: u64, id: &str, source: &str, receiver: &str, time
     event
 }
 
-/// The kinds that [`event`] makes.
+/// The kinds whose messages [`event`] makes of many parts.
 pub const KINDS: [&str; 3] = ["recommendation", "complaint", "job_order"];
 
 const GIVEN: [&str; 12] = [
@@ -286,9 +287,13 @@ fn citizen(chance: &mut Chance, today: Date) -> Value {
 
 /// A number that was never issued: of someone 18 to 66 years old, not born on 1 January, failing modulus 11.
 fn cpr(chance: &mut Chance, today: Date) -> String {
-    const WEIGHTS: [u64; 10] = [4, 3, 2, 7, 6, 5, 4, 3, 2, 1];
     let days = 18 * 366 + chance.below(48 * 365);
-    let mut born = earlier(today, days);
+    never_issued(chance, earlier(today, days))
+}
+
+/// A number that was never issued, of someone born that day, or the next after a 1 January.
+fn never_issued(chance: &mut Chance, mut born: Date) -> String {
+    const WEIGHTS: [u64; 10] = [4, 3, 2, 7, 6, 5, 4, 3, 2, 1];
     if (born.month(), born.day()) == (1, 1) {
         born = later(born, 1);
     }

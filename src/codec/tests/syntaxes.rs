@@ -153,9 +153,47 @@ fn the_example_in_kombits_envelope_is_a_complaint() {
 }
 
 #[test]
-fn an_event_without_a_place_in_kombits_envelope_is_not_written() {
-    let event = structured_json(|body| body["subject"] = json!("sag 1")).unwrap().event;
-    assert_eq!(kombit::write(&event), Err(kombit::NotKombit::Attribute("subject")));
+fn what_a_message_is_about_travels_in_kombits_envelope() {
+    let event = structured_json(|body| {
+        body["subject"] = json!("sag & 1");
+        body["agreement"] = json!("norddjurs-2024");
+        body["causationid"] = json!("c-1");
+    });
+    let event = event.unwrap().event;
+    let written = kombit::write(&event).unwrap();
+    assert_eq!(kombit::differs(&written, &event), None);
+    assert_eq!(decode_kombit(&written).unwrap().event.envelope, event.envelope);
+    for (from, to, rule) in [
+        ("urn:dk:kassebro:subject", "urn:dk:other", "kombit.element"),
+        ("urn:dk:kassebro:subject", "urn:dk:kassebro:agreement", "kombit.repeated"),
+        ("<k:ObjektType>", "<k:ObjektRolle>x</k:ObjektRolle><k:ObjektType>", "kombit.element"),
+    ] {
+        let refused = decode_kombit(&written.replacen(from, to, 1)).unwrap_err();
+        let place = "/Haendelsesbesked/Beskedkuvert/Filtreringsdata/RelateretObjekt";
+        assert_eq!(rules(&refused), [(rule, place)], "{to}");
+    }
+}
+
+#[test]
+fn a_written_envelope_that_says_something_else_is_noticed() {
+    let event = structured_json(|body| {
+        body["subject"] = json!("sag 1");
+        body["data"] = json!({"reason": "r & s", "count": 3, "points": [{"text": "a"}, {"text": "b"}]});
+    });
+    let event = event.unwrap().event;
+    let written = kombit::write(&event).unwrap();
+    assert_eq!(kombit::differs(&written, &event), None);
+    for (from, to, pointer) in [
+        ("sag 1", "sag 2", "/subject"),
+        ("r &amp; s", "r &amp; t", "/data/reason"),
+        ("<count>3</count>", "<count>4</count>", "/data/count"),
+        ("<points><text>b</text></points>", "", "/data/points/1"),
+        ("<text>a</text>", "<text>c</text>", "/data/points/0/text"),
+        ("<count>3</count>", "<count>3</count><more/>", "/data/points/0"),
+    ] {
+        assert!(written.contains(from), "{from} in {written}");
+        assert_eq!(kombit::differs(&written.replacen(from, to, 1), &event).as_deref(), Some(pointer), "{to}");
+    }
 }
 
 fn any_data() -> impl Strategy<Value = Value> {

@@ -59,9 +59,9 @@ fn every_rule_is_found_at_its_place() {
 #[test]
 fn a_citizens_recommendations_keep_their_order() {
     let event = testing::event(&testing::generated("recommendation", 3));
-    let facts = KIND.facts(&event);
-    assert_eq!(facts.ordering_domain, Some("recommendation"));
-    assert_eq!(facts.citizen.unwrap().digits(), event.data["citizen"]["cpr"].as_str().unwrap());
+    assert_eq!(KIND.ordering_domain, Some("recommendation"));
+    let citizen = rules::citizen(&event).unwrap();
+    assert_eq!(citizen.digits(), event.data["citizen"]["cpr"].as_str().unwrap());
 }
 
 #[test]
@@ -77,5 +77,5 @@ fn a_replacement_number_is_rendered_but_the_module_refuses_such_numbers() {
     let mut value = testing::generated("recommendation", 3);
     value["data"]["citizen"]["cpr"] = json!("6707614285");
     assert!(KIND.render(&testing::event(&value), KIND.format()).is_ok());
-    assert!(formats::refuses_replacement_cpr(KIND.format()));
+    assert!(crate::formats::refuses_replacement_cpr(KIND.format()));
 }
