@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::DeliveryId;
+
 /// Where a matter stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -39,6 +41,27 @@ pub enum CaseStep {
     Late,
     /// It says something else than the final state: kept and shown, and for a person to look at.
     Contradicts,
+}
+
+/// What a return message says of the message it answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    pub state: CaseState,
+    /// Its receiver has it and takes it, or will not have it.
+    pub takes: bool,
+    /// The delivery that is meant, where it is named.
+    pub delivery: Option<DeliveryId>,
+    /// The receiver's own receipt id.
+    pub receipt: Option<String>,
+    /// Why it is not taken, in the receiver's words; no person's data.
+    pub reason: Option<String>,
+}
+
+/// Who decides upon a message has it.
+impl From<CaseState> for Said {
+    fn from(state: CaseState) -> Self {
+        Self { state, takes: true, delivery: None, receipt: None, reason: None }
+    }
 }
 
 impl CaseState {
@@ -84,6 +107,14 @@ impl CaseState {
             Self::Granted => 2,
             Self::ActivityCreated => 3,
             Self::Refused | Self::Published | Self::Closed => 4,
+        }
+    }
+
+    /// The state after a step from `now`.
+    pub fn after(now: Option<Self>, said: Self) -> (CaseStep, Self) {
+        match (Self::step(now, said), now) {
+            (CaseStep::Moved, _) | (_, None) => (CaseStep::Moved, said),
+            (step, Some(now)) => (step, now),
         }
     }
 

@@ -123,6 +123,7 @@ fn judge(
     match owed {
         Some(deliveries) if !violations.iter().any(Violation::is_error) => {
             Admission::Accepted(Box::new(Accepted {
+                reply: rules.kinds.get(&envelope.kind).and_then(|compiled| (compiled.kind.says)(&event)),
                 arrived,
                 hash: codec::canonical_hash(&event),
                 agreement: under.agreement().map(|a| a.id.clone()),

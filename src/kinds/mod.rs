@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 
 use crate::{
-    domain::{Event, Format, KindId, Parcel, Violation, case::CaseState, party::PartyKind},
+    domain::{Event, Format, KindId, Parcel, Violation, case::Said, party::PartyKind},
     formats,
 };
 use rules::Findings;
@@ -41,7 +41,7 @@ pub struct Kind {
     /// What a schema cannot say. Pointers begin with `/data`.
     pub check: fn(&Event, &mut Findings),
     /// What it says of the case of the message that it answers by `correlationid`.
-    pub says: fn(&Event) -> Option<CaseState>,
+    pub says: fn(&Event) -> Option<Said>,
 }
 
 impl Kind {

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::domain::{
-    Answer, Envelope, Fault, HoldReason, Parcel, ReceiptId, Violation, answer::Subscription, sla::Clocked,
+    Answer, Envelope, Fault, HoldReason, Parcel, ReceiptId, Violation, answer::Subscription, case::Said,
+    sla::Clocked,
 };
 
 /// How a message came in.
@@ -59,6 +60,8 @@ pub struct Accepted {
     pub answers: Subscription,
     /// At most 255.
     pub deliveries: Vec<NewDelivery>,
+    /// What it says of the message it answers.
+    pub reply: Option<Said>,
 }
 
 /// One delivery an accepted message owes.

@@ -28,6 +28,7 @@ mod intake;
 mod nodes;
 mod operations;
 mod promises;
+mod replies;
 
 /// Opens the same store each time it is called; the one before must have been dropped.
 pub(super) type Open = Box<dyn Fn() -> Arc<dyn Store> + Send + Sync>;
@@ -95,6 +96,15 @@ macro_rules! conforms {
                 a_waived_promise_is_neither_met_nor_breached_whatever_comes
                 a_waived_promise_hides_no_refusal_on_the_way
                 what_is_met_or_ended_is_not_waived
+            }
+            replies {
+                a_reply_moves_the_state_of_what_it_answers
+                a_late_or_contradictory_reply_is_kept_and_changes_nothing
+                only_the_receiver_of_a_message_answers_it
+                a_reply_is_a_receipt_of_the_delivery
+                a_refusal_ends_the_delivery_and_lets_the_next_go
+                a_reply_finds_the_delivery_it_names_and_no_other
+                a_reply_is_answered_in_the_batch_of_what_it_answers
             }
             alerts {
                 a_condition_opens_one_alert_and_its_absence_resolves_it
@@ -235,6 +245,7 @@ impl Office {
             traceparent: None,
         };
         Accepted {
+            reply: None,
             arrived,
             envelope,
             hash: [7; 32],

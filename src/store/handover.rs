@@ -158,6 +158,11 @@ impl Handing {
         Some(Slot { permit: Some(permit), shared: Arc::clone(shared), bytes, until })
     }
 
+    /// A bell to ring when the transaction has ended.
+    pub(super) fn ring(&mut self, bell: String) {
+        self.ring.insert(bell);
+    }
+
     /// Puts a lease in its slot, for the time after the commit.
     pub(super) fn fill(&mut self, slot: Slot, lease: Lease) {
         self.filled.push((slot, lease));

@@ -25,6 +25,7 @@ mod lease;
 mod numbers;
 mod place;
 pub mod postgres;
+mod reply;
 pub mod sqlite;
 mod told;
 pub mod views;

@@ -11,6 +11,7 @@ use super::{Conservation, LaneState, LoggedAnswer, MailboxItem, StoreError};
 use crate::domain::{
     DeliveryId, Fault, FaultCode, HoldReason, ReceiptId, Violation,
     alert::{Alert, Change, Condition},
+    case::CaseState,
 };
 
 /// One line of a list of messages.
@@ -53,6 +54,8 @@ pub struct MessageView {
     pub subject: Option<String>,
     pub agreement: Option<String>,
     pub correlation_id: Option<String>,
+    /// How the matter stands at its receiver, by what return messages said.
+    pub case: Option<CaseState>,
     /// The message that led to this one, where its sender or a person said so.
     pub causation_id: Option<String>,
     pub occurred: Option<Timestamp>,

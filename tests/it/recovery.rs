@@ -138,6 +138,7 @@ fn complaint(now: Timestamp) -> Admission {
         hold: None,
     };
     Admission::Accepted(Box::new(Accepted {
+        reply: None,
         arrived,
         envelope,
         hash: [0; 32],

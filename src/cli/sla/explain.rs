@@ -235,6 +235,7 @@ mod tests {
             subject: None,
             agreement: None,
             correlation_id: None,
+            case: None,
             causation_id: None,
             occurred: Some(at("08:00")),
             recorded: None,

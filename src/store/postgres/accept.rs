@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::{deadlines, fail::Fail, row::Read, work::Tx};
+use super::{deadlines, fail::Fail, reply, row::Read, work::Tx};
 use crate::{
     domain::{
         Answer, AnswerOutcome, HoldReason,
@@ -112,6 +112,9 @@ pub(super) async fn accept(tx: &mut Tx<'_>, batch: &[&Admission]) -> Result<Vec<
             tell_accepted(tx, message);
             while let Some(delivery) = owed.next_if(|d| std::ptr::eq(d.message, message.message)) {
                 tell_owed(tx, &delivery);
+            }
+            if let Some(said) = &message.message.reply {
+                reply::reply(tx, message.seq, message.message, said).await?;
             }
             *verdict = Some(Verdict::Accepted(told::first_answer(message.message)));
         } else if let Some(((_, message), seq)) = invalid.next_if(|((at, _), _)| *at == place) {

@@ -10,8 +10,11 @@ use super::{
 use crate::store::{Mode, StoreError};
 
 /// Every migration, oldest first; its place is its version.
-const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/0001_tables.sql"), include_str!("migrations/0002_hands.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_tables.sql"),
+    include_str!("migrations/0002_hands.sql"),
+    include_str!("migrations/0003_case.sql"),
+];
 
 /// The version this program brings a database to.
 pub(super) fn known() -> i32 {

@@ -39,6 +39,7 @@ mod logs;
 mod migrate;
 mod reader;
 mod replay;
+mod reply;
 mod row;
 mod session;
 mod settle;

@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, sync::Arc};
 use jiff::Timestamp;
 
 use super::{
-    accept, alerts, commands, deadlines, fail::Fail, hand, lease, logs::Logs, replay, session::Session,
-    settle,
+    accept, alerts, commands, deadlines, fail::Fail, hand, lease, logs::Logs, replay, reply,
+    session::Session, settle,
 };
 use crate::{
     domain::{
@@ -149,6 +149,12 @@ async fn lock_keys(tx: &Tx<'_>, asks: &[&Ask]) -> Result<(), Fail> {
             _ => {}
         }
     }
+    let batches = asks.iter().filter_map(|ask| match ask {
+        Ask::Accept(batch) => Some(batch),
+        _ => None,
+    });
+    let answered = reply::keys(tx, batches.flat_map(|batch| batch.iter())).await?;
+    keys.extend(answered.into_iter().map(|key| locks.key(key)));
     if !commanded.is_empty() {
         keys.extend(commands::keys(tx, &commanded).await?.into_iter().map(|key| locks.key(key)));
     }

@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
 use super::{
-    deadlines,
+    deadlines, reply,
     row::{DEADLINES, Read, delivery_id, delivery_seq, kept, us},
     writer::Tx,
 };
@@ -51,6 +51,9 @@ fn accept_one(tx: &mut Tx<'_, '_>, message: &Accepted) -> rusqlite::Result<Verdi
     }
     for (ordinal, delivery) in (1..=u8::MAX).zip(&message.deliveries) {
         owe(tx, message, delivery_seq(seq, ordinal), delivery)?;
+    }
+    if let Some(said) = &message.reply {
+        reply::reply(tx, seq, message, said)?;
     }
     Ok(Verdict::Accepted(told::first_answer(message)))
 }

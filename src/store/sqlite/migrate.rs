@@ -5,8 +5,11 @@ use rusqlite::Connection;
 use super::{Mode, StoreError, unusable};
 
 /// Every migration, oldest first; its place is its version. One transaction each.
-const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/0001_tables.sql"), include_str!("migrations/0002_astray_waived_rounds.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_tables.sql"),
+    include_str!("migrations/0002_astray_waived_rounds.sql"),
+    include_str!("migrations/0003_case.sql"),
+];
 
 /// The version this program brings a store to.
 pub(super) fn known() -> i64 {

@@ -35,6 +35,7 @@ mod lock;
 mod migrate;
 mod reader;
 mod replay;
+mod reply;
 mod reserve;
 mod row;
 mod settle;

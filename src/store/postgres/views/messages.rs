@@ -10,7 +10,7 @@ use super::{
     row, rows,
 };
 use crate::{
-    domain::ReceiptId,
+    domain::{ReceiptId, case::CaseState},
     store::{
         numbers::delivery_id,
         parse_json,
@@ -150,6 +150,7 @@ fn view(row: &Row) -> Result<MessageView, Fail> {
         subject: row.value("subject")?,
         agreement: row.value("agreement")?,
         correlation_id: row.value("correlation")?,
+        case: row.value::<Option<String>>("case_state")?.as_deref().and_then(CaseState::from_name),
         causation_id: row.value("causation")?,
         occurred: row.instant_or_none("occurred_at")?,
         recorded: row.instant_or_none("recorded_at")?,

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 use super::deliveries::{select_deliveries, select_promises};
 use crate::{
-    domain::ReceiptId,
+    domain::{ReceiptId, case::CaseState},
     store::{
         parse_json,
         sqlite::row::{Read, delivery_id, us},
@@ -131,6 +131,7 @@ pub(super) fn message(
                 subject: row.get("subject")?,
                 agreement: row.get("agreement")?,
                 correlation_id: row.get("correlation")?,
+                case: row.get::<_, Option<String>>("case_state")?.as_deref().and_then(CaseState::from_name),
                 causation_id: row.get("causation")?,
                 occurred: row.instant_or_none("occurred_at")?,
                 recorded: row.instant_or_none("recorded_at")?,
