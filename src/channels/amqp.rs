@@ -12,7 +12,7 @@ use super::{
 use crate::{
     amqp_client::{Broker, Tls},
     amqp_uri::AmqpUri,
-    domain::{Fault, FaultCode, Outcome, attempt::Proof},
+    domain::{Fault, FaultCode, Outcome, attempt::Proof, message::TYPE_PREFIX},
     units,
 };
 
@@ -37,7 +37,12 @@ pub struct Config {
     pub password_file: Option<PathBuf>,
     /// The exchange; empty for the default one, whose routing keys are names of queues.
     pub exchange: String,
+    /// `{kind}` in it stands for the message's kind, e.g. `complaint`.
     pub routing_key: String,
+    /// Whether the promise waits for the receiver's business receipt. `false` where the queue is the receiver's own:
+    /// then it has what the broker has confirmed.
+    #[serde(default = "yes")]
+    pub receipt_follows: bool,
     /// For connection and handshake; twice as long may pass before anything is sent.
     #[serde(default = "connect_timeout", with = "units::duration")]
     pub connect_timeout: Duration,
@@ -56,6 +61,10 @@ pub struct Config {
     pub client_key: Option<PathBuf>,
 }
 
+fn yes() -> bool {
+    true
+}
+
 fn connect_timeout() -> Duration {
     Duration::from_secs(5)
 }
@@ -69,6 +78,7 @@ pub struct Amqp {
     publisher: Publisher,
     exchange: String,
     routing_key: String,
+    receipt_follows: bool,
     shown: String,
 }
 
@@ -100,6 +110,7 @@ impl Amqp {
             publisher: Publisher::new(&format!("kassebro to {name}"), &settings),
             exchange: config.exchange.clone(),
             routing_key: config.routing_key.clone(),
+            receipt_follows: config.receipt_follows,
             shown: config.url.to_string(),
         })
     }
@@ -107,7 +118,7 @@ impl Amqp {
     fn letter(&self, consignment: &Consignment) -> Letter {
         Letter {
             exchange: self.exchange.clone(),
-            routing_key: self.routing_key.clone(),
+            routing_key: self.routing_key.replace("{kind}", kind_of(&consignment.event_type)),
             message_id: consignment.delivery.to_string(),
             content_type: consignment.parcel.content_type.to_string(),
             event_type: consignment.event_type.clone(),
@@ -136,14 +147,26 @@ impl Amqp {
     }
 }
 
+/// The kind in a `CloudEvents` type: `complaint` in `dk.kassebro.complaint.v1`.
+fn kind_of(event_type: &str) -> &str {
+    let kind = event_type.strip_prefix(TYPE_PREFIX).unwrap_or(event_type);
+    kind.rsplit_once(".v").map_or(kind, |(name, _)| name)
+}
+
 impl Channel for Amqp {
     fn send<'a>(&'a self, consignment: &'a Consignment) -> BoxFuture<'a, Outcome> {
         async {
             let fates = self.publisher.publish(&[self.letter(consignment)]).await;
             match fates.first().expect("one letter has one fate") {
-                // In the queue is not yet in the receiver's hands: its business receipt must come.
+                // In a queue is not yet in the receiver's hands, unless the queue is its own: its business receipt
+                // must come.
                 Ok(()) => {
-                    Outcome::Delivered(Proof { receipt_follows: true, in_transit: true, ..Proof::default() })
+                    let follows = self.receipt_follows;
+                    Outcome::Delivered(Proof {
+                        receipt_follows: follows,
+                        in_transit: follows,
+                        ..Proof::default()
+                    })
                 }
                 Err(why) => Outcome::fault(self.fault(why)),
             }

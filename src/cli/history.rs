@@ -64,6 +64,13 @@ pub(super) fn words(event: &EventView, receiver: &str) -> String {
         "duplicate" => {
             format!("the same message came again over {}; it was taken once", data.as_str().unwrap_or("?"))
         }
+        "reply" => reply(data),
+        "reply_to" => {
+            format!("it answers the message with the receipt {}", data["receiptId"].as_str().unwrap_or("?"))
+        }
+        "unmatched" => {
+            "it answers no message that its sender was sent; it is delivered all the same".to_owned()
+        }
         "replayed" => {
             format!("{by} had it taken again, as receipt {}", data["receipt"].as_str().unwrap_or("?"))
         }
@@ -75,6 +82,19 @@ pub(super) fn words(event: &EventView, receiver: &str) -> String {
             )
         }
         other => format!("{other} {data}"),
+    }
+}
+
+/// What a return message said of it, and what became of that.
+fn reply(data: &Value) -> String {
+    let text = |name: &str| data[name].as_str().unwrap_or("?");
+    let (says, state) = (text("says").replace('_', " "), text("state").replace('_', " "));
+    let told = format!("{} {} said \"{says}\"", text("kind"), text("messageId"));
+    match text("step") {
+        "moved" => told,
+        "repeated" => format!("{told}, as was known"),
+        "late" => format!("{told}, which came late: it stays \"{state}\""),
+        _ => format!("{told}, which contradicts what is final: it stays \"{state}\""),
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     clock,
     config::Settings,
-    domain::ReceiptId,
+    domain::{ReceiptId, case::CaseState},
     gateway,
     intake::Intake,
     store::{
@@ -229,6 +229,7 @@ fn print(output: &Output, message: &MessageView, language: LanguageArg) {
         ("Agreement", or_dash(agreement.as_deref())),
         ("Caused by", or_dash(causation_id.as_deref())),
         ("State", line.state.clone()),
+        ("Case", or_dash(message.case.map(CaseState::name))),
         ("Content", format!("{} bytes, {}", message.raw_bytes, or_dash(message.content_type.as_deref()))),
     ] {
         output.line(format_args!("{name:<10} {value}"));

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 mod build;
 mod check;
+mod implied;
 mod layers;
 pub mod settings;
 
@@ -57,10 +58,7 @@ pub struct Invalid(pub Vec<Problem>);
 /// # Errors
 /// Every problem found, with file and line.
 pub fn load(file: Option<&Path>, environment: &[(String, String)]) -> Result<Settings, Invalid> {
-    let layers = layers::Layers::read(file, environment)?;
-    let settings = layers.settings()?;
-    let problems = check::check(&settings, &layers);
-    if problems.is_empty() { Ok(settings) } else { Err(Invalid(problems)) }
+    checked(&layers::Layers::read(file, environment)?)
 }
 
 /// Loads settings from text, as if it were a file of that name.
@@ -68,10 +66,18 @@ pub fn load(file: Option<&Path>, environment: &[(String, String)]) -> Result<Set
 /// # Errors
 /// As [`load`].
 pub fn from_text(name: &str, text: &str) -> Result<Settings, Invalid> {
-    let layers = layers::Layers::of(vec![(PathBuf::from(name), text.to_owned())], &[])?;
-    let settings = layers.settings()?;
-    let problems = check::check(&settings, &layers);
-    if problems.is_empty() { Ok(settings) } else { Err(Invalid(problems)) }
+    checked(&layers::Layers::of(vec![(PathBuf::from(name), text.to_owned())], &[])?)
+}
+
+fn checked(layers: &layers::Layers) -> Result<Settings, Invalid> {
+    let mut settings = layers.settings()?;
+    let problems = check::check(&settings, layers);
+    if problems.is_empty() {
+        implied::add_receivers(&mut settings);
+        Ok(settings)
+    } else {
+        Err(Invalid(problems))
+    }
 }
 
 /// The environment's own overlay: what begins with `KASSEBRO__`.

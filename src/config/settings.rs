@@ -225,6 +225,19 @@ impl ReceiverCommon {
     /// What is the receiver's own; every other key is its channel's.
     const KEYS: [&str; 7] = ["name", "party", "kinds", "format", "permits", "attempt_timeout", "ambiguous"];
 
+    /// With every default, for that party.
+    pub(super) fn of(party: &str) -> Self {
+        Self {
+            name: None,
+            party: party.to_owned(),
+            kinds: vec![],
+            format: None,
+            permits: permits(),
+            attempt_timeout: attempt_timeout(),
+            ambiguous: Ambiguous::default(),
+        }
+    }
+
     pub fn name(&self) -> &str {
         self.name.as_deref().unwrap_or(&self.party)
     }

@@ -115,3 +115,20 @@ fn a_missing_file_is_an_error_that_names_it() {
     };
     assert!(problems[0].to_string().starts_with("no-such-folder/kassebro.toml: "));
 }
+
+#[test]
+fn a_party_without_a_receiver_gets_what_is_addressed_to_it_all_the_same() {
+    let text = "[amqp]\nurl = \"amqp://broker.example\"\n\n[[party]]\ncode = \"3f\"\namqp_user = \"3f\"\n\n\
+                [[party]]\ncode = \"krifa\"\napi_key_sha256 = [\"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\"]\n\n\
+                [[party]]\ncode = \"foa\"\n\n[[party]]\ncode = \"0101\"\namqp_user = \"kbh\"\n\n\
+                [[receiver]]\nname = \"kbh\"\nparty = \"0101\"\nchannel = \"mailbox\"\n";
+    let settings = from_text("site.toml", text).unwrap();
+    let found: Vec<(&str, &str)> =
+        settings.receiver.iter().map(|r| (r.common.name(), r.channel.name())).collect();
+    assert_eq!(found, [("kbh", "mailbox"), ("3f", "amqp"), ("krifa", "mailbox")]);
+    let crate::channels::ChannelConfig::Amqp(queue) = &settings.receiver[1].channel else {
+        panic!("a queue")
+    };
+    assert_eq!((queue.exchange.as_str(), queue.routing_key.as_str()), ("kassebro.answers", "3f.{kind}"));
+    assert!(!queue.receipt_follows, "what is in its own queue it has");
+}
