@@ -27,6 +27,7 @@ mod receivers;
 mod receivers_channels;
 mod receivers_faults;
 mod recovery;
+mod returns;
 mod sla;
 mod sla_alerts;
 mod stops;

@@ -2,10 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "what is unwrapped is the test's own set-up")]
 
+mod configuration;
 mod fund;
 mod inbox;
 
-use std::{fmt::Write, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use kassebro::{
     intake::topology::{QueueType, Topology},
@@ -16,7 +17,6 @@ use kassebro::{
 };
 use lapin::{Connection, ConnectionProperties};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use super::{
     broker::{Broker, NodeAddress, Rights},
@@ -24,10 +24,10 @@ use super::{
     eventually::eventually,
     gateway::{Gateway, Setup},
     http,
-    kept::{Kept, Message, hex},
+    kept::{Kept, Message},
     session::QueueKind,
 };
-pub(crate) use fund::{FUND, Fund, OTHER, body, event, headers, messages};
+pub(crate) use fund::{FUND, Fund, JOBCENTER, OTHER, body, event, event_back, headers, messages};
 pub(crate) use inbox::Served;
 
 /// For what takes a moment, also on a busy machine.
@@ -45,6 +45,7 @@ pub(crate) struct Plan {
     /// Added to the broker's address: `?heartbeat=2`.
     query: &'static str,
     tls: Option<Login>,
+    both_ways: bool,
 }
 
 /// How the gateway says over TLS who it is.
@@ -66,7 +67,14 @@ impl Plan {
             broker_at: None,
             query: "",
             tls: None,
+            both_ways: false,
         }
+    }
+
+    /// The jobcenter sends over RabbitMQ too.
+    pub(crate) fn both_ways(mut self) -> Self {
+        self.both_ways = true;
+        self
     }
 
     /// On a node of the test's own.
@@ -136,7 +144,12 @@ impl Plan {
             Some(node) => Broker::fresh_on(node).await,
             None => Broker::fresh().await,
         };
-        apply_topology(&broker, self.kind).await;
+        let codes: &[&str] = if self.both_ways { &[FUND, OTHER, JOBCENTER] } else { &[FUND, OTHER] };
+        apply_topology(&broker, self.kind, codes).await;
+        let jobcenter = match self.both_ways {
+            true => Some(Fund::new(&mut broker, JOBCENTER).await),
+            false => None,
+        };
         let (fund, other) = (Fund::new(&mut broker, FUND).await, Fund::new(&mut broker, OTHER).await);
         let inbox = Served::start().await;
         let url = self.url.as_ref().unwrap_or(&inbox.url);
@@ -152,8 +165,11 @@ impl Plan {
             environment.push((format!("KASSEBRO__AMQP__{name}"), file.to_str().unwrap().to_owned()));
         }
         environment.extend(self.environment);
-        let plan = Configured { text: configuration(&uri, url, [&fund, &other]), environment };
-        Scene { gateway: plan.setup().start_unready(), inbox, fund, other, broker, plan }
+        let plan = Configured {
+            text: configuration::text(&uri, url, [&fund, &other], jobcenter.as_ref()),
+            environment,
+        };
+        Scene { gateway: plan.setup().start_unready(), inbox, fund, other, jobcenter, broker, plan }
     }
 }
 
@@ -196,80 +212,27 @@ fn through(uri: &str, proxy: SocketAddr) -> String {
 }
 
 /// Exchanges, queues and bindings, as `kassebro topology apply` declares them.
-async fn apply_topology(broker: &Broker, kind: QueueKind) {
-    let topology = topology(match kind {
+async fn apply_topology(broker: &Broker, kind: QueueKind, codes: &[&str]) {
+    let queue_type = match kind {
         QueueKind::Quorum => QueueType::Quorum,
         QueueKind::Classic => QueueType::Classic,
-    });
+    };
+    let topology = topology(queue_type, codes);
     let connection = Connection::connect(&broker.uri(), ConnectionProperties::default()).await.unwrap();
     topology.apply(&connection).await.unwrap();
     connection.close(200, "done".into()).await.unwrap();
 }
 
-fn topology(queue_type: QueueType) -> Topology {
+fn topology(queue_type: QueueType, codes: &[&str]) -> Topology {
     Topology {
         exchange_in: "kassebro.messages".into(),
         exchange_answers: "kassebro.answers".into(),
         queue_type,
-        queues: [FUND, OTHER]
-            .map(|code| (code.to_owned(), format!("kassebro.in.{code}"), format!("kassebro.out.{code}")))
-            .into(),
+        queues: codes
+            .iter()
+            .map(|code| ((*code).to_owned(), format!("kassebro.in.{code}"), format!("kassebro.out.{code}")))
+            .collect(),
     }
-}
-
-fn configuration(uri: &str, url: &str, funds: [&Fund; 2]) -> String {
-    let mut text = format!(
-        r#"
-[amqp]
-url = "{uri}"
-connect_timeout = "5s"
-confirm_timeout = "10s"
-
-[retry]
-first = "200ms"
-longest = "1s"
-
-[circuit]
-probe_first = "200ms"
-probe_longest = "1s"
-
-[stop]
-grace = "10s"
-
-[[party]]
-code = "0101"
-
-[[receiver]]
-party = "0101"
-channel = "http"
-url = "{url}"
-connect_timeout = "2s"
-first_byte_timeout = "3s"
-total_timeout = "5s"
-attempt_timeout = "8s"
-"#
-    );
-    for fund in funds {
-        let hash = hex(&Sha256::digest(fund.key()));
-        write!(
-            text,
-            r#"
-[[party]]
-code = "{0}"
-amqp_user = "{1}"
-api_key_sha256 = ["{hash}"]
-
-[[agreement]]
-id = "koebenhavn-{0}"
-akasse = "{0}"
-jobcenter = "0101"
-valid_from = "2020-01-01"
-"#,
-            fund.code, fund.user
-        )
-        .unwrap();
-    }
-    text
 }
 
 /// Broker, gateway and inbox. Dropping it ends all three.
@@ -278,6 +241,8 @@ pub(crate) struct Scene {
     pub(crate) inbox: Served,
     pub(crate) fund: Fund,
     pub(crate) other: Fund,
+    /// Where it sends over RabbitMQ too.
+    pub(crate) jobcenter: Option<Fund>,
     pub(crate) broker: Broker,
     plan: Configured,
 }
@@ -295,7 +260,7 @@ impl Scene {
 
     /// Applies the topology again, after something of it was deleted.
     pub(crate) async fn apply_topology(&self) {
-        apply_topology(&self.broker, QueueKind::Quorum).await;
+        apply_topology(&self.broker, QueueKind::Quorum, &[FUND, OTHER]).await;
     }
 
     /// What the program itself says is where; to be asked when the gateway is stopped.

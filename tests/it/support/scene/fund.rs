@@ -21,6 +21,8 @@ use crate::support::{
 /// The a-kasse whose messages a test is about, and another one.
 pub(crate) const FUND: &str = "3f";
 pub(crate) const OTHER: &str = "hk";
+/// The jobcenter of all of them.
+pub(crate) const JOBCENTER: &str = "0101";
 const FUND_URN: &str = "urn:dk:akasse:3f";
 const JOBCENTER_URN: &str = "urn:dk:jobcenter:0101";
 
@@ -98,6 +100,14 @@ impl Fund {
 pub(crate) fn event(kind: &str, seed: u64, id: &str) -> Value {
     static HAPPENED: LazyLock<Timestamp> = LazyLock::new(|| System.now() - SignedDuration::from_mins(1));
     generate::event(kind, seed, id, FUND_URN, JOBCENTER_URN, *HAPPENED)
+}
+
+/// The same from the jobcenter to the fund.
+pub(crate) fn event_back(kind: &str, seed: u64, id: &str) -> Value {
+    let mut event = event(kind, seed, id);
+    event["source"] = JOBCENTER_URN.into();
+    event["receiver"] = FUND_URN.into();
+    event
 }
 
 /// Its bytes.
