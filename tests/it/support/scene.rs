@@ -146,10 +146,7 @@ impl Plan {
         };
         let codes: &[&str] = if self.both_ways { &[FUND, OTHER, JOBCENTER] } else { &[FUND, OTHER] };
         apply_topology(&broker, self.kind, codes).await;
-        let jobcenter = match self.both_ways {
-            true => Some(Fund::new(&mut broker, JOBCENTER).await),
-            false => None,
-        };
+        let jobcenter = if self.both_ways { Some(Fund::new(&mut broker, JOBCENTER).await) } else { None };
         let (fund, other) = (Fund::new(&mut broker, FUND).await, Fund::new(&mut broker, OTHER).await);
         let inbox = Served::start().await;
         let url = self.url.as_ref().unwrap_or(&inbox.url);
