@@ -218,6 +218,8 @@ fn start_watch(settings: &Settings, desk: &dispatch::Desk, tasks: &Tasks) -> Res
         survey: watchers::Survey::default(),
     };
     tasks.spawn("watch", watchers::run(desk.clone(), tasks.stop().clone()));
+    let retention = config::retention(settings);
+    tasks.spawn("retention", watchers::retention::run(desk.clone(), retention, tasks.stop().clone()));
     let targets = alert_targets(settings)?;
     if let Some(target) = targets.alertmanager {
         tasks.spawn(

@@ -4,10 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::SignedDuration;
 
-use super::{
-    Settings,
-    settings::{Promise as PromiseSettings, RetryWindow},
-};
+use super::{Settings, settings::Promise as PromiseSettings};
 use crate::{
     amqp_client::{Broker, Tls},
     amqp_uri::AmqpUri,
@@ -21,6 +18,7 @@ use crate::{
     },
     intake::{KindPromise, Rules, Sender, broker::Queue, spool::Folder, topology::Topology},
     units,
+    watch::retention::Retention,
 };
 
 /// A receiver's lane and its channel.
@@ -58,6 +56,12 @@ pub fn build(settings: &Settings, generation: u64) -> Result<Built, String> {
             .map(|s| Folder { path: s.folder.clone(), party: s.party.clone() })
             .collect(),
     })
+}
+
+/// How long the store keeps what.
+pub fn retention(settings: &Settings) -> Retention {
+    let kept = |period: super::settings::Period| period.ends().map(signed);
+    Retention { content: kept(settings.retention.content), messages: kept(settings.retention.messages) }
 }
 
 /// Each party with its keys and its own receivers. A jobcenter that only fetches is a party too.
@@ -115,10 +119,7 @@ pub fn rules(settings: &Settings, generation: u64) -> Result<Rules, String> {
 fn promise(settings: &PromiseSettings) -> KindPromise {
     KindPromise {
         promise: Promise { name: "delivered".to_owned(), within: signed(settings.within) },
-        retry_window: match settings.retry_window {
-            RetryWindow::Never => None,
-            RetryWindow::After(window) => Some(signed(window)),
-        },
+        retry_window: settings.retry_window.ends().map(signed),
     }
 }
 

@@ -101,6 +101,18 @@ fn simple(settings: &Settings, check: &mut Check<'_>) {
     if settings.watch.period.is_zero() {
         check.problem("watch.period", "a period is longer than nothing");
     }
+    let (content, messages) = (settings.retention.content.ends(), settings.retention.messages.ends());
+    if messages.is_some_and(|kept| kept < settings.intake.age_max) {
+        check.problem(
+            "retention.messages",
+            "message ids are remembered as long as intake.age_max says, or a second copy would count as new",
+        );
+    }
+    if let Some(messages) = messages
+        && content.is_none_or(|content| content > messages)
+    {
+        check.problem("retention.content", "content is not kept longer than its message");
+    }
     for (key, url) in
         [("alerts.alertmanager", &settings.alerts.alertmanager), ("alerts.webhook", &settings.alerts.webhook)]
     {

@@ -10,7 +10,7 @@ mod implied;
 mod layers;
 pub mod settings;
 
-pub use build::{Built, Served, broker, build, rules, topology};
+pub use build::{Built, Served, broker, build, retention, rules, topology};
 pub use settings::Settings;
 
 /// Every setting's default, with its explanation.

@@ -29,6 +29,7 @@ pub struct Settings {
     pub alerts: Alerts,
     pub log: Log,
     pub stop: Stop,
+    pub retention: Retention,
     pub promise: BTreeMap<String, Promise>,
     #[serde(default)]
     pub party: Vec<Party>,
@@ -144,21 +145,38 @@ pub struct Stop {
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub struct Retention {
+    pub content: Period,
+    pub messages: Period,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Promise {
     #[serde(with = "units::duration")]
     pub within: Duration,
-    pub retry_window: RetryWindow,
+    pub retry_window: Period,
 }
 
-/// How long after the deadline attempts go on.
+/// A time that may have no end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub enum RetryWindow {
+pub enum Period {
     Never,
     After(Duration),
 }
 
-impl TryFrom<String> for RetryWindow {
+impl Period {
+    /// `None` where it has no end.
+    pub fn ends(self) -> Option<Duration> {
+        match self {
+            Self::Never => None,
+            Self::After(time) => Some(time),
+        }
+    }
+}
+
+impl TryFrom<String> for Period {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {

@@ -22,6 +22,7 @@ use crate::domain::{
 mod alerts;
 mod commands;
 mod deliveries;
+mod forget;
 mod handed;
 mod history;
 mod intake;
@@ -105,6 +106,13 @@ macro_rules! conforms {
                 a_refusal_ends_the_delivery_and_lets_the_next_go
                 a_reply_finds_the_delivery_it_names_and_no_other
                 a_reply_is_answered_in_the_batch_of_what_it_answers
+            }
+            forget {
+                content_is_forgotten_after_its_time_and_what_is_owed_is_kept
+                messages_are_forgotten_whole_and_their_ids_are_free
+                what_outlasted_its_time_is_forgotten_when_it_has_ended
+                numbers_are_not_given_twice_after_everything_was_forgotten
+                what_has_no_content_is_not_tried_again
             }
             alerts {
                 a_condition_opens_one_alert_and_its_absence_resolves_it

@@ -19,6 +19,7 @@ use crate::domain::{
 mod admission;
 #[cfg(test)]
 mod conformance;
+mod forget;
 pub mod handover;
 pub mod hints;
 mod lease;
@@ -31,6 +32,7 @@ mod told;
 pub mod views;
 
 pub use admission::{Accepted, Admission, Arrived, Invalid, NewDelivery, Verdict, Way};
+pub use forget::{Forget, Forgotten, Stage};
 pub use handover::HandOver;
 pub use hints::Hints;
 pub use lease::{Lease, LeaseAsk, Leased, Next, Settled, Settlement};
@@ -275,6 +277,9 @@ pub trait Store: Views + Send + Sync {
 
     /// The bells this store rings after a commit.
     fn hints(&self) -> &Hints;
+
+    /// Forgets a slice of what is older than it must be kept. What is owed is never forgotten.
+    fn forget(&self, slice: Forget) -> BoxFuture<'_, Result<Forgotten, StoreError>>;
 
     /// Whether a commit succeeds now.
     fn check(&self) -> BoxFuture<'_, Result<(), StoreError>>;

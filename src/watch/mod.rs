@@ -22,6 +22,7 @@ mod backlog;
 mod dead;
 mod lanes;
 pub mod notify;
+pub mod retention;
 mod sla;
 mod survey;
 mod watchdog;

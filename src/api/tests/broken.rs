@@ -11,9 +11,9 @@ use crate::{
         alert::{Alert, Change, Condition},
     },
     store::{
-        Admission, Command, Commanded, Conservation, Hints, InHand, LaneState, Lease, LeaseAsk, Leased,
-        LoggedAnswer, MailboxItem, Settled, Settlement, StepPassed, Store, StoreError, TakenAgain, Verdict,
-        Views,
+        Admission, Command, Commanded, Conservation, Forget, Forgotten, Hints, InHand, LaneState, Lease,
+        LeaseAsk, Leased, LoggedAnswer, MailboxItem, Settled, Settlement, StepPassed, Store, StoreError,
+        TakenAgain, Verdict, Views,
         views::{
             Astray, Backlog, DeadGroup, DeliveryView, Endangered, MessageFilter, MessageLine, MessageView,
             PromiseView, RawMessage, Which,
@@ -67,6 +67,7 @@ impl Store for Broken {
 
     as_it_is! {
         lease_due(ask: LeaseAsk) -> Leased;
+        forget(slice: Forget) -> Forgotten;
         settle(settlements: Arc<Vec<Settlement>>) -> Vec<Settled>;
         release(leases: Vec<Lease>) -> ();
         advance_deadlines(now: Timestamp, most: u32) -> Vec<StepPassed>;

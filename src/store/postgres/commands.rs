@@ -107,7 +107,7 @@ async fn target(tx: &Tx<'_>, delivery: DeliveryId) -> Result<Option<Target>, Fai
 
 async fn retry(tx: &mut Tx<'_>, target: &Target, by: &str, now: Timestamp) -> Result<Commanded, Fail> {
     let waits_its_turn = target.hold.as_deref() == Some(HoldReason::Order.name());
-    if !matches!(target.state, PENDING | DEAD) || waits_its_turn {
+    if !matches!(target.state, PENDING | DEAD) || waits_its_turn || is_forgotten(tx, target.seq).await? {
         return Ok(Commanded::NotNow);
     }
     // Its successors went on without it: it goes as soon as the one that is under way has ended.
@@ -140,6 +140,12 @@ async fn under_way(tx: &Tx<'_>, key: i64, but: i64) -> Result<bool, Fail> {
         )
         .await?;
     Ok(found.is_some())
+}
+
+/// Whether its content is not kept any more.
+async fn is_forgotten(tx: &Tx<'_>, delivery: i64) -> Result<bool, Fail> {
+    let kept = tx.session.query_opt("SELECT 1 FROM parcel WHERE seq = $1", &[&delivery]).await?;
+    Ok(kept.is_none())
 }
 
 async fn cancel(

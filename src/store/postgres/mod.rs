@@ -14,8 +14,8 @@ use jiff::Timestamp;
 use tracing::{error, warn};
 
 use super::{
-    Admission, Command, Commanded, Hints, InHand, LaneState, Lease, LeaseAsk, Leased, Mode, Settled,
-    Settlement, StepPassed, Store, StoreError, TakenAgain, Verdict, hints, told,
+    Admission, Command, Commanded, Forget, Forgotten, Hints, InHand, LaneState, Lease, LeaseAsk, Leased,
+    Mode, Settled, Settlement, StepPassed, Store, StoreError, TakenAgain, Verdict, hints, told,
 };
 use crate::{
     domain::{
@@ -31,6 +31,7 @@ mod alerts;
 mod commands;
 mod deadlines;
 mod fail;
+mod forget;
 mod hand;
 pub mod inspect;
 mod lease;
@@ -330,6 +331,10 @@ impl Store for Postgres {
         now: Timestamp,
     ) -> BoxFuture<'_, Result<(), StoreError>> {
         asked!(self, Ask::TakenAgain { first, again, how, by, now })
+    }
+
+    fn forget(&self, slice: Forget) -> BoxFuture<'_, Result<Forgotten, StoreError>> {
+        asked!(self, Ask::Forget(slice), Forgotten)
     }
 
     fn hints(&self) -> &Hints {

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use jiff::Timestamp;
 
 use super::{
-    accept, alerts, commands, deadlines, fail::Fail, hand, lease, logs::Logs, replay, reply,
+    accept, alerts, commands, deadlines, fail::Fail, forget, hand, lease, logs::Logs, replay, reply,
     session::Session, settle,
 };
 use crate::{
@@ -14,8 +14,8 @@ use crate::{
         alert::{Change, Condition},
     },
     store::{
-        Admission, Command, Commanded, InHand, LaneState, LeaseAsk, Leased, Settled, Settlement, StepPassed,
-        TakenAgain, Verdict,
+        Admission, Command, Commanded, Forget, Forgotten, InHand, LaneState, LeaseAsk, Leased, Settled,
+        Settlement, StepPassed, TakenAgain, Verdict,
     },
 };
 
@@ -60,6 +60,7 @@ pub(super) enum Ask {
         seq: i64,
     },
     Lead(String),
+    Forget(Forget),
     Take(InHand),
     PutDown([u8; 32]),
     TakenAgain {
@@ -93,6 +94,7 @@ pub(super) enum Told {
     Commanded(Commanded),
     Leads(bool),
     Before(u32),
+    Forgotten(Forgotten),
     Done,
 }
 
@@ -214,6 +216,7 @@ async fn one(tx: &mut Tx<'_>, ask: &Ask) -> Result<Told, Fail> {
         }
         Ask::SetCursor { name, seq } => done(commands::set_cursor(tx, name, *seq).await?),
         Ask::Lead(cursor) => Told::Leads(commands::lead(tx, cursor).await?),
+        Ask::Forget(slice) => Told::Forgotten(forget::forget(tx, *slice).await?),
         Ask::Take(mark) => Told::Before(hand::take(tx, mark).await?),
         Ask::PutDown(key) => done(hand::put_down(tx, key).await?),
         Ask::TakenAgain { first, again, how, by, now } => {

@@ -76,7 +76,7 @@ fn target(tx: &Tx<'_, '_>, delivery: DeliveryId) -> rusqlite::Result<Option<Targ
 
 fn retry(tx: &mut Tx<'_, '_>, target: &Target, by: &str, now: Timestamp) -> rusqlite::Result<Commanded> {
     let waits_its_turn = target.hold.as_deref() == Some(HoldReason::Order.name());
-    if !matches!(target.state, PENDING | DEAD) || waits_its_turn {
+    if !matches!(target.state, PENDING | DEAD) || waits_its_turn || is_forgotten(tx, target.seq)? {
         return Ok(Commanded::NotNow);
     }
     // Its successors went on without it: it goes as soon as the one that is under way has ended.
@@ -99,6 +99,17 @@ fn retry(tx: &mut Tx<'_, '_>, target: &Target, by: &str, now: Timestamp) -> rusq
     )?;
     deadlines::resume(tx, target.seq)?;
     told(tx, target, by, "retried", None, now)
+}
+
+/// Whether its content is not kept any more.
+fn is_forgotten(tx: &Tx<'_, '_>, delivery: i64) -> rusqlite::Result<bool> {
+    let kept = tx
+        .prepare(
+            "-- store::command kept
+             SELECT 1 FROM parcel WHERE seq = ?1",
+        )?
+        .exists([delivery])?;
+    Ok(!kept)
 }
 
 /// Whether another delivery of the key is on its way, or lies where the receiver fetches it.

@@ -12,8 +12,8 @@ use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 pub use super::Mode;
 use super::{
-    Admission, Command, Commanded, Hints, InHand, LaneState, Lease, LeaseAsk, Leased, Settled, Settlement,
-    StepPassed, Store, StoreError, TakenAgain, Verdict,
+    Admission, Command, Commanded, Forget, Forgotten, Hints, InHand, LaneState, Lease, LeaseAsk, Leased,
+    Settled, Settlement, StepPassed, Store, StoreError, TakenAgain, Verdict,
     handover::{HandOver, Lanes},
     hints,
 };
@@ -28,6 +28,7 @@ pub mod backup;
 mod checkpoint;
 mod commands;
 mod deadlines;
+mod forget;
 mod hand;
 pub mod inspect;
 mod lease;
@@ -316,6 +317,10 @@ impl Store for Sqlite {
 
     fn put_down(&self, key: [u8; 32]) -> BoxFuture<'_, Result<(), StoreError>> {
         self.write(move |tx| hand::put_down(tx, &key))
+    }
+
+    fn forget(&self, slice: Forget) -> BoxFuture<'_, Result<Forgotten, StoreError>> {
+        self.write(move |tx| forget::forget(tx, slice))
     }
 
     fn hand_over(&self, receiver: String, lease_for: SignedDuration) -> Option<HandOver> {

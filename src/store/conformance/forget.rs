@@ -1,0 +1,118 @@
+//! What the store forgets, and what it must not.
+
+use super::{Office, fault, hours};
+use crate::{
+    domain::FaultCode,
+    store::{Command, Commanded, Forget, Forgotten, Next, Stage, Verdict},
+};
+
+/// Forgets everything that came more than an hour ago, in slices of two; how many messages that were.
+async fn forget(office: &Office, what: Stage) -> u64 {
+    let (mut stage, mut count) = (what, 0);
+    loop {
+        let slice = Forget { what: stage, before: office.now - hours(1), most: 2 };
+        let Forgotten { count: more, last } = office.store().forget(slice).await.unwrap();
+        office.check().await;
+        count += more;
+        match (stage, last) {
+            (_, None) => return count,
+            (Stage::Lasting(_), Some(last)) => stage = Stage::Lasting(last),
+            _ => {}
+        }
+    }
+}
+
+async fn has_content(office: &Office, id: &str) -> bool {
+    let receipt = office.view(id).await.line.receipt_id;
+    office.store().raw(receipt).await.unwrap().is_some()
+}
+
+/// Takes messages in and delivers them, and none that waits besides.
+async fn delivered(office: &mut Office, ids: &[&str]) {
+    for id in ids {
+        office.taken(id).await;
+        let (mine, others): (Vec<_>, Vec<_>) =
+            office.lease(100).await.into_iter().partition(|lease| lease.message_id == *id);
+        office.store().release(others).await.unwrap();
+        for lease in mine {
+            office.settle(lease, Next::Delivered).await;
+        }
+    }
+}
+
+pub(super) async fn content_is_forgotten_after_its_time_and_what_is_owed_is_kept(mut office: Office) {
+    delivered(&mut office, &["one", "two", "three"]).await;
+    office.taken("owed").await;
+    office.pass(hours(2));
+    delivered(&mut office, &["young"]).await;
+    assert_eq!(forget(&office, Stage::Content).await, 3);
+    for (id, kept) in [("one", false), ("two", false), ("three", false), ("owed", true), ("young", true)] {
+        assert_eq!(has_content(&office, id).await, kept, "{id}");
+    }
+    let view = office.view("one").await;
+    assert_eq!((view.line.state.as_str(), view.raw_bytes), ("delivered", 0), "its story is kept");
+    assert!(!view.history.is_empty() && !view.promises.is_empty());
+    assert_eq!(forget(&office, Stage::Content).await, 0, "once");
+    let again = office.message("one");
+    assert!(matches!(office.accept(again).await, Verdict::Duplicate(_)), "its identity is kept");
+}
+
+pub(super) async fn messages_are_forgotten_whole_and_their_ids_are_free(mut office: Office) {
+    delivered(&mut office, &["one", "two"]).await;
+    office.taken("owed").await;
+    office.pass(hours(2));
+    delivered(&mut office, &["young"]).await;
+    assert_eq!(forget(&office, Stage::Messages).await, 2);
+    for id in ["one", "two"] {
+        assert!(office.store().message(id.into(), None, office.now).await.unwrap().is_none(), "{id}");
+    }
+    assert!(office.told("one").await.is_empty(), "nor is there an answer any more");
+    assert_eq!(office.view("owed").await.line.state, "pending");
+    let conservation = office.store().conservation().await.unwrap();
+    assert_eq!((conservation.taken, conservation.delivered, conservation.pending), (2, 1, 1));
+    let again = office.message("one");
+    assert!(matches!(office.accept(again).await, Verdict::Accepted(_)));
+}
+
+pub(super) async fn what_outlasted_its_time_is_forgotten_when_it_has_ended(mut office: Office) {
+    for id in ["first", "second"] {
+        office.taken(id).await;
+    }
+    office.pass(hours(2));
+    delivered(&mut office, &["young"]).await;
+    assert_eq!(forget(&office, Stage::Content).await, 0);
+    assert_eq!(forget(&office, Stage::Lasting(0)).await, 0);
+    office.attempt(Next::Delivered).await;
+    assert_eq!(forget(&office, Stage::Content).await, 0, "they are passed already");
+    assert_eq!(forget(&office, Stage::Lasting(0)).await, 1);
+    office.attempt(Next::Delivered).await;
+    assert_eq!(forget(&office, Stage::Lasting(0)).await, 1);
+    for id in ["first", "second"] {
+        assert!(!has_content(&office, id).await, "{id}");
+    }
+}
+
+pub(super) async fn numbers_are_not_given_twice_after_everything_was_forgotten(mut office: Office) {
+    delivered(&mut office, &["one", "two"]).await;
+    let last = office.store().answers(super::PARTY.into(), 0, 100).await.unwrap().last().unwrap().seq;
+    office.pass(hours(24 * 500));
+    forget(&office, Stage::Messages).await;
+    delivered(&mut office, &["three"]).await;
+    let new = office.store().answers(super::PARTY.into(), last, 100).await.unwrap();
+    assert!(!new.is_empty(), "who reads from a cursor is told of what came after it");
+    office.pass(hours(24 * 500));
+    delivered(&mut office, &["four"]).await;
+    assert!(forget(&office, Stage::Messages).await > 0, "and what came later is forgotten too");
+    assert_eq!(office.store().conservation().await.unwrap().taken, 1);
+}
+
+pub(super) async fn what_has_no_content_is_not_tried_again(mut office: Office) {
+    let dead = office.taken("dead").await;
+    office.attempt(Next::Dead(fault(FaultCode::ReceiverRefused))).await;
+    office.pass(hours(2));
+    delivered(&mut office, &["young"]).await;
+    assert_eq!(forget(&office, Stage::Content).await, 1);
+    let told = office.store().command(Command::Retry(dead), "op".into(), office.now).await.unwrap();
+    assert_eq!(told, Commanded::NotNow);
+    assert_eq!(office.view("dead").await.line.state, "dead");
+}

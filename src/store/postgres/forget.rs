@@ -1,0 +1,105 @@
+//! Forgetting, a slice of messages at a time.
+
+use std::collections::BTreeSet;
+
+use super::{commands::set_cursor, fail::Fail, row::Read, work::Tx};
+use crate::store::{
+    forget::{Forget, Forgotten, Stage, cursor},
+    numbers::us,
+};
+
+pub(super) async fn forget(tx: &mut Tx<'_>, slice: Forget) -> Result<Forgotten, Fail> {
+    let looked_at = match slice.what {
+        Stage::Content | Stage::Messages => passed(tx, slice).await?,
+        Stage::Lasting(after) => lasting(tx, after, slice.most).await?,
+    };
+    let owing = owing(tx, &looked_at).await?;
+    let last = looked_at.last().copied();
+    let ended: Vec<i64> = looked_at.into_iter().filter(|message| !owing.contains(message)).collect();
+    let owing: Vec<i64> = owing.into_iter().collect();
+    let session = tx.session;
+    session
+        .execute(
+            "INSERT INTO lasting SELECT unnest($1::bigint[]) ON CONFLICT (message) DO NOTHING",
+            &[&owing],
+        )
+        .await?;
+    for sql in CONTENT {
+        session.execute(sql, &[&ended]).await?;
+    }
+    if slice.what == Stage::Messages {
+        for sql in WHOLE {
+            session.execute(sql, &[&ended]).await?;
+        }
+        session
+            .execute(
+                "DELETE FROM answer WHERE at < $1 AND seq IN (SELECT seq FROM answer ORDER BY seq LIMIT $2)
+                     AND seq < (SELECT max(seq) FROM answer)",
+                &[&us(slice.before), &i64::from(slice.most)],
+            )
+            .await?;
+    }
+    if let (Stage::Content | Stage::Messages, Some(last)) = (slice.what, last) {
+        set_cursor(tx, cursor(slice.what), last).await?;
+    }
+    Ok(Forgotten { count: ended.len() as u64, last })
+}
+
+/// The bytes of messages, as they came and as they were delivered.
+const CONTENT: [&str; 3] = [
+    "UPDATE message SET raw = NULL, headers = NULL WHERE seq = ANY ($1::bigint[]) AND raw IS NOT NULL",
+    "DELETE FROM parcel p USING unnest($1::bigint[]) m WHERE p.seq BETWEEN m * 256 AND m * 256 + 255",
+    "DELETE FROM lasting WHERE message = ANY ($1::bigint[])",
+];
+
+/// Everything that was written of messages.
+const WHOLE: [&str; 5] = [
+    "DELETE FROM deadline d USING unnest($1::bigint[]) m WHERE d.seq BETWEEN m * 4096 AND m * 4096 + 4095",
+    "DELETE FROM delivery d USING unnest($1::bigint[]) m WHERE d.seq BETWEEN m * 256 AND m * 256 + 255",
+    "DELETE FROM event WHERE message = ANY ($1::bigint[])",
+    "DELETE FROM identity i USING message m WHERE m.seq = ANY ($1::bigint[]) AND m.state = 0
+         AND i.source = m.source AND i.id = m.id",
+    "DELETE FROM message WHERE seq = ANY ($1::bigint[])",
+];
+
+/// The next messages that came before the time, in the order of their numbers. The last of all stays, as in a store
+/// that would give its number again.
+async fn passed(tx: &Tx<'_>, slice: Forget) -> Result<Vec<i64>, Fail> {
+    let rows = tx
+        .session
+        .query(
+            "SELECT seq, received_at FROM message
+             WHERE seq > coalesce((SELECT seq FROM cursor WHERE name = $1), 0) AND seq < (SELECT max(seq) FROM message)
+             ORDER BY seq LIMIT $2",
+            &[&cursor(slice.what), &i64::from(slice.most)],
+        )
+        .await?;
+    let mut numbers = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let received: i64 = row.value("received_at")?;
+        if received >= us(slice.before) {
+            break;
+        }
+        numbers.push(row.value("seq")?);
+    }
+    Ok(numbers)
+}
+
+async fn lasting(tx: &Tx<'_>, after: i64, most: u32) -> Result<Vec<i64>, Fail> {
+    let sql = "SELECT message FROM lasting WHERE message > $1 ORDER BY message LIMIT $2";
+    let rows = tx.session.query(sql, &[&after, &i64::from(most)]).await?;
+    rows.iter().map(|row| row.value("message")).collect()
+}
+
+/// Those of the messages that have a delivery still to end. What has ended is locked first, so that nobody has it
+/// tried again meanwhile.
+async fn owing(tx: &Tx<'_>, messages: &[i64]) -> Result<BTreeSet<i64>, Fail> {
+    let lock =
+        "SELECT d.seq FROM unnest($1::bigint[]) m JOIN delivery d ON d.seq BETWEEN m * 256 AND m * 256 + 255
+         WHERE d.state <> 0 ORDER BY d.seq FOR UPDATE OF d";
+    tx.session.query(lock, &[&messages]).await?;
+    let sql = "SELECT DISTINCT m FROM unnest($1::bigint[]) m JOIN delivery d ON d.seq BETWEEN m * 256 AND m * 256 + 255
+         WHERE d.state = 0";
+    let rows = tx.session.query(sql, &[&messages]).await?;
+    rows.iter().map(|row| row.value("m")).collect()
+}

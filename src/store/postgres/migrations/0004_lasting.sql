@@ -1,0 +1,2 @@
+-- Messages whose content outlasted its time, because something was still owed.
+CREATE TABLE lasting (message bigint PRIMARY KEY);

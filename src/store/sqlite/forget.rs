@@ -1,0 +1,132 @@
+//! Forgetting, a slice of messages at a time.
+
+use rusqlite::params;
+
+use super::{commands::set_cursor, row::us, writer::Tx};
+use crate::store::forget::{Forget, Forgotten, Stage, cursor};
+
+pub(super) fn forget(tx: &mut Tx<'_, '_>, slice: Forget) -> rusqlite::Result<Forgotten> {
+    let looked_at = match slice.what {
+        Stage::Content | Stage::Messages => passed(tx, slice)?,
+        Stage::Lasting(after) => lasting(tx, after, slice.most)?,
+    };
+    let mut forgotten = Forgotten { count: 0, last: looked_at.last().copied() };
+    for message in looked_at {
+        if owes(tx, message)? {
+            tx.execute(
+                "-- store::forget later
+                 INSERT INTO lasting (message) VALUES (?1) ON CONFLICT (message) DO NOTHING",
+                [message],
+            )?;
+            continue;
+        }
+        content(tx, message)?;
+        if slice.what == Stage::Messages {
+            whole(tx, message)?;
+        }
+        forgotten.count += 1;
+    }
+    if let (Stage::Content | Stage::Messages, Some(last)) = (slice.what, forgotten.last) {
+        set_cursor(tx, cursor(slice.what), last)?;
+    }
+    if slice.what == Stage::Messages {
+        answers(tx, slice)?;
+    }
+    Ok(forgotten)
+}
+
+/// The next messages that came before the time, in the order of their numbers. The last of all stays: a number that
+/// is free is given again, and cursors stand at it.
+fn passed(tx: &Tx<'_, '_>, slice: Forget) -> rusqlite::Result<Vec<i64>> {
+    let mut numbers = Vec::new();
+    let mut statement = tx.prepare(
+        "-- store::forget passed
+         SELECT seq, received_at FROM message WHERE seq > coalesce((SELECT seq FROM cursor WHERE name = ?1), 0)
+             AND seq < (SELECT max(seq) FROM message)
+         ORDER BY seq LIMIT ?2",
+    )?;
+    let mut rows = statement.query(params![cursor(slice.what), slice.most])?;
+    while let Some(row) = rows.next()? {
+        let received: i64 = row.get("received_at")?;
+        if received >= us(slice.before) {
+            break;
+        }
+        numbers.push(row.get("seq")?);
+    }
+    Ok(numbers)
+}
+
+fn lasting(tx: &Tx<'_, '_>, after: i64, most: u32) -> rusqlite::Result<Vec<i64>> {
+    tx.prepare(
+        "-- store::forget lasting
+         SELECT message FROM lasting WHERE message > ?1 ORDER BY message LIMIT ?2",
+    )?
+    .query_map(params![after, most], |row| row.get(0))?
+    .collect()
+}
+
+/// Whether a delivery of the message is still to end, or lies on the way to its receiver.
+fn owes(tx: &Tx<'_, '_>, message: i64) -> rusqlite::Result<bool> {
+    tx.prepare(
+        "-- store::forget owes
+         SELECT 1 FROM delivery WHERE seq BETWEEN ?1 * 256 AND ?1 * 256 + 255 AND state = 0",
+    )?
+    .exists([message])
+}
+
+/// The bytes of a message, as they came and as they were delivered.
+fn content(tx: &Tx<'_, '_>, message: i64) -> rusqlite::Result<()> {
+    tx.execute(
+        "-- store::forget raw
+         UPDATE message SET raw = NULL, headers = NULL WHERE seq = ?1 AND raw IS NOT NULL",
+        [message],
+    )?;
+    tx.execute(
+        "-- store::forget parcels
+         DELETE FROM parcel WHERE seq BETWEEN ?1 * 256 AND ?1 * 256 + 255",
+        [message],
+    )?;
+    tx.execute(
+        "-- store::forget lasted
+         DELETE FROM lasting WHERE message = ?1",
+        [message],
+    )?;
+    Ok(())
+}
+
+/// Everything that was written of a message.
+fn whole(tx: &Tx<'_, '_>, message: i64) -> rusqlite::Result<()> {
+    tx.execute(
+        "-- store::forget deadlines
+         DELETE FROM deadline WHERE seq BETWEEN ?1 * 4096 AND ?1 * 4096 + 4095",
+        [message],
+    )?;
+    tx.execute(
+        "-- store::forget deliveries
+         DELETE FROM delivery WHERE seq BETWEEN ?1 * 256 AND ?1 * 256 + 255",
+        [message],
+    )?;
+    tx.execute(
+        "-- store::forget events
+         DELETE FROM event WHERE message = ?1",
+        [message],
+    )?;
+    tx.execute(
+        "-- store::forget message
+         DELETE FROM message WHERE seq = ?1",
+        [message],
+    )?;
+    Ok(())
+}
+
+/// Answers as old as the messages, whether or not these are still there. The last stays, for the sake of its number.
+fn answers(tx: &Tx<'_, '_>, slice: Forget) -> rusqlite::Result<()> {
+    tx.execute(
+        "-- store::forget answers
+         DELETE FROM answer WHERE at < ?1
+             AND seq IN (SELECT seq FROM answer ORDER BY seq LIMIT ?2)
+             AND seq < (SELECT max(seq) FROM answer)",
+        params![us(slice.before), slice.most],
+    )?;
+    Ok(())
+}
