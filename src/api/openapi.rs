@@ -3,12 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    post_message, problem,
-    receipts::{self, Business},
+    post_message, problem, receipts,
     routes::{Gives, Parameter, ROUTES, Route, Shape, Takes},
     schemas::{event_name, reference, shared},
 };
-use crate::kinds::KINDS;
+use crate::kinds::{KINDS, receipt::Business};
 
 /// The document.
 pub fn document() -> Value {

@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderName, HeaderValue, StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 
 use super::{
@@ -19,6 +19,7 @@ use super::{
 use crate::{
     codec::{envelope::holds_cpr, text},
     domain::{DeliveryId, Fault, FaultCode, Text},
+    kinds::receipt::Business,
     store::{Command, Commanded},
 };
 
@@ -28,30 +29,6 @@ const RECEIPT_BYTES_MAX: usize = 16 * 1024;
 pub(super) const ID_CHARACTERS_MAX: usize = 100;
 /// Characters of the reason.
 pub(super) const TEXT_CHARACTERS_MAX: usize = 500;
-
-/// KOMBIT's business receipt (`ForretningsValideringsKode`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub(super) enum Business {
-    Modtaget,
-    Afleveret,
-    Accepteret,
-    Afvist,
-    Fejlet,
-}
-
-impl Business {
-    pub(super) const ALL: [Self; 5] =
-        [Self::Modtaget, Self::Afleveret, Self::Accepteret, Self::Afvist, Self::Fejlet];
-
-    /// Whether the receiver has the message and takes it.
-    fn takes(self) -> bool {
-        match self {
-            Self::Modtaget | Self::Afleveret | Self::Accepteret => true,
-            Self::Afvist | Self::Fejlet => false,
-        }
-    }
-}
 
 /// What the receiver says.
 #[derive(Debug, Deserialize)]

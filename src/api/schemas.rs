@@ -4,13 +4,13 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{embed::embedded, receipts};
+use super::embed::embedded;
 use crate::{
     domain::{
         AnswerOutcome, FaultCode,
         message::{KindId, TYPE_PREFIX},
     },
-    kinds::KINDS,
+    kinds::{KINDS, receipt::Business},
 };
 
 /// The CloudEvents `type` of an answer.
@@ -129,7 +129,7 @@ fn answer(violation: &Value) -> Value {
             "outcome": { "description": "What happened.", "enum": words(outcomes()) },
             "class": { "description": "Whether sending again can help (MedCom).", "enum": words(outcomes().map(AnswerOutcome::class)) },
             "transport": { "description": "Transport receipt (KOMBIT).", "enum": ["OK", "ADVARSEL", "FEJL"] },
-            "business": { "description": "Business receipt (KOMBIT). ACCEPTERET comes from the receiver.", "enum": words(receipts::Business::ALL.into_iter()) },
+            "business": { "description": "Business receipt (KOMBIT). ACCEPTERET comes from the receiver.", "enum": words(Business::ALL.into_iter()) },
             "errors": { "description": "All that is wrong, at once; warnings too.", "type": "array", "maxItems": 300, "items": violation },
             "deadline": { "description": "When the receiver is to have it.", "type": "string", "format": "date-time" },
             "deliveryId": { "type": "string", "format": "uuid" },

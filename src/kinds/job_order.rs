@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{
     Direction, Kind,
-    people::Address,
+    people::{Company, Occupation, Side, WorkingTime},
     rules::{self, Findings},
 };
 use crate::domain::{Event, FaultCode, Format, Severity, Text, Violation};
@@ -54,50 +54,6 @@ pub struct Data<'e> {
     pub candidates: Vec<Candidate<'e>>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Company<'e> {
-    pub cvr: &'e str,
-    #[serde(borrow)]
-    pub p_number: Option<&'e str>,
-    pub name: &'e str,
-    #[serde(borrow)]
-    pub address: Address<'e>,
-    #[serde(borrow)]
-    pub contact_person: ContactPerson<'e>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ContactPerson<'e> {
-    pub name: &'e str,
-    #[serde(borrow)]
-    pub email: Option<&'e str>,
-    #[serde(borrow)]
-    pub phone: Option<&'e str>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Occupation<'e> {
-    #[serde(borrow)]
-    pub title: Option<&'e str>,
-    #[serde(borrow)]
-    pub concept_uri: Option<&'e str>,
-    #[serde(borrow)]
-    pub disco08: Option<&'e str>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct WorkingTime<'e> {
-    pub weekly_hours: u64,
-    #[serde(default)]
-    pub weekly_minutes: u64,
-    #[serde(borrow)]
-    pub note: Option<&'e str>,
-}
-
 /// The formidlingsansvarlige: the one contact into the company.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -106,14 +62,6 @@ pub struct PlacementOfficer<'e> {
     pub email: &'e str,
     pub phone: &'e str,
     pub organisation: &'e str,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Side {
-    Akasse,
-    #[default]
-    Jobcenter,
 }
 
 #[derive(Debug, Deserialize)]
@@ -138,7 +86,7 @@ fn check(event: &Event, findings: &mut Findings) {
     let Some(data) = findings.read::<Data<'_>>(event) else { return };
     check_company(&data, findings);
     check_days(&data, event, findings);
-    check_hours(&data.working_time, findings);
+    findings.weekly_hours("job_order.no-hours", &data.working_time);
     findings.phone("/data/placementOfficer/phone", data.placement_officer.phone, Severity::Error);
     for (pointer, text) in [
         ("/data/title", Some(data.title)),
@@ -155,7 +103,7 @@ fn check(event: &Event, findings: &mut Findings) {
 
 fn check_company(data: &Data<'_>, findings: &mut Findings) {
     findings.cvr("/data/company/cvr", data.company.cvr);
-    if let Some(phone) = data.company.contact_person.phone {
+    if let Some(phone) = data.company.contact_person.as_ref().and_then(|person| person.phone) {
         findings.phone("/data/company/contactPerson/phone", phone, Severity::Error);
     }
     let p_number = data.company.p_number;
@@ -193,19 +141,6 @@ fn check_days(data: &Data<'_>, event: &Event, findings: &mut Findings) {
             warning.expected = format!("{sent} or later");
             warning.actual = Some(day.to_string());
         }
-    }
-}
-
-fn check_hours(working_time: &WorkingTime<'_>, findings: &mut Findings) {
-    if working_time.weekly_hours * 60 + working_time.weekly_minutes == 0 {
-        findings
-            .error(
-                "/data/workingTime/weeklyHours",
-                "job_order.no-hours",
-                "Jobbet har intet ugentligt timetal.",
-                "The job has no weekly hours.",
-            )
-            .expected = "more than 0 minutes a week".into();
     }
 }
 

@@ -10,9 +10,16 @@ use crate::{
 };
 use rules::Findings;
 
+pub mod company_offer_status;
 pub mod complaint;
+pub mod complaint_outcome;
+pub mod decision;
+pub mod job_offer;
 pub mod job_order;
+pub mod job_order_status;
+pub mod joint_interview_invitation;
 pub mod people;
+pub mod receipt;
 pub mod recommendation;
 pub mod rules;
 #[cfg(test)]
@@ -104,7 +111,18 @@ impl Direction {
 }
 
 /// Every kind the gateway knows.
-pub static KINDS: &[&Kind] = &[&recommendation::KIND, &complaint::KIND, &job_order::KIND];
+pub static KINDS: &[&Kind] = &[
+    &recommendation::KIND,
+    &complaint::KIND,
+    &job_order::KIND,
+    &receipt::KIND,
+    &decision::KIND,
+    &joint_interview_invitation::KIND,
+    &job_order_status::KIND,
+    &job_offer::KIND,
+    &company_offer_status::KIND,
+    &complaint_outcome::KIND,
+];
 
 /// The kind of that name and version.
 pub fn find(id: &KindId) -> Option<&'static Kind> {
@@ -206,7 +224,7 @@ mod tests {
         }
     }
 
-    /// Messages of the three kinds together.
+    /// Messages of the generated kinds together.
     const GENERATED: u64 = 10_000;
 
     #[test]

@@ -4,6 +4,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::{Timestamp, civil::Date};
 use serde::Deserialize;
 
+use super::people::{Period, WorkingTime};
 use crate::{
     domain::{Cpr, Cvr, Event, FaultCode, Severity, Text, Violation, identifiers, identifiers::CprFault},
     formats::{self, mapping},
@@ -156,6 +157,63 @@ impl Findings {
         }
     }
 
+    /// A message that answers another names it by `correlationid`: without it nobody knows what it is about.
+    pub fn answers(&mut self, event: &Event, rule: &str) {
+        if event.envelope.correlation_id.is_none() {
+            self.error(
+                "/correlationid",
+                rule,
+                "Beskeden oplyser ikke, hvilken besked den svarer på.",
+                "The message does not say which message it answers.",
+            )
+            .expected = "the `id` of the message that it answers".into();
+        }
+    }
+
+    /// A day on which something happened lies before the message that tells of it, or is the same.
+    pub fn happened(&mut self, pointer: &str, text: Option<&str>, event: &Event) {
+        let sent = day_of(event.envelope.time);
+        if let Some(day) = text.and_then(day).filter(|day| *day > sent) {
+            let warning = self.warning(
+                pointer,
+                "day.after-message",
+                "Dagen ligger efter, at beskeden blev sendt.",
+                "The day lies after the message was sent.",
+            );
+            warning.expected = format!("{sent} or earlier");
+            warning.actual = Some(day.to_string());
+        }
+    }
+
+    /// A time that does not end before it begins.
+    pub fn period(&mut self, pointer: &str, period: &Period<'_>) {
+        let (start, end) = (day(period.start_date), period.end_date.and_then(day));
+        if let (Some(start), Some(end)) = (start, end.filter(|end| Some(*end) < start)) {
+            let error = self.error(
+                &format!("{pointer}/endDate"),
+                "period.reversed",
+                "Perioden slutter, før den begynder.",
+                "The period ends before it begins.",
+            );
+            error.expected = format!("{start} or later");
+            error.actual = Some(end.to_string());
+            error.star_code = Some(1003);
+        }
+    }
+
+    /// A job has weekly hours.
+    pub fn weekly_hours(&mut self, rule: &str, time: &WorkingTime<'_>) {
+        if time.weekly_hours * 60 + time.weekly_minutes == 0 {
+            self.error(
+                "/data/workingTime/weeklyHours",
+                rule,
+                "Jobbet har intet ugentligt timetal.",
+                "The job has no weekly hours.",
+            )
+            .expected = "more than 0 minutes a week".into();
+        }
+    }
+
     pub fn finish(self) -> Vec<Violation> {
         self.found
     }
@@ -207,6 +265,11 @@ pub fn day_of(instant: Timestamp) -> Date {
 /// A day that the schema has checked.
 pub fn day(text: &str) -> Option<Date> {
     mapping::day(text)
+}
+
+/// An instant that the schema has checked.
+pub fn instant(text: &str) -> Option<Timestamp> {
+    text.parse().ok()
 }
 
 fn wrong_cpr(pointer: &str, text: &str, fault: CprFault) -> Violation {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{Direction, KINDS};
 use crate::{
-    domain::{Envelope, Event},
+    domain::{Envelope, Event, case::CaseState},
     tools::generate,
 };
 
@@ -90,6 +90,16 @@ pub(crate) fn check_table(example: &str, rows: &[Row<'_>]) {
         );
         assert_eq!(found, *expected, "{changes:?}");
     }
+}
+
+/// What the example, so changed, says of the case that it answers.
+pub(crate) fn says(example: &str, changes: &[(&str, Value)]) -> Option<CaseState> {
+    let mut value = read_example(example);
+    for (pointer, to) in changes {
+        set(&mut value, pointer, to.clone());
+    }
+    let event = event(&value);
+    (super::find(&event.envelope.kind).unwrap().says)(&event).map(|said| said.state)
 }
 
 pub(crate) fn lines(found: impl Iterator<Item = String>) -> Vec<String> {

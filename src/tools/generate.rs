@@ -21,11 +21,11 @@ use chance::Chance;
 pub fn event(kind: &str, seed: u64, id: &str, source: &str, receiver: &str, time: Timestamp) -> Value {
     let mut chance = Chance::new(seed);
     let today = copenhagen().to_datetime(time).date();
-    let data = match kind {
-        "recommendation" => recommendation(&mut chance, today),
-        "complaint" => complaint(&mut chance, today),
-        "job_order" => job_order(&mut chance, today),
-        other => example::data(other, &mut chance, time),
+    let (data, answered) = match kind {
+        "recommendation" => (recommendation(&mut chance, today), None),
+        "complaint" => (complaint(&mut chance, today), None),
+        "job_order" => (job_order(&mut chance, today), None),
+        other => example::retold(other, &mut chance, time),
     };
     let offset = copenhagen().to_offset(time);
     let mut event = json!({
@@ -38,6 +38,9 @@ pub fn event(kind: &str, seed: u64, id: &str, source: &str, receiver: &str, time
         "datacontenttype": "application/json",
         "data": data,
     });
+    if let Some(answered) = answered {
+        event["correlationid"] = json!(answered);
+    }
     if chance.one_in(2) {
         event["subject"] = json!(format!("{}-{:07}", today.year(), chance.below(10_000_000)));
     }

@@ -28,6 +28,7 @@ mod receivers_channels;
 mod receivers_faults;
 mod recovery;
 mod returns;
+mod returns_mailbox;
 mod sla;
 mod sla_alerts;
 mod stops;

@@ -12,7 +12,7 @@ use super::{
     },
     rig::{Reply, Rig},
 };
-use crate::kinds::KINDS;
+use crate::kinds::{KINDS, receipt};
 
 static OPENAPI: LazyLock<Value> = LazyLock::new(openapi::document);
 
@@ -109,6 +109,23 @@ fn walk(value: &Value, see: &mut impl FnMut(&Value)) {
         Value::Object(members) => members.values().for_each(|member| walk(member, see)),
         Value::Array(items) => items.iter().for_each(|item| walk(item, see)),
         _ => {}
+    }
+}
+
+#[test]
+fn a_receipt_has_the_same_words_and_limits_as_a_call_and_as_a_message() {
+    let message: Value = serde_json::from_str(receipt::KIND.schema).unwrap();
+    let call = &OPENAPI["components"]["schemas"]["Receipt"]["properties"];
+    for (name, keywords) in [
+        ("deliveryId", ["format"].as_slice()),
+        ("business", &["enum"]),
+        ("receiptId", &["minLength", "maxLength"]),
+        ("text", &["minLength", "maxLength"]),
+    ] {
+        for keyword in keywords {
+            let of_message = &message["properties"][name][keyword];
+            assert!(!of_message.is_null() && call[name][keyword] == *of_message, "{name} {keyword}");
+        }
     }
 }
 

@@ -8,12 +8,13 @@ use serde_json::Value;
 use super::{chance::Chance, earlier, never_issued};
 use crate::{domain::Cpr, formats::copenhagen, kinds::KINDS};
 
-/// The data of the kind's example: every day and instant in it is moved by as many days as lie between the example's
-/// own time and `time`, and everybody has another CPR number and about the same age.
+/// The data of the kind's example, and the id of the message that it answers, if any. Every day and instant in the
+/// data is moved by as many days as lie between the example's own time and `time`, and everybody has another CPR number
+/// and about the same age.
 ///
 /// # Panics
 /// On a kind that the gateway does not know.
-pub(super) fn data(kind: &str, chance: &mut Chance, time: Timestamp) -> Value {
+pub(super) fn retold(kind: &str, chance: &mut Chance, time: Timestamp) -> (Value, Option<String>) {
     let known = KINDS.iter().find(|known| known.name == kind);
     let known = known.unwrap_or_else(|| panic!("no kind is called {kind:?}"));
     let mut event: Value = serde_json::from_str(known.example).expect("an example is JSON");
@@ -23,7 +24,7 @@ pub(super) fn data(kind: &str, chance: &mut Chance, time: Timestamp) -> Value {
     let days = day(then).until(day(time)).map_or(0, |span| span.get_days());
     let mut data = event["data"].take();
     Retelling { days, chance, people: BTreeMap::new() }.tell(&mut data, false);
-    data
+    (data, event["correlationid"].as_str().map(str::to_owned))
 }
 
 struct Retelling<'c> {
