@@ -88,7 +88,7 @@ fn check(event: &Event, findings: &mut Findings) {
     findings.cpr("/data/citizen/cpr", data.citizen.cpr);
     findings.happened("/data/decisionDate", data.decision_date, event);
     if let Some(period) = &data.period {
-        findings.period("/data/period", period);
+        findings.offer_period("/data/period", period);
     }
     if let Some(caseworker) = &data.responsible_caseworker {
         findings.phone("/data/responsibleCaseworker/phone", caseworker.phone, Severity::Warning);

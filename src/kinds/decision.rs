@@ -110,7 +110,7 @@ fn check(event: &Event, findings: &mut Findings) {
     check_reason(&data, findings);
     check_missing(&data, findings);
     if let Some(activity) = &data.activity {
-        findings.period("/data/activity", activity);
+        findings.offer_period("/data/activity", activity);
     }
     findings.phone("/data/caseworker/phone", data.caseworker.phone, Severity::Warning);
     findings.text("/data/reason", data.reason.unwrap_or_default(), Severity::Error);

@@ -108,7 +108,7 @@ fn check_where(data: &Data<'_>, findings: &mut Findings) {
 
 fn check_start(data: &Data<'_>, event: &Event, findings: &mut Findings) {
     let sent = event.envelope.time;
-    if rules::instant(data.start).is_some_and(|start| start < sent) {
+    if rules::days::instant(data.start).is_some_and(|start| start < sent) {
         let warning = findings.warning(
             "/data/start",
             "joint_interview_invitation.start-passed",

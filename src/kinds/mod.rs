@@ -10,18 +10,26 @@ use crate::{
 };
 use rules::Findings;
 
+pub mod appointment;
 pub mod company_offer_status;
 pub mod complaint;
 pub mod complaint_outcome;
+pub mod contact_notice;
 pub mod decision;
+pub mod enrolment_status;
+pub mod interview_record;
 pub mod job_offer;
 pub mod job_order;
 pub mod job_order_status;
 pub mod joint_interview_invitation;
+pub mod opt_out;
 pub mod people;
+pub mod periodic_condition;
+pub mod placement;
 pub mod receipt;
 pub mod recommendation;
 pub mod rules;
+pub mod sickness_follow_up;
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -122,6 +130,14 @@ pub static KINDS: &[&Kind] = &[
     &job_offer::KIND,
     &company_offer_status::KIND,
     &complaint_outcome::KIND,
+    &interview_record::KIND,
+    &sickness_follow_up::KIND,
+    &appointment::KIND,
+    &periodic_condition::KIND,
+    &opt_out::KIND,
+    &enrolment_status::KIND,
+    &placement::KIND,
+    &contact_notice::KIND,
 ];
 
 /// The kind of that name and version.
@@ -224,7 +240,7 @@ mod tests {
         }
     }
 
-    /// Messages of the generated kinds together.
+    /// Messages of the kinds that are made of many parts.
     const GENERATED: u64 = 10_000;
 
     #[test]
@@ -310,6 +326,53 @@ mod tests {
                 assert!(bounded, "{place} has no bound");
                 let explained = has("title") && has("description");
                 assert!(explained || place.ends_with("/items"), "{place} is not explained");
+            }
+        }
+    }
+
+    /// Every choice that a schema offers below `schema`, with the pointer of its value below `place`.
+    fn choices(
+        place: &str,
+        schema: &serde_json::Value,
+        root: &serde_json::Value,
+    ) -> Vec<(String, Vec<serde_json::Value>)> {
+        let referred = schema["$ref"].as_str().and_then(|to| root.pointer(to.trim_start_matches('#')));
+        let schema = referred.unwrap_or(schema);
+        let mut found: Vec<_> = schema["enum"]
+            .as_array()
+            .map(|choices| (place.to_owned(), choices.clone()))
+            .into_iter()
+            .collect();
+        for (name, part) in schema["properties"].as_object().into_iter().flatten() {
+            found.extend(choices(&format!("{place}/{name}"), part, root));
+        }
+        if let Some(items) = schema.get("items") {
+            found.extend(choices(&format!("{place}/0"), items, root));
+        }
+        found
+    }
+
+    #[test]
+    fn every_choice_that_a_schema_offers_can_be_read() {
+        for kind in KINDS {
+            let schema: serde_json::Value = serde_json::from_str(kind.schema).unwrap();
+            let examples = examples(kind);
+            for (pointer, choices) in choices("/data", &schema, &schema) {
+                let holding = examples
+                    .iter()
+                    .find(|(name, value)| name.starts_with("valid-") && value.pointer(&pointer).is_some());
+                let (_, holding) = holding.unwrap_or_else(|| panic!("no example has {pointer}"));
+                for choice in choices {
+                    let mut value = holding.clone();
+                    *value.pointer_mut(&pointer).unwrap() = choice.clone();
+                    let event = testing::event(&value);
+                    let found = kind.check(&event, testing::soon_after(&event));
+                    assert!(
+                        !found.iter().any(|v| v.rule == "data.value"),
+                        "{} {pointer} {choice}",
+                        kind.id()
+                    );
+                }
             }
         }
     }

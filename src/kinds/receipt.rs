@@ -133,7 +133,8 @@ fn check(event: &Event, findings: &mut Findings) {
     check_words(&data, findings);
     check_reason(&data, findings);
     check_texts(&data, findings);
-    if data.received_at.and_then(rules::instant).is_some_and(|received| received > event.envelope.time) {
+    if data.received_at.and_then(rules::days::instant).is_some_and(|received| received > event.envelope.time)
+    {
         findings
             .warning(
                 "/data/receivedAt",

@@ -4,11 +4,13 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::{Timestamp, civil::Date};
 use serde::Deserialize;
 
-use super::people::{Period, WorkingTime};
+use super::people::{Contact, Period, WorkingTime};
 use crate::{
     domain::{Cpr, Cvr, Event, FaultCode, Severity, Text, Violation, identifiers, identifiers::CprFault},
     formats::{self, mapping},
 };
+
+pub mod days;
 
 /// A message's violations as they are found; every rule is tried, none stops the next.
 pub struct Findings {
@@ -143,6 +145,13 @@ impl Findings {
         }
     }
 
+    /// Who to ask about the message, at `/data/caseworker`: a number that is not Danish is worth a warning only.
+    pub fn caseworker(&mut self, caseworker: Option<&Contact<'_>>) {
+        if let Some(caseworker) = caseworker {
+            self.phone("/data/caseworker/phone", caseworker.phone, Severity::Warning);
+        }
+    }
+
     /// An attachment's content, strictly by RFC 4648 with padding.
     pub fn base64(&mut self, pointer: &str, content: &str) {
         if BASE64_STANDARD.decode(content).is_err() {
@@ -186,19 +195,9 @@ impl Findings {
     }
 
     /// A time that does not end before it begins.
-    pub fn period(&mut self, pointer: &str, period: &Period<'_>) {
+    pub fn offer_period(&mut self, pointer: &str, period: &Period<'_>) {
         let (start, end) = (day(period.start_date), period.end_date.and_then(day));
-        if let (Some(start), Some(end)) = (start, end.filter(|end| Some(*end) < start)) {
-            let error = self.error(
-                &format!("{pointer}/endDate"),
-                "period.reversed",
-                "Perioden slutter, før den begynder.",
-                "The period ends before it begins.",
-            );
-            error.expected = format!("{start} or later");
-            error.actual = Some(end.to_string());
-            error.star_code = Some(1003);
-        }
+        self.period(&format!("{pointer}/endDate"), "period.reversed", start, end);
     }
 
     /// A job has weekly hours.
@@ -265,11 +264,6 @@ pub fn day_of(instant: Timestamp) -> Date {
 /// A day that the schema has checked.
 pub fn day(text: &str) -> Option<Date> {
     mapping::day(text)
-}
-
-/// An instant that the schema has checked.
-pub fn instant(text: &str) -> Option<Timestamp> {
-    text.parse().ok()
 }
 
 fn wrong_cpr(pointer: &str, text: &str, fault: CprFault) -> Violation {

@@ -278,7 +278,8 @@ fn codes_schemas_and_keys_need_nothing_at_all() {
     let schema = desk.run(&["schemas", "show", "complaint"]).exits(0).json();
     assert_eq!(schema["type"], "object");
     desk.run(&["schemas", "show", "poem"]).exits(4);
-    assert_eq!(desk.run(&["--json", "schemas", "list"]).exits(0).json().as_array().unwrap().len(), 3);
+    let listed = desk.run(&["--json", "schemas", "list"]).exits(0).json();
+    assert_eq!(listed.as_array().unwrap().len(), kassebro::kinds::KINDS.len());
     let key = desk.run(&["--json", "key"]).exits(0).json();
     assert_eq!(key["key"].as_str().unwrap().len(), 43);
     assert_eq!(key["sha256"].as_str().unwrap().len(), 64);

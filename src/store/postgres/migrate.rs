@@ -14,6 +14,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_tables.sql"),
     include_str!("migrations/0002_hands.sql"),
     include_str!("migrations/0003_case.sql"),
+    include_str!("migrations/0004_lasting.sql"),
 ];
 
 /// The version this program brings a database to.
