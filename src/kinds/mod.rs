@@ -10,28 +10,35 @@ use crate::{
 };
 use rules::Findings;
 
+pub mod activation_request;
 pub mod appointment;
+pub mod back_referral;
 pub mod company_offer_status;
 pub mod complaint;
 pub mod complaint_outcome;
 pub mod contact_notice;
+pub mod course_referral;
 pub mod decision;
 pub mod enrolment_status;
+pub mod handover_report;
 pub mod interview_record;
 pub mod job_offer;
 pub mod job_order;
 pub mod job_order_status;
 pub mod joint_interview_invitation;
+pub mod joint_interview_wish;
 pub mod opt_out;
 pub mod people;
 pub mod periodic_condition;
 pub mod placement;
 pub mod receipt;
 pub mod recommendation;
+pub mod risk_notice;
 pub mod rules;
 pub mod sickness_follow_up;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod workshop_referral;
 
 /// One business message: what it is called, who sends it, and what is known of its content.
 ///
@@ -123,6 +130,13 @@ pub static KINDS: &[&Kind] = &[
     &recommendation::KIND,
     &complaint::KIND,
     &job_order::KIND,
+    &risk_notice::KIND,
+    &handover_report::KIND,
+    &activation_request::KIND,
+    &back_referral::KIND,
+    &course_referral::KIND,
+    &joint_interview_wish::KIND,
+    &workshop_referral::KIND,
     &receipt::KIND,
     &decision::KIND,
     &joint_interview_invitation::KIND,

@@ -145,6 +145,13 @@ impl Findings {
         }
     }
 
+    /// Texts that people read, one by one, under the list's pointer.
+    pub fn texts(&mut self, pointer: &str, texts: &[&str], severity: Severity) {
+        for (index, text) in texts.iter().enumerate() {
+            self.text(&format!("{pointer}/{index}"), text, severity);
+        }
+    }
+
     /// Who to ask about the message, at `/data/caseworker`: a number that is not Danish is worth a warning only.
     pub fn caseworker(&mut self, caseworker: Option<&Contact<'_>>) {
         if let Some(caseworker) = caseworker {

@@ -37,4 +37,18 @@ impl Findings {
             error.star_code = Some(1003);
         }
     }
+
+    /// What begins before the message was sent has begun without the one who is asked: `rule` is a warning.
+    pub fn begins(&mut self, pointer: &str, rule: &str, first: Option<Date>, sent: Date) {
+        if let Some(first) = first.filter(|first| *first < sent) {
+            let warning = self.warning(
+                pointer,
+                rule,
+                "Startdatoen lå før den dag, beskeden blev sendt.",
+                "The first day had passed when the message was sent.",
+            );
+            compare(warning, format!("{sent} or later"), first);
+            warning.star_code = Some(4783);
+        }
+    }
 }
