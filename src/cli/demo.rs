@@ -61,6 +61,10 @@ async fn show(context: &Context, args: &Args, folder: &std::path::Path, tasks: &
     bar.finish_and_clear();
     let summary = demo.settled(args.messages, SETTLE_MAX).await?;
     report(context, &summary);
+    if !context.output.json {
+        let kinds: Vec<String> = demo.kinds.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+        context.output.line(format_args!("Of each kind: {}.", kinds.join(", ")));
+    }
     if !args.exit && !context.output.json {
         try_it_out(context, &demo, folder);
         tasks.stop().soft().await;

@@ -1,5 +1,5 @@
-//! The main job with no server at all: an embedded store, generated messages by HTTP and by folder, the
-//! reference inbox, and a count of what went where.
+//! The main job with no server at all: an embedded store, generated messages of every kind by HTTP and by folder, in
+//! both directions, the reference inbox, and a count of what went where.
 
 use std::{collections::BTreeMap, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
@@ -14,6 +14,7 @@ use crate::{
     config,
     gateway::{self, Gateway},
     http_client,
+    kinds::{Direction, KINDS, Kind},
     lifecycle::Tasks,
     store::Conservation,
     units,
@@ -21,8 +22,9 @@ use crate::{
 
 /// The demonstration's a-kasser: code, and the API key it uses. Everything is on loopback and thrown away.
 pub const FUNDS: [(&str, &str); 2] = [("3f", "demo-key-3f"), ("krifa", "demo-key-krifa")];
-/// The demonstration's jobcentres: code, name.
-pub const JOBCENTRES: [(&str, &str); 2] = [("0101", "koebenhavn"), ("0707", "norddjurs")];
+/// The demonstration's jobcentres: code, name, and API key.
+const JOBCENTRES: [(&str, &str, &str); 2] =
+    [("0101", "koebenhavn", "demo-key-0101"), ("0707", "norddjurs", "demo-key-0707")];
 
 /// The file in the demonstration's folder that holds its configuration.
 pub const CONFIGURATION: &str = "kassebro.toml";
@@ -71,6 +73,17 @@ pub struct Demo {
     clock: Arc<dyn Clock>,
     client: reqwest::Client,
     duplicates: i64,
+    /// How many were sent of each kind.
+    pub kinds: BTreeMap<&'static str, u32>,
+    /// The last message of each kind to a jobcentre: what is said back answers it.
+    last: BTreeMap<&'static str, Sent>,
+}
+
+/// A message that was sent, and between whom.
+struct Sent {
+    id: String,
+    fund: usize,
+    jobcenter: usize,
 }
 
 /// The demonstration's configuration, as a person would write it.
@@ -81,25 +94,43 @@ pub fn configuration(folder: &Path, listen: SocketAddr, inbox: &str, more: &str)
         store.display()
     );
     let funds = FUNDS.iter().map(|(code, key)| fund(folder, code, key));
-    let agreements = FUNDS.iter().flat_map(|(code, _)| JOBCENTRES.map(|(jobcenter, name)| {
+    let agreements = FUNDS.iter().flat_map(|(code, _)| JOBCENTRES.map(|(jobcenter, name, _)| {
         format!("\n[[agreement]]\nid = \"{name}-{code}\"\nakasse = \"{code}\"\njobcenter = \"{jobcenter}\"\nvalid_from = \"2024-01-01\"\n")
     }));
-    let receivers = JOBCENTRES.iter().flat_map(|(jobcenter, name)| generate::KINDS.map(|kind| {
+    let receivers = JOBCENTRES.iter().flat_map(|(jobcenter, name, _)| generate::KINDS.map(|kind| {
         let at = kind.replace('_', "-");
         format!("\n[[receiver]]\nname = \"{name}-{at}\"\nparty = \"{jobcenter}\"\nkinds = [\"{kind}\"]\nchannel = \"http\"\nurl = \"{inbox}/{name}/{at}\"\n")
     }));
-    std::iter::once(head).chain(funds).chain(agreements).chain(receivers).collect()
+    let jobcentres =
+        JOBCENTRES.iter().map(|(code, name, key)| party(code, key) + &receiver(name, code, inbox));
+    let back = FUNDS.iter().map(|(code, _)| receiver(code, code, inbox));
+    std::iter::once(head)
+        .chain(funds)
+        .chain(jobcentres)
+        .chain(agreements)
+        .chain(receivers)
+        .chain(back)
+        .collect()
+}
+
+/// Who sends over HTTP.
+fn party(code: &str, key: &str) -> String {
+    let hash = units::hex(&Sha256::digest(key.as_bytes()));
+    format!("\n[[party]]\ncode = \"{code}\"\napi_key_sha256 = [\"{hash}\"]\n")
+}
+
+/// Whatever else is addressed to a party.
+fn receiver(name: &str, party: &str, inbox: &str) -> String {
+    format!(
+        "\n[[receiver]]\nname = \"{name}\"\nparty = \"{party}\"\nchannel = \"http\"\nurl = \"{inbox}/{name}\"\n"
+    )
 }
 
 /// One a-kasse with its key and its spool folder.
 fn fund(folder: &Path, code: &str, key: &str) -> String {
-    let hash = units::hex(&Sha256::digest(key.as_bytes()));
     let spool = folder.join("spool").join(code);
-    format!(
-        "\n[[party]]\ncode = \"{code}\"\namqp_user = \"{code}\"\napi_key_sha256 = [\"{hash}\"]\n\n\
-         [[spool]]\nparty = \"{code}\"\nfolder = \"{}\"\n",
-        spool.display()
-    )
+    let spool = format!("\n[[spool]]\nparty = \"{code}\"\nfolder = \"{}\"\n", spool.display());
+    format!("{}amqp_user = \"{code}\"\n{spool}", party(code, key))
 }
 
 /// Starts the inbox and the gateway in `folder`.
@@ -126,7 +157,8 @@ pub async fn start(folder: &Path, plan: &Plan, clock: Arc<dyn Clock>, tasks: &Ta
         client_identity_file: None,
         allow_private_addresses: true,
     })?;
-    Ok(Demo { gateway, inbox: handle, inbox_url, address, clock, client, duplicates: 0 })
+    let (kinds, last) = Default::default();
+    Ok(Demo { gateway, inbox: handle, inbox_url, address, clock, client, duplicates: 0, kinds, last })
 }
 
 impl Demo {
@@ -138,9 +170,8 @@ impl Demo {
     /// The gateway cannot be reached.
     pub async fn send(&mut self, folder: &Path, plan: &Plan, told: impl Fn(u32)) -> anyhow::Result<()> {
         for number in 0..plan.messages {
-            let (code, key) = FUNDS[number as usize % FUNDS.len()];
-            let event = self.event(plan, number, code);
-            if number % 10 == 9 {
+            let (event, code, key) = self.event(plan, number);
+            if number % 10 == 9 && FUNDS.iter().any(|(fund, _)| *fund == code) {
                 drop_file(&folder.join("spool").join(code), number, &event)?;
             } else {
                 self.post(&event, key).await?;
@@ -154,22 +185,44 @@ impl Demo {
         Ok(())
     }
 
-    fn event(&self, plan: &Plan, number: u32, code: &str) -> Value {
-        let kind = generate::KINDS[number as usize % generate::KINDS.len()];
-        let (jobcenter, _) = JOBCENTRES[number as usize / 2 % JOBCENTRES.len()];
+    /// The message of that number, with its sender and the sender's key.
+    fn event(&mut self, plan: &Plan, number: u32) -> (Value, &'static str, &'static str) {
+        let kind = kind(number);
+        let answered = answered_by(kind.name).and_then(|of| self.last.get(of));
+        let (fund, jobcenter) = answered
+            .map_or((number as usize / 4 % FUNDS.len(), number as usize / 2 % JOBCENTRES.len()), |sent| {
+                (sent.fund, sent.jobcenter)
+            });
+        let answered = answered.map(|sent| sent.id.clone());
         let waited =
             if number % 15 == 4 { SignedDuration::from_hours(5) } else { SignedDuration::from_secs(2) };
         let time: Timestamp = self.clock.now() - waited;
         let id = format!("demo-{}-{number}", plan.seed);
-        let (source, receiver) = (format!("urn:dk:akasse:{code}"), format!("urn:dk:jobcenter:{jobcenter}"));
-        let mut event = generate::event(kind, plan.seed + u64::from(number), &id, &source, &receiver, time);
+        let ((fund_code, fund_key), (jobcenter_code, _, jobcenter_key)) =
+            (FUNDS[fund], JOBCENTRES[jobcenter]);
+        let (fund_urn, jobcenter_urn) =
+            (format!("urn:dk:akasse:{fund_code}"), format!("urn:dk:jobcenter:{jobcenter_code}"));
+        let back = kind.direction == Direction::ToAkasse;
+        let (source, receiver) = if back { (jobcenter_urn, fund_urn) } else { (fund_urn, jobcenter_urn) };
+        let mut event =
+            generate::event(kind.name, plan.seed + u64::from(number), &id, &source, &receiver, time);
+        *self.kinds.entry(kind.name).or_default() += 1;
+        if let Some(answered) = answered {
+            event["correlationid"] = json!(answered);
+        }
         if number % 20 == 13 {
             // Wrong in three ways, so that the answer has something to say.
             event["data"]["surprise"] = json!(true);
             event["data"]["citizen"]["cpr"] = json!("3002000000");
             event["time"] = json!(time + SignedDuration::from_hours(48));
         }
-        event
+        if back {
+            return (event, jobcenter_code, jobcenter_key);
+        }
+        if number % 20 != 13 {
+            self.last.insert(kind.name, Sent { id, fund, jobcenter });
+        }
+        (event, fund_code, fund_key)
     }
 
     async fn post(&self, event: &Value, key: &str) -> anyhow::Result<u16> {
@@ -241,7 +294,7 @@ impl Demo {
     /// Answers that say delivered or rejected, over all parties.
     async fn answered(&self) -> anyhow::Result<i64> {
         let mut answered = 0;
-        for (code, _) in FUNDS {
+        for code in FUNDS.map(|(code, _)| code).into_iter().chain(JOBCENTRES.map(|(code, _, _)| code)) {
             let mut after = 0;
             loop {
                 let page = self.gateway.store.answers(code.to_owned(), after, 500).await?;
@@ -253,6 +306,27 @@ impl Demo {
             }
         }
         Ok(answered)
+    }
+}
+
+/// Every other message is of one of the three main kinds, and between them comes every kind in turn.
+fn kind(number: u32) -> &'static Kind {
+    let half = number as usize / 2;
+    if number % 2 == 1 {
+        return KINDS[half % KINDS.len()];
+    }
+    let name = generate::KINDS[half % generate::KINDS.len()];
+    KINDS.iter().copied().find(|kind| kind.name == name).expect("what is generated is a kind")
+}
+
+/// The kind of message that a return message answers.
+fn answered_by(kind: &str) -> Option<&'static str> {
+    match kind {
+        "decision" | "company_offer_status" | "receipt" => Some("recommendation"),
+        "job_order_status" => Some("job_order"),
+        "complaint_outcome" => Some("complaint"),
+        "joint_interview_invitation" => Some("joint_interview_wish"),
+        _ => None,
     }
 }
 
