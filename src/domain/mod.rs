@@ -18,6 +18,7 @@ pub mod identifiers;
 pub mod message;
 pub mod parcel;
 pub mod party;
+pub mod placement;
 pub mod retry;
 pub mod route;
 pub mod sla;

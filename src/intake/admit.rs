@@ -14,6 +14,7 @@ use crate::{
         Agreement, Cpr, Envelope, Event, Fault, FaultCode, Format, HoldReason, KindId, Party, Text,
         Violation,
         answer::Subscription,
+        placement::{Bearing, Placed},
         route::{Receiver, route},
         sla::Clocked,
     },
@@ -123,6 +124,7 @@ fn judge(
     match owed {
         Some(deliveries) if !violations.iter().any(Violation::is_error) => {
             Admission::Accepted(Box::new(Accepted {
+                bearing: bearing(rules, &event),
                 reply: rules.kinds.get(&envelope.kind).and_then(|compiled| (compiled.kind.says)(&event)),
                 arrived,
                 hash: codec::canonical_hash(&event),
@@ -144,6 +146,13 @@ fn judge(
             astray_in: None,
         })),
     }
+}
+
+/// What the message has to do with its citizen's placement.
+fn bearing(rules: &Rules, event: &Event) -> Option<(Placed, Bearing)> {
+    let bearing = (rules.kinds.get(&event.envelope.kind)?.kind.bears)(event)?;
+    let citizen = kinds::rules::citizen(event)?;
+    Some((Placed::of(&event.envelope.source, &event.envelope.receiver, &citizen), bearing))
 }
 
 /// Nobody speaks for another: identity comes from the credential, never from the body.

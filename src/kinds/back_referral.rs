@@ -25,6 +25,7 @@ pub static KIND: Kind = Kind {
     ordering_domain: Some("placement"),
     check,
     says: |_| None,
+    bears: |_| None,
 };
 
 /// The data, borrowed from the event.

@@ -27,6 +27,7 @@ pub static KIND: Kind = Kind {
     ordering_domain: None,
     check,
     says,
+    bears: |_| None,
 };
 
 /// The data, borrowed from the event.

@@ -14,7 +14,7 @@ use super::{
     people::{Address, Citizen, Contact},
     rules::{self, Findings},
 };
-use crate::domain::{Event, Format, Severity};
+use crate::domain::{Event, Format, Severity, placement::Bearing};
 
 pub static KIND: Kind = Kind {
     name: "course_referral",
@@ -27,6 +27,7 @@ pub static KIND: Kind = Kind {
     ordering_domain: Some("placement"),
     check,
     says: |_| None,
+    bears: |_| Some(Bearing::Within),
 };
 
 /// How long a course may last, in days, the first and the last counted (København agreement, two weeks).

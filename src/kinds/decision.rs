@@ -28,6 +28,7 @@ pub static KIND: Kind = Kind {
     ordering_domain: Some("recommendation"),
     check,
     says,
+    bears: |_| None,
 };
 
 /// The data, borrowed from the event.

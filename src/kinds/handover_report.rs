@@ -17,7 +17,7 @@ use super::{
     people::{Citizen, Contact},
     rules::{self, Findings, days},
 };
-use crate::domain::{Event, Format, Severity};
+use crate::domain::{Event, Format, Severity, placement::Bearing};
 
 pub static KIND: Kind = Kind {
     name: "handover_report",
@@ -30,6 +30,7 @@ pub static KIND: Kind = Kind {
     ordering_domain: Some("placement"),
     check,
     says: |_| None,
+    bears: |_| Some(Bearing::Within),
 };
 
 /// The data, borrowed from the event.

@@ -15,7 +15,7 @@ use super::{
     people::{Citizen, Contact},
     rules::{self, Findings, days},
 };
-use crate::domain::{Event, Format, Severity, party::PartyKind};
+use crate::domain::{Event, Format, Severity, party::PartyKind, placement::Bearing};
 
 pub static KIND: Kind = Kind {
     name: "interview_record",
@@ -28,6 +28,7 @@ pub static KIND: Kind = Kind {
     ordering_domain: Some("contact"),
     check,
     says: |_| None,
+    bears,
 };
 
 /// The data, borrowed from the event.
@@ -175,6 +176,11 @@ pub fn counted(event: &Event) -> Option<Counted> {
 
 fn timeliness(held: Date, deadline: Date) -> Timeliness {
     if held <= deadline { Timeliness::InTime } else { Timeliness::Late }
+}
+
+/// The a-kasse's interviews are the placement's, the jobcenter's own are not.
+fn bears(event: &Event) -> Option<Bearing> {
+    (event.envelope.source.kind() == PartyKind::Akasse).then_some(Bearing::Within)
 }
 
 fn check(event: &Event, findings: &mut Findings) {

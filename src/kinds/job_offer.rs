@@ -25,6 +25,7 @@ pub static KIND: Kind = Kind {
     check,
     // It answers nothing.
     says: |_| None,
+    bears: |_| None,
 };
 
 /// The data, borrowed from the event.

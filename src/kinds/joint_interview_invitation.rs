@@ -26,6 +26,7 @@ pub static KIND: Kind = Kind {
     ordering_domain: Some("contact"),
     check,
     says,
+    bears: |_| None,
 };
 
 /// The data, borrowed from the event.

@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 
 use crate::{
-    domain::{Event, Format, KindId, Parcel, Violation, case::Said, party::PartyKind},
+    domain::{Event, Format, KindId, Parcel, Violation, case::Said, party::PartyKind, placement::Bearing},
     formats,
 };
 use rules::Findings;
@@ -64,6 +64,8 @@ pub struct Kind {
     pub check: fn(&Event, &mut Findings),
     /// What it says of the case of the message that it answers by `correlationid`.
     pub says: fn(&Event) -> Option<Said>,
+    /// What it has to do with the citizen's placement at the a-kasse.
+    pub bears: fn(&Event) -> Option<Bearing>,
 }
 
 impl Kind {
@@ -221,6 +223,40 @@ mod tests {
                 assert_eq!(found, expected.lines().collect::<Vec<_>>(), "{name}");
             }
         }
+    }
+
+    #[test]
+    fn an_opt_out_stops_the_placements_messages_and_no_complaint_receipt_or_decision() {
+        let bears = |name: &str| {
+            let kind = KINDS.iter().find(|kind| kind.name == name).unwrap();
+            (kind.bears)(&testing::event(&testing::generated(name, 3)))
+        };
+        for name in [
+            "complaint",
+            "receipt",
+            "decision",
+            "complaint_outcome",
+            "back_referral",
+            "recommendation",
+            "job_order",
+        ] {
+            assert_eq!(bears(name), None, "{name}");
+        }
+        for name in [
+            "interview_record",
+            "appointment",
+            "periodic_condition",
+            "sickness_follow_up",
+            "risk_notice",
+            "handover_report",
+            "course_referral",
+            "workshop_referral",
+            "joint_interview_wish",
+        ] {
+            assert_eq!(bears(name), Some(Bearing::Within), "{name}");
+        }
+        assert!(matches!(bears("opt_out"), Some(Bearing::OptsOut(_))));
+        assert!(matches!(bears("placement"), Some(Bearing::SpecialEffort(_))));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::{
     people::{Citizen, Contact},
     rules::{self, Findings, days},
 };
-use crate::domain::{Event, Format, Severity};
+use crate::domain::{Event, Format, Severity, placement::Bearing};
 
 pub static KIND: Kind = Kind {
     name: "opt_out",
@@ -24,6 +24,7 @@ pub static KIND: Kind = Kind {
     ordering_domain: Some("placement"),
     check,
     says: |_| None,
+    bears,
 };
 
 /// The data, borrowed from the event.
@@ -67,6 +68,14 @@ pub enum StatedHow {
     Written,
     /// Mundtligt
     Oral,
+}
+
+fn bears(event: &Event) -> Option<Bearing> {
+    let data = rules::read::<Data<'_>>(event).ok()?;
+    Some(match data.action {
+        Action::OptOut => Bearing::OptsOut(rules::day(data.effective_from).and_then(days::begin)?),
+        Action::Withdrawal => Bearing::OptsIn,
+    })
 }
 
 fn check(event: &Event, findings: &mut Findings) {

@@ -10,7 +10,7 @@ use super::{
     people::{Citizen, Contact},
     rules::{Findings, days},
 };
-use crate::domain::{Event, Format, Severity};
+use crate::domain::{Event, Format, Severity, placement::Bearing};
 
 pub static KIND: Kind = Kind {
     name: "periodic_condition",
@@ -23,6 +23,7 @@ pub static KIND: Kind = Kind {
     ordering_domain: Some("contact"),
     check,
     says: |_| None,
+    bears: |_| Some(Bearing::Within),
 };
 
 /// The data, borrowed from the event.

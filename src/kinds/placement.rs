@@ -14,7 +14,7 @@ use super::{
     people::Citizen,
     rules::{self, Findings, days},
 };
-use crate::domain::{Event, Format, Severity};
+use crate::domain::{Event, Format, Severity, placement::Bearing};
 
 pub static KIND: Kind = Kind {
     name: "placement",
@@ -27,6 +27,7 @@ pub static KIND: Kind = Kind {
     ordering_domain: Some("placement"),
     check,
     says: |_| None,
+    bears,
 };
 
 /// The data, borrowed from the event.
@@ -63,6 +64,13 @@ pub enum Action {
     Replacement,
     /// Ophørt; the end date is the last day it held
     Ended,
+}
+
+fn bears(event: &Event) -> Option<Bearing> {
+    let data = rules::read::<Data<'_>>(event).ok()?;
+    let kept = data.special_effort && data.action != Action::Ended;
+    let from = if kept { Some(rules::day(data.start_date).and_then(days::begin)?) } else { None };
+    Some(Bearing::SpecialEffort(from))
 }
 
 fn check(event: &Event, findings: &mut Findings) {

@@ -23,6 +23,7 @@ pub static KIND: Kind = Kind {
     ordering_domain: Some("recommendation"),
     check,
     says: |_| None,
+    bears: |_| None,
 };
 
 /// The data, borrowed from the event.

@@ -14,7 +14,7 @@ use super::{
     people::{Citizen, Contact},
     rules::{self, Findings},
 };
-use crate::domain::{Event, Format, Severity};
+use crate::domain::{Event, Format, Severity, placement::Bearing};
 
 pub static KIND: Kind = Kind {
     name: "risk_notice",
@@ -27,6 +27,7 @@ pub static KIND: Kind = Kind {
     ordering_domain: Some("placement"),
     check,
     says: |_| None,
+    bears: |_| Some(Bearing::Within),
 };
 
 /// How long before the transition the jobcenter would have the notice, in days (Norddjurs agreement, "gerne").

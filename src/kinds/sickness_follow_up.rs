@@ -12,7 +12,7 @@ use super::{
     people::{Citizen, Contact},
     rules::{self, Findings, days},
 };
-use crate::domain::{Event, Format, Severity};
+use crate::domain::{Event, Format, Severity, placement::Bearing};
 
 pub static KIND: Kind = Kind {
     name: "sickness_follow_up",
@@ -25,6 +25,7 @@ pub static KIND: Kind = Kind {
     ordering_domain: Some("contact"),
     check,
     says: |_| None,
+    bears: |_| Some(Bearing::Within),
 };
 
 /// The data, borrowed from the event.

@@ -13,7 +13,7 @@ use super::{
     people::{Citizen, Contact},
     rules::{Findings, days},
 };
-use crate::domain::{Event, Format, Severity};
+use crate::domain::{Event, Format, Severity, placement::Bearing};
 
 pub static KIND: Kind = Kind {
     name: "workshop_referral",
@@ -26,6 +26,7 @@ pub static KIND: Kind = Kind {
     ordering_domain: Some("placement"),
     check,
     says: |_| None,
+    bears: |_| Some(Bearing::Within),
 };
 
 /// The data, borrowed from the event.

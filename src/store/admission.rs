@@ -4,7 +4,10 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::domain::{
-    Answer, Envelope, Fault, HoldReason, Parcel, ReceiptId, Violation, answer::Subscription, case::Said,
+    Answer, Envelope, Fault, HoldReason, Parcel, ReceiptId, Violation,
+    answer::Subscription,
+    case::Said,
+    placement::{Bearing, Placed},
     sla::Clocked,
 };
 
@@ -62,6 +65,8 @@ pub struct Accepted {
     pub deliveries: Vec<NewDelivery>,
     /// What it says of the message it answers.
     pub reply: Option<Said>,
+    /// What it has to do with a placement, and with whose.
+    pub bearing: Option<(Placed, Bearing)>,
 }
 
 /// One delivery an accepted message owes.

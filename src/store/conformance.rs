@@ -28,6 +28,7 @@ mod history;
 mod intake;
 mod nodes;
 mod operations;
+mod placements;
 mod promises;
 mod replies;
 
@@ -106,6 +107,13 @@ macro_rules! conforms {
                 a_refusal_ends_the_delivery_and_lets_the_next_go
                 a_reply_finds_the_delivery_it_names_and_no_other
                 a_reply_is_answered_in_the_batch_of_what_it_answers
+            }
+            placements {
+                who_opted_out_gets_no_more_of_the_placements_messages
+                an_opt_out_counts_from_its_day_and_can_be_taken_back
+                special_effort_keeps_a_citizen_out_until_it_ends
+                a_duplicate_gets_its_first_answer_also_after_an_opt_out
+                other_messages_go_on
             }
             forget {
                 content_is_forgotten_after_its_time_and_what_is_owed_is_kept
@@ -254,6 +262,7 @@ impl Office {
         };
         Accepted {
             reply: None,
+            bearing: None,
             arrived,
             envelope,
             hash: [7; 32],

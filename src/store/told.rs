@@ -8,6 +8,7 @@ use super::{Accepted, Admission, Arrived, Invalid, Next, Settlement, TakenAgain,
 use crate::domain::{
     Answer, AnswerOutcome, Fault, FaultCode, Outcome, ReceiptId, Text, Violation,
     attempt::Proof,
+    placement::Stop,
     sla::{AT_RISK, BREACHED},
 };
 
@@ -48,6 +49,29 @@ fn identity_reused(first: &Answer) -> Violation {
         ),
     )
     .expected("a new id for a new message")
+}
+
+/// A message of a placement that is none: what is kept of it.
+pub(super) fn stopped(message: &Accepted, stop: Stop) -> Invalid {
+    let (rule, text) = match stop {
+        Stop::OptOut => (
+            "placement.opted-out",
+            Text::new(
+                "Borgeren har fravalgt a-kassen og følger jobcentrets kontaktforløb.",
+                "The citizen opted out of the a-kasse and follows the jobcenter's contact course.",
+            ),
+        ),
+        Stop::SpecialEffort => (
+            "placement.special-effort",
+            Text::new(
+                "Borgeren er omfattet af jobcentrets specialindsats og er ikke udlagt til a-kassen.",
+                "The citizen is under the jobcenter's special effort and is not placed with the a-kasse.",
+            ),
+        ),
+    };
+    let violation = Violation::error("/data/citizen", rule, FaultCode::AgreementRefuses, text)
+        .expected("a citizen who is placed with the a-kasse at the business time");
+    Invalid { violations: vec![violation], ..reused(message, &first_answer(message)) }
 }
 
 /// The last resort: the raw bytes, and that they could not be stored as what they are.

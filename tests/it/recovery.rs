@@ -139,6 +139,7 @@ fn complaint(now: Timestamp) -> Admission {
     };
     Admission::Accepted(Box::new(Accepted {
         reply: None,
+        bearing: None,
         arrived,
         envelope,
         hash: [0; 32],

@@ -66,6 +66,37 @@ async fn what_a_jobcentre_says_back_reaches_the_akasse_with_the_message_it_answe
 }
 
 #[tokio::test]
+async fn who_chose_the_jobcentre_gets_no_more_of_the_akasses_messages_until_that_is_taken_back() {
+    let world = Plan::new().receiver(CODE, "channel = \"mailbox\"").start().await;
+    let kind = |name: &str| KINDS.iter().copied().find(|kind| kind.name == name).unwrap();
+    let citizen = told(&world, kind("opt_out"), AKASSE, JOBCENTER)["data"]["citizen"].clone();
+    let say = |name: &str, id: &str, action: Option<&str>| {
+        let mut event = told(&world, kind(name), AKASSE, JOBCENTER);
+        event["id"] = id.into();
+        event["data"]["citizen"] = citizen.clone();
+        if let Some(action) = action {
+            event["data"]["action"] = action.into();
+            let day = &world.now().to_string()[..10];
+            (event["data"]["effectiveFrom"], event["data"]["statedOn"]) = (day.into(), day.into());
+        }
+        post(&world, FUND, &event)
+    };
+    assert_eq!(say("interview_record", "before", None).0, 202);
+    let (status, body) = say("opt_out", "out", Some("optOut"));
+    assert_eq!(status, 202, "{body}");
+    for name in ["interview_record", "handover_report", "course_referral"] {
+        let (status, body) = say(name, &format!("stopped-{name}"), None);
+        assert_eq!(status, 422, "{name}: {body}");
+        assert!(body.contains("placement.opted-out"), "{body}");
+    }
+    for name in ["complaint", "back_referral"] {
+        assert_eq!(say(name, &format!("goes-on-{name}"), None).0, 202, "{name}");
+    }
+    assert_eq!(say("opt_out", "in", Some("withdrawal")).0, 202);
+    assert_eq!(say("interview_record", "after", None).0, 202);
+}
+
+#[tokio::test]
 async fn an_akasse_cannot_say_what_is_the_jobcentres_to_say() {
     let world = Plan::new().receiver(CODE, "channel = \"mailbox\"").start().await;
     for kind in returns() {

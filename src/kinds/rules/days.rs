@@ -3,7 +3,7 @@
 use jiff::{Timestamp, civil::Date};
 
 use super::Findings;
-use crate::domain::Violation;
+use crate::{domain::Violation, formats};
 
 /// An instant that the schema has checked.
 pub fn instant(text: &str) -> Option<Timestamp> {
@@ -13,6 +13,11 @@ pub fn instant(text: &str) -> Option<Timestamp> {
 /// The day that a text of the schema's format `date` names, where there is one.
 pub fn day(text: Option<&str>) -> Option<Date> {
     text.and_then(super::day)
+}
+
+/// The instant at which a day begins by Danish clocks.
+pub fn begin(day: Date) -> Option<Timestamp> {
+    day.to_zoned(formats::copenhagen().clone()).ok().map(|begin| begin.timestamp())
 }
 
 /// Says in a violation which day would have been right, and which came.

@@ -1,11 +1,14 @@
 //! Stores what was admitted, all batches of a group with the same few statements.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeSet, HashMap},
+};
 
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::{deadlines, fail::Fail, reply, row::Read, work::Tx};
+use super::{deadlines, fail::Fail, placement, reply, row::Read, work::Tx};
 use crate::{
     domain::{
         Answer, AnswerOutcome, HoldReason,
@@ -76,6 +79,25 @@ pub(super) fn bytes(admission: &Admission) -> usize {
 
 /// Judges the batch in its order, also within itself.
 pub(super) async fn accept(tx: &mut Tx<'_>, batch: &[&Admission]) -> Result<Vec<Verdict>, Fail> {
+    let stopped = placement::stops(tx, batch).await?;
+    if stopped.is_empty() {
+        return accept_judged(tx, batch).await;
+    }
+    let judged: Vec<Cow<'_, Admission>> = batch
+        .iter()
+        .enumerate()
+        .map(|(place, admission)| match (admission, stopped.get(&place)) {
+            (Admission::Accepted(message), Some(stop)) => {
+                Cow::Owned(Admission::Invalid(Box::new(told::stopped(message, *stop))))
+            }
+            _ => Cow::Borrowed(*admission),
+        })
+        .collect();
+    let judged: Vec<&Admission> = judged.iter().map(AsRef::as_ref).collect();
+    accept_judged(tx, &judged).await
+}
+
+async fn accept_judged(tx: &mut Tx<'_>, batch: &[&Admission]) -> Result<Vec<Verdict>, Fail> {
     let mut fresh = fresh(batch);
     let (taken, known) = claim(tx, &mut fresh).await?;
     let owed = owe(tx, &taken).await?;
@@ -113,6 +135,7 @@ pub(super) async fn accept(tx: &mut Tx<'_>, batch: &[&Admission]) -> Result<Vec<
             while let Some(delivery) = owed.next_if(|d| std::ptr::eq(d.message, message.message)) {
                 tell_owed(tx, &delivery);
             }
+            placement::changes(tx, message.seq, message.message).await?;
             if let Some(said) = &message.message.reply {
                 reply::reply(tx, message.seq, message.message, said).await?;
             }

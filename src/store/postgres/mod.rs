@@ -38,6 +38,7 @@ mod lease;
 mod listen;
 mod logs;
 mod migrate;
+mod placement;
 mod reader;
 mod replay;
 mod reply;

@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
 use super::{
-    deadlines, reply,
+    deadlines, placement, reply,
     row::{DEADLINES, Read, delivery_id, delivery_seq, kept, us},
     writer::Tx,
 };
@@ -33,6 +33,9 @@ pub(super) fn keep_raw(tx: &mut Tx<'_, '_>, admission: &Admission) -> rusqlite::
 }
 
 fn accept_one(tx: &mut Tx<'_, '_>, message: &Accepted) -> rusqlite::Result<Verdict> {
+    if let Some(stop) = placement::stops(tx, message)? {
+        return reject(tx, &told::stopped(message, stop)).map(Verdict::Rejected);
+    }
     if !insert_accepted(tx, message)? {
         return same_identity(tx, message);
     }
@@ -52,6 +55,7 @@ fn accept_one(tx: &mut Tx<'_, '_>, message: &Accepted) -> rusqlite::Result<Verdi
     for (ordinal, delivery) in (1..=u8::MAX).zip(&message.deliveries) {
         owe(tx, message, delivery_seq(seq, ordinal), delivery)?;
     }
+    placement::changes(tx, seq, message)?;
     if let Some(said) = &message.reply {
         reply::reply(tx, seq, message, said)?;
     }

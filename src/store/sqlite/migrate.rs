@@ -10,6 +10,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_astray_waived_rounds.sql"),
     include_str!("migrations/0003_case.sql"),
     include_str!("migrations/0004_lasting.sql"),
+    include_str!("migrations/0005_placement.sql"),
 ];
 
 /// The version this program brings a store to.

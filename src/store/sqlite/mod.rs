@@ -34,6 +34,7 @@ pub mod inspect;
 mod lease;
 mod lock;
 mod migrate;
+mod placement;
 mod reader;
 mod replay;
 mod reply;

@@ -1,0 +1,83 @@
+//! Citizens who are not placed with the a-kasse, and what then stops.
+
+use jiff::Timestamp;
+
+use super::{Accepted, Office, hours};
+use crate::{
+    domain::placement::{Bearing, Placed},
+    store::Verdict,
+};
+
+const CITIZEN: Placed = Placed([7; 16]);
+
+fn message(office: &mut Office, id: &str, bearing: Bearing) -> Accepted {
+    let mut message = office.message(id);
+    message.bearing = Some((CITIZEN, bearing));
+    message
+}
+
+async fn takes(office: &mut Office, id: &str, bearing: Bearing) {
+    let message = message(office, id, bearing);
+    assert!(matches!(office.accept(message).await, Verdict::Accepted(_)), "{id}");
+}
+
+/// The rule by which the placement's message is refused; `None`: it is taken.
+async fn refused_by(office: &mut Office, id: &str, at: Timestamp) -> Option<String> {
+    let mut message = message(office, id, Bearing::Within);
+    message.envelope.time = at;
+    match office.accept(message).await {
+        Verdict::Accepted(_) => None,
+        Verdict::Rejected(answer) => Some(answer.errors[0].rule.clone()),
+        other => panic!("{other:?}"),
+    }
+}
+
+pub(super) async fn who_opted_out_gets_no_more_of_the_placements_messages(mut office: Office) {
+    let now = office.now;
+    assert_eq!(refused_by(&mut office, "before", now).await, None);
+    takes(&mut office, "out", Bearing::OptsOut(now)).await;
+    assert_eq!(refused_by(&mut office, "after", now).await.as_deref(), Some("placement.opted-out"));
+    office.crash();
+    assert_eq!(refused_by(&mut office, "again", now).await.as_deref(), Some("placement.opted-out"));
+    let view = office.view("after").await;
+    assert_eq!((view.line.state.as_str(), view.findings.len()), ("invalid", 1));
+    assert_eq!(office.told("after").await, ["rejected"]);
+}
+
+pub(super) async fn an_opt_out_counts_from_its_day_and_can_be_taken_back(mut office: Office) {
+    let now = office.now;
+    takes(&mut office, "out", Bearing::OptsOut(now + hours(24))).await;
+    assert_eq!(refused_by(&mut office, "before", now).await, None);
+    assert!(refused_by(&mut office, "after", now + hours(24)).await.is_some());
+    takes(&mut office, "in", Bearing::OptsIn).await;
+    assert_eq!(refused_by(&mut office, "then", now + hours(25)).await, None);
+}
+
+pub(super) async fn special_effort_keeps_a_citizen_out_until_it_ends(mut office: Office) {
+    let now = office.now;
+    takes(&mut office, "kept", Bearing::SpecialEffort(Some(now))).await;
+    assert_eq!(refused_by(&mut office, "one", now).await.as_deref(), Some("placement.special-effort"));
+    takes(&mut office, "placed", Bearing::SpecialEffort(None)).await;
+    assert_eq!(refused_by(&mut office, "two", now).await, None);
+    takes(&mut office, "out", Bearing::OptsOut(now)).await;
+    takes(&mut office, "placed-again", Bearing::SpecialEffort(None)).await;
+    let rule = refused_by(&mut office, "three", now).await;
+    assert_eq!(rule.as_deref(), Some("placement.opted-out"), "a placement takes no opt-out back");
+}
+
+pub(super) async fn a_duplicate_gets_its_first_answer_also_after_an_opt_out(mut office: Office) {
+    let now = office.now;
+    takes(&mut office, "one", Bearing::Within).await;
+    takes(&mut office, "out", Bearing::OptsOut(now)).await;
+    let again = message(&mut office, "one", Bearing::Within);
+    assert!(matches!(office.accept(again).await, Verdict::Duplicate(_)));
+}
+
+pub(super) async fn other_messages_go_on(mut office: Office) {
+    let now = office.now;
+    takes(&mut office, "out", Bearing::OptsOut(now)).await;
+    office.taken("complaint").await;
+    let mut stranger = message(&mut office, "stranger", Bearing::Within);
+    stranger.bearing = Some((Placed([8; 16]), Bearing::Within));
+    assert!(matches!(office.accept(stranger).await, Verdict::Accepted(_)));
+}
