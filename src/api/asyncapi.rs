@@ -51,8 +51,9 @@ fn party() -> Value {
 fn channels() -> Value {
     let kinds: Vec<String> = KINDS.iter().map(|kind| kind.id().to_string()).collect();
     let names: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
-    let outcomes = AnswerOutcome::ALL.map(AnswerOutcome::name);
-    let answers = [ANSWER.to_owned()];
+    let told: Vec<&str> =
+        AnswerOutcome::ALL.map(AnswerOutcome::name).into_iter().chain(names.iter().copied()).collect();
+    let answers: Vec<String> = std::iter::once(ANSWER.to_owned()).chain(kinds.iter().cloned()).collect();
     json!({
         "messages": {
             "address": "{party}.{kind}",
@@ -70,16 +71,16 @@ fn channels() -> Value {
             "bindings": { "amqp": queue("kassebro.in.{party}") },
         },
         "answers": {
-            "address": "{party}.{outcome}",
-            "title": "What parties are told",
+            "address": "{party}.{what}",
+            "title": "What parties are told, and what is addressed to them",
             "description": "The routing key of the exchange kassebro.answers.",
-            "parameters": { "party": party(), "outcome": { "description": "What happened.", "enum": outcomes } },
+            "parameters": { "party": party(), "what": { "description": "What happened to a message of theirs, or the kind of a message to them.", "enum": told } },
             "messages": of_channel(&answers),
             "bindings": { "amqp": exchange("kassebro.answers") },
         },
         "queue-out": {
             "address": "kassebro.out.{party}",
-            "title": "A party's answers, as it reads them",
+            "title": "A party's answers and messages, as it reads them",
             "parameters": { "party": party() },
             "messages": of_channel(&answers),
             "bindings": { "amqp": queue("kassebro.out.{party}") },
@@ -125,6 +126,19 @@ fn operations() -> Map<String, Value> {
                 "messages": in_channel("messages", &name),
                 "bindings": { "amqp": { "deliveryMode": 2, "mandatory": true, "bindingVersion": "0.3.0" } },
                 "reply": { "channel": { "$ref": "#/channels/queue-out" }, "messages": in_channel("queue-out", ANSWER) },
+            }),
+        );
+    }
+    for kind in KINDS {
+        let name = kind.id().to_string();
+        operations.insert(
+            format!("send-{}-v{}", kind.name.replace('_', "-"), kind.version),
+            json!({
+                "action": "send",
+                "channel": { "$ref": "#/channels/answers" },
+                "title": kind.title,
+                "messages": in_channel("answers", &name),
+                "bindings": { "amqp": { "deliveryMode": 2, "mandatory": true, "bindingVersion": "0.3.0" } },
             }),
         );
     }

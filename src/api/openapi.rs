@@ -7,6 +7,7 @@ use super::{
     routes::{Gives, Parameter, ROUTES, Route, Shape, Takes},
     schemas::{event_name, reference, shared},
 };
+use crate::domain::case::CaseState;
 use crate::kinds::{KINDS, receipt::Business};
 
 /// The document.
@@ -216,6 +217,8 @@ fn problem_schema() -> Value {
 }
 
 fn message() -> Value {
+    let cases: Vec<Value> =
+        CaseState::ALL.iter().map(|state| json!(state)).chain(std::iter::once(Value::Null)).collect();
     let properties = json!({
         "receiptId": { "type": "string", "format": "uuid" },
         "messageId": or_null("string"),
@@ -241,6 +244,7 @@ fn message() -> Value {
             "met": or_null("string"),
             "standing": text(),
         })) },
+        "case": { "description": "How the matter stands at its receiver, by what return messages said.", "enum": cases },
         "history": { "type": "array", "items": object(&["at", "what"], &json!({ "at": instant(), "what": text() })) },
     });
     object(
