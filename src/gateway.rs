@@ -101,7 +101,7 @@ pub async fn start(
         dispatch::start(&desk, built.lanes, tasks).await?;
     }
     if roles.has(Role::Watch) {
-        start_watch(settings, &desk, tasks)?;
+        start_watch(settings, &built.rules, &desk, tasks)?;
     }
     Ok(Gateway { store, intake, metrics, address, _rules: keep })
 }
@@ -208,7 +208,12 @@ fn publishing(settings: &Settings, broker: &Broker) -> amqp_publisher::Settings 
     amqp_publisher::Settings { broker: broker.clone(), confirm_timeout: settings.amqp.confirm_timeout }
 }
 
-fn start_watch(settings: &Settings, desk: &dispatch::Desk, tasks: &Tasks) -> Result<(), StartError> {
+fn start_watch(
+    settings: &Settings,
+    rules: &Rules,
+    desk: &dispatch::Desk,
+    tasks: &Tasks,
+) -> Result<(), StartError> {
     let desk = watchers::Desk {
         store: Arc::clone(&desk.store),
         clock: Arc::clone(&desk.clock),
@@ -216,6 +221,8 @@ fn start_watch(settings: &Settings, desk: &dispatch::Desk, tasks: &Tasks) -> Res
         period: settings.watch.period,
         backlog_age: settings.watch.backlog_age,
         survey: watchers::Survey::default(),
+        agreements: rules.agreements.clone().into(),
+        agreement_expiry_days: settings.watch.agreement_expiry_days(),
     };
     tasks.spawn("watch", watchers::run(desk.clone(), tasks.stop().clone()));
     let retention = config::retention(settings);

@@ -55,6 +55,9 @@ pub enum ChannelConfig {
 }
 
 impl ChannelConfig {
+    /// The words in configuration.
+    pub const NAMES: [&str; 4] = ["http", "amqp", "file", "mailbox"];
+
     /// The word in configuration, in logs and in metrics.
     pub fn name(&self) -> &'static str {
         match self {

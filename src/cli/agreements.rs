@@ -1,4 +1,6 @@
-//! `kassebro agreements`: what is agreed between whom, and whether it is in force.
+//! `kassebro agreements`: what is agreed between whom, whether it is in force, and what it would say.
+
+use std::path::PathBuf;
 
 use jiff::{Timestamp, civil::Date};
 use serde::Serialize;
@@ -6,12 +8,15 @@ use serde::Serialize;
 use super::{
     Context, Exit, Failure, Outcome, now,
     output::{Output, joined},
+    violations::LanguageArg,
 };
 use crate::{
     config::{Settings, settings},
-    domain::agreement::copenhagen,
-    units,
+    domain::agreement::{copenhagen, danish_day},
 };
+
+mod check;
+mod show;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -24,15 +29,46 @@ pub(super) enum Command {
         #[arg(long, value_name = "DATE")]
         at: Option<Date>,
     },
-    /// One agreement with its kinds and promises.
+    /// Everything that one agreement says.
     #[command(
-        after_help = "Example:\n  kassebro agreements show norddjurs-3f-2024\n\nExit codes: 0 done, 4 no such agreement."
+        after_help = "Example:\n  kassebro agreements show norddjurs-foa-2024\n\nExit codes: 0 done, 4 no such agreement."
     )]
     Show {
         id: String,
         #[arg(long, value_name = "DATE")]
         at: Option<Date>,
     },
+    /// Whether agreements contradict themselves or each other, or what they say of a message.
+    #[command(
+        after_help = "Examples:\n  kassebro agreements check\n  kassebro agreements check agreements/*.toml\n  \
+                      kassebro agreements check --message message.json --at 2025-08-01\n\n\
+                      Files are checked among themselves; without any, what the configuration has.\n\n\
+                      Exit codes: 0 nothing is wrong, 1 a file cannot be read, 3 a contradiction, 6 the message \
+                      is invalid or an agreement refuses it."
+    )]
+    Check {
+        /// Files with `[[agreement]]` and nothing else.
+        #[arg(value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// A message to ask about; `-` is standard input.
+        #[arg(long, value_name = "FILE")]
+        message: Option<PathBuf>,
+        /// As if the message had happened then: a day by Danish clocks, or a time with its offset. Otherwise its
+        /// own time.
+        #[arg(long, value_name = "DATE OR TIME", requires = "message", value_parser = moment)]
+        at: Option<Timestamp>,
+        #[command(flatten)]
+        language: LanguageArg,
+    },
+}
+
+/// A day, from its beginning, or an instant.
+fn moment(text: &str) -> Result<Timestamp, String> {
+    let day = || Some(text.parse::<Date>().ok()?.to_zoned(copenhagen()).ok()?.timestamp());
+    let told = text.parse().ok().or_else(day);
+    told.ok_or_else(|| {
+        "write a day such as 2025-08-01, or a time such as 2025-08-01T12:00:00+02:00".to_owned()
+    })
 }
 
 /// One agreement as a list shows it.
@@ -40,8 +76,9 @@ pub(super) enum Command {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Line {
     pub(super) id: String,
-    akasse: String,
-    jobcenter: String,
+    /// Codes; `*` for every one.
+    akasser: Vec<String>,
+    jobcenters: Vec<String>,
     valid_from: Date,
     valid_to: Option<Date>,
     kinds: Vec<String>,
@@ -49,37 +86,21 @@ pub(super) struct Line {
     standing: &'static str,
 }
 
-/// One agreement in full.
-#[derive(Debug, Serialize)]
-struct Shown {
-    #[serde(flatten)]
-    line: Line,
-    promises: Vec<PromiseLine>,
-}
-
-#[derive(Debug, Serialize)]
-struct PromiseLine {
-    kind: String,
-    within: String,
-    /// `agreement`, or `general` where the agreement says nothing of the kind.
-    from: &'static str,
-}
-
 pub(super) fn run(context: &Context, command: Command) -> Outcome {
-    let settings = context.settings()?;
     match command {
-        Command::List { at } => {
-            let lines = lines(&settings, instant(at));
-            print(&context.output, &lines);
-        }
+        Command::List { at } => print(&context.output, &lines(&context.settings()?, instant(at))),
         Command::Show { id, at } => {
+            let settings = context.settings()?;
             let found = settings.agreement.iter().find(|a| a.id == id);
             let agreement = found.ok_or_else(|| {
                 Failure::not_found(format_args!(
                     "no agreement has the id {id:?}; see `kassebro agreements list`"
                 ))
             })?;
-            show(&context.output, &shown(&settings, agreement, day(instant(at))));
+            show::show(&context.output, &settings, agreement, danish_day(instant(at)))?;
+        }
+        Command::Check { files, message, at, language } => {
+            return check::run(context, &files, message.as_deref(), at, language.language());
         }
     }
     Ok(Exit::Done)
@@ -90,13 +111,9 @@ fn instant(at: Option<Date>) -> Timestamp {
     at.and_then(|date| date.to_zoned(copenhagen()).ok()).map_or_else(now, |zoned| zoned.timestamp())
 }
 
-fn day(at: Timestamp) -> Date {
-    at.to_zoned(copenhagen()).date()
-}
-
 /// Every agreement of the settings as it stands at an instant.
 pub(super) fn lines(settings: &Settings, at: Timestamp) -> Vec<Line> {
-    settings.agreement.iter().map(|agreement| line(agreement, day(at))).collect()
+    settings.agreement.iter().map(|agreement| line(agreement, danish_day(at))).collect()
 }
 
 fn line(agreement: &settings::Agreement, day: Date) -> Line {
@@ -109,8 +126,8 @@ fn line(agreement: &settings::Agreement, day: Date) -> Line {
     };
     Line {
         id: agreement.id.clone(),
-        akasse: agreement.akasse.clone(),
-        jobcenter: agreement.jobcenter.clone(),
+        akasser: agreement.akasse_codes().cloned().collect(),
+        jobcenters: agreement.jobcenter_codes().cloned().collect(),
         valid_from: agreement.valid_from,
         valid_to: agreement.valid_to,
         kinds: agreement.kinds.clone(),
@@ -118,12 +135,21 @@ fn line(agreement: &settings::Agreement, day: Date) -> Line {
     }
 }
 
+/// The codes of a side for people.
+fn parties(codes: &[String], every: &str) -> String {
+    if codes.iter().any(|code| code == crate::config::agreement::EVERY) {
+        every.to_owned()
+    } else {
+        codes.join(", ")
+    }
+}
+
 pub(super) fn print(output: &Output, lines: &[Line]) {
-    output.list(lines, &["id", "a-kasse", "jobcenter", "from", "to", "kinds", "standing"], |l| {
+    output.list(lines, &["id", "a-kasser", "jobcenters", "from", "to", "kinds", "standing"], |l| {
         vec![
             l.id.clone(),
-            l.akasse.clone(),
-            l.jobcenter.clone(),
+            parties(&l.akasser, "every one"),
+            parties(&l.jobcenters, "every one"),
             l.valid_from.to_string(),
             l.valid_to.map_or_else(|| "-".to_owned(), |d| d.to_string()),
             joined(&l.kinds, "every kind"),
@@ -140,60 +166,22 @@ fn words(standing: &str) -> &'static str {
     }
 }
 
-fn shown(settings: &Settings, agreement: &settings::Agreement, day: Date) -> Shown {
-    let taken = crate::kinds::KINDS
-        .iter()
-        .map(|kind| kind.name)
-        .filter(|name| agreement.kinds.is_empty() || agreement.kinds.iter().any(|k| k == name));
-    let promises = taken.map(|kind| {
-        if let Some(within) = agreement.promises.get(kind) {
-            return PromiseLine { kind: kind.to_owned(), within: within.clone(), from: "agreement" };
-        }
-        let general = settings.promise.get(kind).or_else(|| settings.promise.get("default"));
-        let within = general.map_or_else(String::new, |p| units::duration_text(p.within));
-        PromiseLine { kind: kind.to_owned(), within, from: "general" }
-    });
-    Shown { promises: promises.collect(), line: line(agreement, day) }
-}
-
-fn show(output: &Output, shown: &Shown) {
-    if output.json {
-        output.value(shown);
-        return;
-    }
-    let Line { id, akasse, jobcenter, valid_from, valid_to, standing, .. } = &shown.line;
-    output.line(format_args!("Agreement  {id}"));
-    output.line(format_args!("Between    {akasse} and {jobcenter}"));
-    let last = valid_to.map_or_else(|| "terminated".to_owned(), |d| d.to_string());
-    output.line(format_args!("Valid      {valid_from} until {last}: {}", words(standing)));
-    output.heading("Promises, from the message's time until the receiver has it");
-    output.list(&shown.promises, &["kind", "within", "said by"], |p| {
-        let by = if p.from == "agreement" { "this agreement" } else { "the general promise" };
-        vec![p.kind.clone(), p.within.clone(), by.to_owned()]
-    });
-}
-
 #[cfg(test)]
 mod tests {
     use jiff::civil::date;
 
     use super::*;
 
-    fn agreement(to: Option<Date>) -> settings::Agreement {
-        settings::Agreement {
-            id: "kbh-3f".into(),
-            akasse: "3f".into(),
-            jobcenter: "0101".into(),
-            valid_from: date(2024, 1, 1),
-            valid_to: to,
-            kinds: vec![],
-            promises: std::collections::BTreeMap::default(),
-        }
+    fn agreement(to: &str) -> settings::Agreement {
+        let text = format!(
+            "id = \"kbh-3f\"\nakasse = \"3f\"\njobcenter = \"0101\"\nvalid_from = \"2024-01-01\"\n{to}"
+        );
+        toml::from_str(&text).unwrap()
     }
 
     #[test]
     fn an_agreement_is_in_force_from_its_first_to_its_last_day() {
-        let ends = agreement(Some(date(2025, 12, 31)));
+        let ends = agreement("valid_to = \"2025-12-31\"");
         for (day, standing) in [
             (date(2023, 12, 31), "not_yet"),
             (date(2024, 1, 1), "in_force"),
@@ -202,6 +190,18 @@ mod tests {
         ] {
             assert_eq!(line(&ends, day).standing, standing, "{day}");
         }
-        assert_eq!(line(&agreement(None), date(2099, 1, 1)).standing, "in_force");
+        assert_eq!(line(&agreement(""), date(2099, 1, 1)).standing, "in_force");
+    }
+
+    #[test]
+    fn a_moment_is_a_danish_day_or_a_time() {
+        for (text, at) in [
+            ("2025-08-01", "2025-07-31T22:00:00Z"),
+            ("2025-12-01", "2025-11-30T23:00:00Z"),
+            ("2025-08-01T12:00:00+02:00", "2025-08-01T10:00:00Z"),
+        ] {
+            assert_eq!(moment(text), Ok(at.parse().unwrap()), "{text}");
+        }
+        assert!(moment("soon").is_err());
     }
 }

@@ -122,10 +122,17 @@ fn explain(rules: &Rules, question: Question) -> Explained {
     let Question { kind, source, receiver, agreement, at } = question;
     let routed = route(&rules.receivers, &receiver, &kind);
     let own_format = kinds::KINDS.iter().find(|k| k.name == kind).map(|k| k.format());
+    let found = source.as_ref().map(|source| {
+        agreement::find(&rules.agreements, (source, &receiver), &kind, agreement.as_deref(), at)
+    });
+    let agreed = match &found {
+        Some(Found::InForce(agreement)) => agreement.format(&kind),
+        _ => None,
+    };
     let receivers = routed.reasons.into_iter().zip(&rules.receivers).map(|(reason, configured)| Considered {
         format: reason
             .chosen
-            .then(|| configured.format.or(own_format))
+            .then(|| configured.format.or(agreed).or(own_format))
             .flatten()
             .map(crate::domain::Format::name),
         receiver: reason.receiver,
@@ -133,18 +140,18 @@ fn explain(rules: &Rules, question: Question) -> Explained {
         because: reason.because,
     });
     let receivers = receivers.collect();
-    let agreement = match &source {
+    let agreement = match &found {
         None => AgreementFound { id: None, because: "the sender is not known".to_owned() },
-        Some(source) => {
-            let found = agreement::find(&rules.agreements, source, &receiver, agreement.as_deref(), at);
-            under(&found, &kind)
-        }
+        Some(found) => under(found, &kind, at),
     };
     Explained { kind, source, receiver, at, agreement, receivers }
 }
 
-fn under(found: &Found<'_>, kind: &str) -> AgreementFound {
+fn under(found: &Found<'_>, kind: &str, at: Timestamp) -> AgreementFound {
     let (id, because) = match found {
+        Found::InForce(a) if a.awaited_phase(kind, agreement::danish_day(at)).is_some() => {
+            (None, format!("{} is in force and does not take {kind} yet", a.id))
+        }
         Found::InForce(a) if a.takes(kind) => {
             (Some(a.id.clone()), format!("it is in force and takes {kind}"))
         }

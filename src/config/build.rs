@@ -13,11 +13,10 @@ use crate::{
     codec::Limits,
     dispatch::LaneConfig,
     domain::{
-        Agreement, Party, answer::Subscription, circuit::CircuitPolicy, retry::RetryPolicy, route::Receiver,
+        Party, answer::Subscription, circuit::CircuitPolicy, retry::RetryPolicy, route::Receiver,
         sla::Promise,
     },
     intake::{KindPromise, Rules, Sender, broker::Queue, spool::Folder, topology::Topology},
-    units,
     watch::retention::Retention,
 };
 
@@ -106,7 +105,11 @@ pub fn rules(settings: &Settings, generation: u64) -> Result<Rules, String> {
         },
         kinds: Rules::compile_kinds(),
         senders: senders(settings)?,
-        agreements: settings.agreement.iter().map(agreement).collect::<Result<_, _>>()?,
+        agreements: settings
+            .agreement
+            .iter()
+            .map(super::settings::Agreement::build)
+            .collect::<Result<_, _>>()?,
         outside_validity: settings.intake.outside_validity,
         receivers: settings.receiver.iter().map(|r| receiver(&r.common)).collect::<Result<_, _>>()?,
         promises,
@@ -138,22 +141,6 @@ fn senders(settings: &Settings) -> Result<BTreeMap<String, Sender>, String> {
             Ok((p.code.clone(), sender))
         })
         .collect()
-}
-
-fn agreement(settings: &super::settings::Agreement) -> Result<Agreement, String> {
-    Ok(Agreement {
-        id: settings.id.clone(),
-        akasse: party(&settings.akasse)?,
-        jobcenter: party(&settings.jobcenter)?,
-        valid_from: settings.valid_from,
-        valid_to: settings.valid_to,
-        kinds: settings.kinds.clone(),
-        promises: settings
-            .promises
-            .iter()
-            .map(|(kind, within)| Ok((kind.clone(), signed(units::parse_duration(within)?))))
-            .collect::<Result<_, String>>()?,
-    })
 }
 
 fn receiver(settings: &super::settings::ReceiverCommon) -> Result<Receiver, String> {

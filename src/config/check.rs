@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Problem, Settings, layers::Layers, settings::Receiver};
-use crate::{
-    domain::{Party, party::PartyKind},
-    kinds, units,
-};
+use crate::{domain::Party, kinds};
+
+mod agreements;
+mod ways;
 
 /// The largest body that may be configured.
 const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -19,6 +19,12 @@ struct Check<'a> {
 impl Check<'_> {
     fn problem(&mut self, key: impl AsRef<str>, problem: impl Into<String>) {
         self.problems.push(Problem { problem: problem.into(), ..self.layers.at(key.as_ref()) });
+    }
+
+    /// Where another setting stands, for a sentence about this one: `site.toml:7`.
+    fn place(&self, key: impl AsRef<str>) -> String {
+        let Problem { file, line, .. } = self.layers.at(key.as_ref());
+        line.map_or_else(|| file.clone(), |line| format!("{file}:{line}"))
     }
 
     fn party(&mut self, key: &str, code: &str) -> Option<Party> {
@@ -44,13 +50,21 @@ pub(super) fn check(settings: &Settings, layers: &Layers) -> Vec<Problem> {
     promises(settings, &mut check);
     let parties = parties(settings, &mut check);
     receivers(settings, &mut check);
-    agreements(settings, &parties, &mut check);
+    agreements::check(settings, Some(&parties), &mut check);
+    ways::check(settings, &mut check);
     for (place, spool) in settings.spool.iter().enumerate() {
         if !parties.contains(&spool.party) {
             check
                 .problem(format!("spool[{place}].party"), format!("no party has the code {:?}", spool.party));
         }
     }
+    check.problems
+}
+
+/// What agreements contradict by themselves, whoever the parties are.
+pub(super) fn agreements_alone(settings: &Settings, layers: &Layers) -> Vec<Problem> {
+    let mut check = Check { layers, problems: Vec::new() };
+    agreements::check(settings, None, &mut check);
     check.problems
 }
 
@@ -112,6 +126,9 @@ fn simple(settings: &Settings, check: &mut Check<'_>) {
         && content.is_none_or(|content| content > messages)
     {
         check.problem("retention.content", "content is not kept longer than its message");
+    }
+    if !settings.watch.agreement_expiry.as_secs().is_multiple_of(86_400) {
+        check.problem("watch.agreement_expiry", "write whole days, such as \"60d\"");
     }
     for (key, url) in
         [("alerts.alertmanager", &settings.alerts.alertmanager), ("alerts.webhook", &settings.alerts.webhook)]
@@ -190,41 +207,6 @@ fn receivers(settings: &Settings, check: &mut Check<'_>) {
             && http.total_timeout >= common.attempt_timeout
         {
             check.problem(at("attempt_timeout"), "an attempt lasts longer than the channel's total_timeout");
-        }
-    }
-}
-
-fn agreements(settings: &Settings, parties: &BTreeSet<String>, check: &mut Check<'_>) {
-    let mut ids = BTreeSet::new();
-    for (place, agreement) in settings.agreement.iter().enumerate() {
-        let at = |setting: &str| format!("agreement[{place}].{setting}");
-        if !ids.insert(&agreement.id) {
-            check.problem(at("id"), format!("{:?} is configured twice", agreement.id));
-        }
-        for (setting, code, side) in [
-            ("akasse", &agreement.akasse, PartyKind::Akasse),
-            ("jobcenter", &agreement.jobcenter, PartyKind::Jobcenter),
-        ] {
-            if let Some(party) = check.party(&at(setting), code)
-                && party.kind() != side
-            {
-                check.problem(at(setting), format!("{code:?} is no {setting}"));
-            }
-        }
-        if !parties.contains(&agreement.akasse) {
-            check.problem(at("akasse"), format!("no party has the code {:?}", agreement.akasse));
-        }
-        if agreement.valid_to.is_some_and(|last| last < agreement.valid_from) {
-            check.problem(at("valid_to"), "the last day lies before the first");
-        }
-        for (number, kind) in agreement.kinds.iter().enumerate() {
-            check.kind(&at(&format!("kinds[{number}]")), kind);
-        }
-        for (kind, within) in &agreement.promises {
-            check.kind(&at("promises"), kind);
-            if let Err(problem) = units::parse_duration(within) {
-                check.problem(at(&format!("promises.{kind}")), problem);
-            }
         }
     }
 }

@@ -57,18 +57,10 @@ impl Layers {
             before: [0; LISTS.len()],
         }];
         let mut problems = Vec::new();
+        let folder = texts.last().and_then(|(file, _)| file.parent()).unwrap_or(Path::new("")).to_owned();
         for (file, text) in texts {
-            match text.parse::<Table>() {
-                Ok(table) => {
-                    let before =
-                        LISTS.map(|list| merged.get(list).and_then(Value::as_array).map_or(0, Vec::len));
-                    merge(&mut merged, table);
-                    layers.push(Layer { file, text, before });
-                }
-                Err(error) => problems.push(Problem {
-                    line: error.span().map(|span| line_of(&text, span.start)),
-                    ..whole(&file, error.message())
-                }),
+            if let Err(problem) = add(&mut layers, &mut merged, file, text) {
+                problems.push(problem);
             }
         }
         for (name, value) in environment {
@@ -76,7 +68,48 @@ impl Layers {
                 problems.push(problem);
             }
         }
-        if problems.is_empty() { Ok(Self { layers, merged }) } else { Err(Invalid(problems)) }
+        let mut all = Self { layers, merged };
+        for file in all.agreement_files(&folder, &mut problems) {
+            if let Err(problem) = all.add_agreements(file) {
+                problems.push(problem);
+            }
+        }
+        if problems.is_empty() { Ok(all) } else { Err(Invalid(problems)) }
+    }
+
+    /// The files that `agreement_files` names, seen from the configuration's folder.
+    fn agreement_files(&self, folder: &Path, problems: &mut Vec<Problem>) -> Vec<PathBuf> {
+        let named = self.merged.get("agreement_files").and_then(Value::as_array);
+        let named = named.into_iter().flatten().filter_map(Value::as_str).enumerate();
+        let mut files = Vec::new();
+        for (place, name) in named {
+            let path = folder.join(name);
+            let found = match path.file_name().and_then(|last| last.to_str()) {
+                Some("*.toml") => toml_files(path.parent().unwrap_or(folder)),
+                _ if name.contains('*') => vec![],
+                _ => vec![path],
+            };
+            if found.is_empty() {
+                let problem =
+                    format!("{name:?} names no file; write a file, or a folder's \"<folder>/*.toml\"");
+                problems.push(Problem { problem, ..self.at(&format!("agreement_files[{place}]")) });
+            }
+            files.extend(found);
+        }
+        files
+    }
+
+    /// Adds a file that holds agreements and nothing else.
+    pub(super) fn add_agreements(&mut self, file: PathBuf) -> Result<(), Problem> {
+        let text = std::fs::read_to_string(&file).map_err(|e| whole(&file, &e.to_string()))?;
+        let table: Table = text.parse().map_err(|error| unread(&file, &text, &error))?;
+        if let Some(other) = table.keys().find(|key| *key != "agreement") {
+            let line = Layer { file: file.clone(), text: text.clone(), before: [0; LISTS.len()] }
+                .line(&steps(other));
+            let problem = "a file of agreements has [[agreement]] and nothing else";
+            return Err(Problem { line, key: other.clone(), ..whole(&file, problem) });
+        }
+        add(&mut self.layers, &mut self.merged, file, text)
     }
 
     /// The settings, if every value fits. What does not fit is taken away once it is told, or has its default
@@ -229,16 +262,35 @@ fn value_at<'v>(root: &'v mut Value, steps: &[Step<'_>]) -> Option<&'v mut Value
     })
 }
 
+/// Lays a file over those before it.
+fn add(layers: &mut Vec<Layer>, merged: &mut Table, file: PathBuf, text: String) -> Result<(), Problem> {
+    let table: Table = text.parse().map_err(|error| unread(&file, &text, &error))?;
+    let before = LISTS.map(|list| merged.get(list).and_then(Value::as_array).map_or(0, Vec::len));
+    merge(merged, table);
+    layers.push(Layer { file, text, before });
+    Ok(())
+}
+
+/// The text is not TOML.
+fn unread(file: &Path, text: &str, error: &toml::de::Error) -> Problem {
+    Problem { line: error.span().map(|span| line_of(text, span.start)), ..whole(file, error.message()) }
+}
+
 fn fragments(file: &Path) -> Vec<PathBuf> {
-    let folder = file.parent().unwrap_or(Path::new(".")).join("conf.d");
-    let mut fragments: Vec<PathBuf> = std::fs::read_dir(folder)
+    toml_files(&file.parent().unwrap_or(Path::new(".")).join("conf.d"))
+}
+
+/// The folder's `*.toml`, in the order of their names. An empty path is the working directory.
+fn toml_files(folder: &Path) -> Vec<PathBuf> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
         .into_iter()
         .flatten()
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| path.extension().is_some_and(|e| e == "toml"))
         .collect();
-    fragments.sort();
-    fragments
+    files.sort();
+    files
 }
 
 fn whole(file: &Path, problem: &str) -> Problem {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+pub mod agreement;
 mod build;
 mod check;
 mod implied;
@@ -78,6 +79,23 @@ fn checked(layers: &layers::Layers) -> Result<Settings, Invalid> {
     } else {
         Err(Invalid(problems))
     }
+}
+
+/// The agreements of files that hold nothing else, checked by themselves: among each other, and not against the
+/// parties and receivers of a deployment.
+///
+/// # Errors
+/// As [`load`].
+pub fn agreements(files: &[PathBuf]) -> Result<Settings, Invalid> {
+    let mut layers = layers::Layers::of(vec![], &[])?;
+    let problems: Vec<Problem> =
+        files.iter().filter_map(|file| layers.add_agreements(file.clone()).err()).collect();
+    if !problems.is_empty() {
+        return Err(Invalid(problems));
+    }
+    let settings = layers.settings()?;
+    let problems = check::agreements_alone(&settings, &layers);
+    if problems.is_empty() { Ok(settings) } else { Err(Invalid(problems)) }
 }
 
 /// The environment's own overlay: what begins with `KASSEBRO__`.

@@ -2,9 +2,9 @@
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
-use jiff::civil::Date;
 use serde::Deserialize;
 
+pub use super::agreement::Agreement;
 use crate::{
     api,
     channels::ChannelConfig,
@@ -19,6 +19,8 @@ use crate::{
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
+    /// Files with agreements, seen from the configuration's folder; their `[[agreement]]` are among `agreement`.
+    pub agreement_files: Vec<String>,
     pub store: Store,
     pub http: api::Config,
     pub amqp: Amqp,
@@ -118,6 +120,15 @@ pub struct Watch {
     pub period: Duration,
     #[serde(with = "units::duration")]
     pub backlog_age: Duration,
+    #[serde(with = "units::duration")]
+    pub agreement_expiry: Duration,
+}
+
+impl Watch {
+    /// `agreement_expiry` in days.
+    pub fn agreement_expiry_days(&self) -> u16 {
+        u16::try_from(self.agreement_expiry.as_secs() / 86_400).unwrap_or(u16::MAX)
+    }
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -277,20 +288,6 @@ impl TryFrom<toml::Table> for Receiver {
             toml::Value::Table(channel).try_into().map_err(|e: toml::de::Error| e.message().to_owned())?;
         Ok(Self { common, channel })
     }
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Agreement {
-    pub id: String,
-    pub akasse: String,
-    pub jobcenter: String,
-    pub valid_from: Date,
-    pub valid_to: Option<Date>,
-    #[serde(default)]
-    pub kinds: Vec<String>,
-    #[serde(default)]
-    pub promises: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

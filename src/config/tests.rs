@@ -132,3 +132,5 @@ fn a_party_without_a_receiver_gets_what_is_addressed_to_it_all_the_same() {
     assert_eq!((queue.exchange.as_str(), queue.routing_key.as_str()), ("kassebro.answers", "3f.{kind}"));
     assert!(!queue.receipt_follows, "what is in its own queue it has");
 }
+
+mod agreements;

@@ -1,10 +1,24 @@
-//! A cooperation agreement: who, when, which kinds, and what it promises.
+//! A cooperation agreement: who, when, which kinds, and what it promises and demands. All of it is data.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 
-use super::{Party, sla::Promise};
+use super::{Format, Party, party::PartyKind, sla::Promise};
+
+mod expiry;
+mod find;
+mod groups;
+mod particulars;
+mod period;
+mod rules;
+
+pub use expiry::expiring;
+pub use find::{Found, find};
+pub use groups::{Group, Phase};
+pub use particulars::{Cadence, Cap, Clauses, Contact, Notice, Particulars, Target};
+pub use period::Period;
+pub use rules::{FieldRule, KindRules, Refused, RulesFor, SPECIAL_EFFORT, When, refused};
 
 /// What happens to traffic that no agreement in force covers. Complaints are carried all the same, with a
 /// warning: the citizen's deadline does not depend on the parties' paperwork.
@@ -20,127 +34,165 @@ pub enum OutsideValidity {
     Hold,
 }
 
-/// One agreement between one a-kasse and one jobcenter.
+/// The parties on one side of an agreement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Side {
+    /// Every a-kasse, or every jobcenter: a framework.
+    Every(PartyKind),
+    These(Vec<Party>),
+}
+
+impl Side {
+    pub fn has(&self, party: &Party) -> bool {
+        match self {
+            Self::Every(kind) => party.kind() == *kind,
+            Self::These(parties) => parties.contains(party),
+        }
+    }
+
+    /// Whether everybody on the other is on this one too.
+    pub fn includes(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Every(kind), Self::Every(theirs)) => kind == theirs,
+            (Self::These(_), Self::Every(_)) => false,
+            (_, Self::These(parties)) => parties.iter().all(|party| self.has(party)),
+        }
+    }
+
+    /// Whether anybody is on both.
+    pub fn meets(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Every(kind), Self::Every(theirs)) => kind == theirs,
+            (Self::Every(_), Self::These(parties)) => parties.iter().any(|party| self.has(party)),
+            (Self::These(parties), _) => parties.iter().any(|party| other.has(party)),
+        }
+    }
+}
+
+/// One agreement between a-kasser and jobcenters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Agreement {
     /// The id that messages name: 1–60 characters.
     pub id: String,
-    pub akasse: Party,
-    pub jobcenter: Party,
+    pub akasser: Side,
+    pub jobcenters: Side,
     /// The first day it is in force, in Danish local time.
     pub valid_from: Date,
     /// The last day it is in force; `None`: until terminated.
     pub valid_to: Option<Date>,
+    /// The agreement whose sub-agreement (delaftale) this is: it goes before that one.
+    pub under: Option<String>,
+    /// It gives way to every other agreement between the same parties (rammer for det lokale samarbejde).
+    pub framework: bool,
+    /// What happens to traffic that would be its own but for its validity; `None`: the general setting.
+    pub outside_validity: Option<OutsideValidity>,
     /// The kinds it takes; empty: every kind.
     pub kinds: Vec<String>,
     /// Promises that replace the general ones, by kind.
     pub promises: BTreeMap<String, SignedDuration>,
+    /// The citizens it is about; none named: everyone.
+    pub groups: Vec<Group>,
+    /// What is taken only from a day on.
+    pub phases: Vec<Phase>,
+    /// The clause by which citizens under the jobcenter's special effort (specialindsats) are left out.
+    pub special_effort: Option<String>,
+    /// What it demands of single kinds.
+    pub rules: BTreeMap<String, KindRules>,
+    /// Where it says what admission asks of it.
+    pub clauses: Clauses,
+    /// What admission does not look at.
+    pub particulars: Particulars,
 }
 
 impl Agreement {
-    /// Whether it is in force at that instant: by the Danish date, both days included.
-    pub fn in_force(&self, at: Timestamp) -> bool {
-        let day = at.to_zoned(copenhagen()).date();
+    /// An agreement that says nothing but who and from when: every kind, until terminated.
+    pub fn new(id: impl Into<String>, akasser: Side, jobcenters: Side, valid_from: Date) -> Self {
+        Self {
+            id: id.into(),
+            akasser,
+            jobcenters,
+            valid_from,
+            valid_to: None,
+            under: None,
+            framework: false,
+            outside_validity: None,
+            kinds: vec![],
+            promises: BTreeMap::new(),
+            groups: vec![],
+            phases: vec![],
+            special_effort: None,
+            rules: BTreeMap::new(),
+            clauses: Clauses::default(),
+            particulars: Particulars::default(),
+        }
+    }
+
+    /// Whether it is in force on that day, both ends included.
+    pub fn covers(&self, day: Date) -> bool {
         self.valid_from <= day && self.valid_to.is_none_or(|last| day <= last)
     }
 
     /// Whether it is between these two, in either direction.
     pub fn between(&self, one: &Party, other: &Party) -> bool {
-        (&self.akasse == one && &self.jobcenter == other) || (&self.akasse == other && &self.jobcenter == one)
+        (self.akasser.has(one) && self.jobcenters.has(other))
+            || (self.akasser.has(other) && self.jobcenters.has(one))
     }
 
     pub fn takes(&self, kind: &str) -> bool {
         self.kinds.is_empty() || self.kinds.iter().any(|k| k == kind)
     }
 
+    /// Whether it goes before that one: as its sub-agreement, or because that one is a framework.
+    pub fn is_under(&self, other: &Self) -> bool {
+        self.under.as_ref() == Some(&other.id) || (other.framework && !self.framework)
+    }
+
     /// What it promises a kind beyond or instead of the general promise.
     pub fn promise(&self, kind: &str) -> Option<Promise> {
         self.promises.get(kind).map(|within| Promise { name: "delivered".to_owned(), within: *within })
     }
+
+    /// The format it demands for a kind.
+    pub fn format(&self, kind: &str) -> Option<Format> {
+        self.rules.get(kind).and_then(|rules| rules.format)
+    }
+
+    /// The first phase that takes the kind and has not begun; nothing where some phase of the kind has.
+    pub fn awaited_phase(&self, kind: &str, day: Date) -> Option<&Phase> {
+        let mut of_kind = self.phases.iter().filter(|phase| phase.kinds.iter().any(|k| k == kind));
+        let first = of_kind.next()?;
+        (first.from > day && of_kind.all(|phase| phase.from > day)).then_some(first)
+    }
+
+    /// A kind that both take between the same two on the same day, where neither is under the other.
+    /// `every kind` where both take all of them.
+    pub fn clashes_with<'a>(&'a self, other: &'a Self) -> Option<&'a str> {
+        let apart = self.valid_to.is_some_and(|last| last < other.valid_from)
+            || other.valid_to.is_some_and(|last| last < self.valid_from);
+        let strangers = !self.akasser.meets(&other.akasser) || !self.jobcenters.meets(&other.jobcenters);
+        if apart || strangers || self.is_under(other) || other.is_under(self) {
+            return None;
+        }
+        match (self.kinds.is_empty(), other.kinds.is_empty()) {
+            (true, true) => Some("every kind"),
+            (true, false) => other.kinds.first().map(String::as_str),
+            (false, _) => self.kinds.iter().map(String::as_str).find(|kind| other.takes(kind)),
+        }
+    }
 }
+
+static COPENHAGEN: LazyLock<TimeZone> =
+    LazyLock::new(|| TimeZone::get("Europe/Copenhagen").expect("the zone is bundled with the program"));
 
 /// Danish local time.
 pub fn copenhagen() -> TimeZone {
-    TimeZone::get("Europe/Copenhagen").expect("the zone is bundled with the program")
+    COPENHAGEN.clone()
 }
 
-/// Which agreement a message goes under.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found<'a> {
-    InForce(&'a Agreement),
-    /// The message names one that is not between these parties, or not known.
-    NotTheirs,
-    /// Several are in force and the message does not say which: their ids.
-    Several(Vec<&'a str>),
-    /// None in force at the message's time; the nearest that was, where there is one.
-    Outside(Option<&'a Agreement>),
-}
-
-/// Finds the agreement in force between two parties at the message's business time.
-pub fn find<'a>(
-    all: &'a [Agreement],
-    one: &Party,
-    other: &Party,
-    named: Option<&str>,
-    at: Timestamp,
-) -> Found<'a> {
-    let theirs: Vec<&Agreement> = all.iter().filter(|a| a.between(one, other)).collect();
-    if let Some(id) = named {
-        return match theirs.iter().find(|a| a.id == id) {
-            None => Found::NotTheirs,
-            Some(a) if a.in_force(at) => Found::InForce(a),
-            Some(a) => Found::Outside(Some(a)),
-        };
-    }
-    let in_force: Vec<&Agreement> = theirs.iter().copied().filter(|a| a.in_force(at)).collect();
-    match in_force[..] {
-        [one] => Found::InForce(one),
-        [] => Found::Outside(theirs.into_iter().max_by_key(|a| a.valid_from)),
-        _ => Found::Several(in_force.into_iter().map(|a| a.id.as_str()).collect()),
-    }
+/// The day by Danish clocks.
+pub fn danish_day(at: Timestamp) -> Date {
+    COPENHAGEN.to_datetime(at).date()
 }
 
 #[cfg(test)]
-mod tests {
-    use jiff::civil::date;
-
-    use super::*;
-
-    fn agreement(id: &str, from: Date, to: Option<Date>) -> Agreement {
-        Agreement {
-            id: id.into(),
-            akasse: "urn:dk:akasse:krifa".parse().unwrap(),
-            jobcenter: "urn:dk:jobcenter:0101".parse().unwrap(),
-            valid_from: from,
-            valid_to: to,
-            kinds: vec![],
-            promises: BTreeMap::new(),
-        }
-    }
-
-    fn search<'a>(all: &'a [Agreement], named: Option<&str>, at: &str) -> Found<'a> {
-        let krifa = "urn:dk:akasse:krifa".parse().unwrap();
-        let copenhagen = "urn:dk:jobcenter:0101".parse().unwrap();
-        find(all, &krifa, &copenhagen, named, at.parse().unwrap())
-    }
-
-    #[test]
-    fn the_agreement_in_force_at_the_business_time_decides() {
-        let all = [
-            agreement("old", date(2023, 8, 1), Some(date(2025, 8, 1))),
-            agreement("new", date(2025, 8, 2), None),
-        ];
-        assert_eq!(search(&all, None, "2025-08-01T23:59:59+02:00"), Found::InForce(&all[0]));
-        assert_eq!(search(&all, None, "2025-08-02T00:00:00+02:00"), Found::InForce(&all[1]));
-        assert_eq!(search(&all, None, "2023-07-31T12:00:00+02:00"), Found::Outside(Some(&all[1])));
-        assert_eq!(search(&all, Some("old"), "2026-01-01T12:00:00+01:00"), Found::Outside(Some(&all[0])));
-        assert_eq!(search(&all, Some("other"), "2026-01-01T12:00:00+01:00"), Found::NotTheirs);
-    }
-
-    #[test]
-    fn two_in_force_need_a_name() {
-        let all = [agreement("a", date(2024, 1, 1), None), agreement("b", date(2024, 1, 1), None)];
-        assert_eq!(search(&all, None, "2026-01-01T12:00:00+01:00"), Found::Several(vec!["a", "b"]));
-        assert_eq!(search(&all, Some("b"), "2026-01-01T12:00:00+01:00"), Found::InForce(&all[1]));
-    }
-}
+mod tests;

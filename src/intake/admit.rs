@@ -219,7 +219,7 @@ fn unknown_kind(kind: &KindId) -> Violation {
     .star(1014)
 }
 
-/// Schema, then the kind's rules, then routes and parcels. `None` where no parcel can be made.
+/// Schema, then the kind's rules, then the agreement's, then routes and parcels. `None` where no parcel can be made.
 fn check_content(
     rules: &Rules,
     compiled: &CompiledKind,
@@ -235,6 +235,10 @@ fn check_content(
         return None;
     }
     violations.extend(compiled.kind.check(event, arrived.received));
+    let citizen = kinds::rules::citizen(event);
+    if let Some(agreement) = under.agreement() {
+        agreement.rules_for(compiled.kind.name).check(event, citizen.as_ref(), violations);
+    }
     let routed = route(&rules.receivers, &event.envelope.receiver, compiled.kind.name);
     if routed.receivers.is_empty() {
         violations.push(no_route(&event.envelope.receiver));
@@ -242,10 +246,10 @@ fn check_content(
     if violations.iter().any(Violation::is_error) {
         return None;
     }
-    let citizen = kinds::rules::citizen(event);
+    let agreed = under.agreement().and_then(|agreement| agreement.format(compiled.kind.name));
     let mut deliveries = Vec::with_capacity(routed.receivers.len());
     for receiver in routed.receivers {
-        let format = receiver.format.unwrap_or(compiled.kind.format());
+        let format = receiver.format.or(agreed).unwrap_or(compiled.kind.format());
         match compiled.kind.render(event, format) {
             Ok(parcel) => {
                 let (promise, expires) = clock(rules, under.agreement(), &event.envelope, arrived);

@@ -28,6 +28,7 @@ pub mod spool;
 pub mod topology;
 
 pub use admit::{AHEAD_MAX, admit};
+pub use agreements::consult;
 pub use examine::{Examined, admit_as_source, examine};
 pub use rules::{CompiledKind, KindPromise, Rules, Sender};
 

@@ -52,6 +52,7 @@ macro_rules! conforms {
                 answers_stand_in_order_and_keep_their_ids
                 a_cursor_never_goes_back
                 what_came_astray_is_told_by_queue_and_party
+                a_complaint_under_no_agreement_is_told_by_sender_and_receiver
                 a_message_left_in_hand_is_remembered_over_a_crash
                 lanes_and_pauses_outlive_the_process
             }

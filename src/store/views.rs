@@ -148,6 +148,20 @@ pub struct Backlog {
     pub nearest_deadline: Option<Timestamp>,
 }
 
+/// Complaints that were carried under no agreement, counted by who sent and who receives them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Uncovered {
+    /// The code of the party that sent them.
+    pub party: String,
+    /// The receiver's URN.
+    pub receiver: String,
+    pub count: i64,
+    /// When the first of them came.
+    pub first: Timestamp,
+    /// The latest of them.
+    pub example: ReceiptId,
+}
+
 /// Messages that lay in another party's queue, counted by that queue and by whose they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Astray {
@@ -263,6 +277,9 @@ pub trait Views {
 
     /// What came astray after that instant, by queue and party.
     fn astray(&self, since: Timestamp) -> BoxFuture<'_, Result<Vec<Astray>, StoreError>>;
+
+    /// Complaints taken after that instant under no agreement, by sender and receiver.
+    fn uncovered(&self, since: Timestamp) -> BoxFuture<'_, Result<Vec<Uncovered>, StoreError>>;
 
     /// What is dead, grouped, the earliest due first.
     fn dead_groups(&self) -> BoxFuture<'_, Result<Vec<DeadGroup>, StoreError>>;

@@ -29,6 +29,9 @@ const JOBCENTRES: [(&str, &str, &str); 2] =
 /// The file in the demonstration's folder that holds its configuration.
 pub const CONFIGURATION: &str = "kassebro.toml";
 
+/// The agreement between the demonstration's a-kasser and jobcentres.
+const AGREEMENT: &str = include_str!("../../config/agreements/example-2025.toml");
+
 /// What was asked for.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -94,9 +97,6 @@ pub fn configuration(folder: &Path, listen: SocketAddr, inbox: &str, more: &str)
         store.display()
     );
     let funds = FUNDS.iter().map(|(code, key)| fund(folder, code, key));
-    let agreements = FUNDS.iter().flat_map(|(code, _)| JOBCENTRES.map(|(jobcenter, name, _)| {
-        format!("\n[[agreement]]\nid = \"{name}-{code}\"\nakasse = \"{code}\"\njobcenter = \"{jobcenter}\"\nvalid_from = \"2024-01-01\"\n")
-    }));
     let receivers = JOBCENTRES.iter().flat_map(|(jobcenter, name, _)| generate::KINDS.map(|kind| {
         let at = kind.replace('_', "-");
         format!("\n[[receiver]]\nname = \"{name}-{at}\"\nparty = \"{jobcenter}\"\nkinds = [\"{kind}\"]\nchannel = \"http\"\nurl = \"{inbox}/{name}/{at}\"\n")
@@ -107,7 +107,7 @@ pub fn configuration(folder: &Path, listen: SocketAddr, inbox: &str, more: &str)
     std::iter::once(head)
         .chain(funds)
         .chain(jobcentres)
-        .chain(agreements)
+        .chain([format!("\n{AGREEMENT}")])
         .chain(receivers)
         .chain(back)
         .collect()

@@ -11,12 +11,16 @@ use tracing::{info, warn};
 
 use crate::{
     clock::Clock,
-    domain::alert::{Change, Condition},
+    domain::{
+        Agreement,
+        alert::{Change, Condition},
+    },
     lifecycle::{Stop, crash},
     store::{Store, StoreError, views::Backlog},
     telemetry::{ForReceiver, InState, Metrics, Steps},
 };
 
+mod agreements;
 mod astray;
 mod backlog;
 mod dead;
@@ -45,6 +49,10 @@ pub struct Desk {
     /// A receiver whose oldest pending message is older is alerted.
     pub backlog_age: Duration,
     pub survey: Survey,
+    /// The agreements in configuration.
+    pub agreements: Arc<[Agreement]>,
+    /// An agreement that runs out within so many days is alerted.
+    pub agreement_expiry_days: u16,
 }
 
 impl Desk {
@@ -67,8 +75,15 @@ pub trait Watcher: Send + Sync {
 }
 
 /// Every watcher.
-const WATCHERS: &[&dyn Watcher] =
-    &[&sla::Sla, &lanes::Lanes, &backlog::Backlogs, &dead::Dead, &astray::Strays, &watchdog::Watchdog];
+const WATCHERS: &[&dyn Watcher] = &[
+    &sla::Sla,
+    &lanes::Lanes,
+    &backlog::Backlogs,
+    &dead::Dead,
+    &astray::Strays,
+    &agreements::Agreements,
+    &watchdog::Watchdog,
+];
 
 /// Watches until the stop.
 ///

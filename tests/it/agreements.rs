@@ -1,4 +1,9 @@
-//! What is sent under no agreement in force, where the configuration says that it is held.
+//! What is sent under no agreement in force, where the configuration says that it is held; and below, what
+//! agreements say as data.
+
+mod alerts;
+mod commands;
+mod seeds;
 
 use std::{fs, time::Duration};
 

@@ -16,7 +16,7 @@ use crate::{
         TakenAgain, Verdict, Views,
         views::{
             Astray, Backlog, DeadGroup, DeliveryView, Endangered, MessageFilter, MessageLine, MessageView,
-            PromiseView, RawMessage, Which,
+            PromiseView, RawMessage, Uncovered, Which,
         },
     },
 };
@@ -101,6 +101,7 @@ impl Views for Broken {
         mailbox(receivers: Vec<String>, most: u32) -> Vec<MailboxItem>;
         parcel(delivery: DeliveryId) -> Option<MailboxItem>;
         astray(since: Timestamp) -> Vec<Astray>;
+        uncovered(since: Timestamp) -> Vec<Uncovered>;
         dead_groups() -> Vec<DeadGroup>;
         which(which: Which, after: Option<DeliveryId>, most: u32) -> Vec<DeliveryId>;
         delivery_receiver(delivery: DeliveryId) -> Option<String>;

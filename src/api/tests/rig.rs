@@ -25,8 +25,11 @@ use crate::{
     clock::{Clock, Moved},
     codec::Limits,
     domain::{
-        Agreement, AttemptRecord, DeliveryId, Format, HoldReason, Outcome, Party, agreement::OutsideValidity,
-        answer::Subscription, route::Receiver, sla::Promise,
+        Agreement, AttemptRecord, DeliveryId, Format, HoldReason, Outcome, Party,
+        agreement::{OutsideValidity, Side},
+        answer::Subscription,
+        route::Receiver,
+        sla::Promise,
     },
     intake::{AHEAD_MAX, Intake, KindPromise, Rules, Sender},
     lifecycle::Stop,
@@ -110,15 +113,9 @@ pub(super) fn rules() -> Rules {
             .collect(),
         defaults: BTreeMap::new(),
     };
-    let agreement = |akasse: &str| Agreement {
-        id: format!("{akasse}-kbh"),
-        akasse: Party::from_code(akasse).unwrap(),
-        jobcenter: Party::from_code("0101").unwrap(),
-        valid_from: date(2024, 1, 1),
-        valid_to: None,
-        kinds: vec![],
-        promises: BTreeMap::new(),
-    };
+    let side = |code: &str| Side::These(vec![Party::from_code(code).unwrap()]);
+    let agreement =
+        |akasse: &str| Agreement::new(format!("{akasse}-kbh"), side(akasse), side("0101"), date(2024, 1, 1));
     let receiver = |name: &str, kinds: &[&str]| Receiver {
         name: name.into(),
         party: Party::from_code("0101").unwrap(),

@@ -157,6 +157,84 @@ fn outside_every_agreement_what_is_configured_follows_and_a_complaint_is_carried
     assert_eq!(judged("hold", "recommendation", Some("6707614285")), person, "no agreement helps there");
 }
 
+/// What comes of a message where the agreement says more: each violation's rule and whether it stops, or else the
+/// format of the parcel.
+fn judged_under(more: &str, event: &Value) -> (Vec<(String, bool)>, Option<Format>) {
+    let text = DEPLOYMENT.replace("promises = {", &format!("{more}\npromises = {{"));
+    let rules = config::build(&config::from_text("test.toml", &text).unwrap(), 7).unwrap().rules;
+    let agreed = |found: &[Violation]| {
+        let agreed = found.iter().filter(|v| v.rule.starts_with("agreement."));
+        agreed.map(|v| (v.rule.clone(), v.is_error())).collect()
+    };
+    match admit(&rules, arrived("3f", Way::Http, &[], "application/cloudevents+json", event)) {
+        Admission::Accepted(message) => {
+            (agreed(&message.warnings), Some(message.deliveries[0].parcel.format))
+        }
+        Admission::Invalid(message) => (agreed(&message.violations), None),
+    }
+}
+
+#[test]
+fn what_an_agreement_in_force_says_of_a_kind_stops_it_and_only_warns_of_a_complaint() {
+    let late = "phase = [{ name = \"2\", from = \"2027-01-01\", kinds = [\"recommendation\", \"complaint\"], clause = \"c\" }]";
+    let field = "rules = { recommendation = { field = [{ pointer = \"/data/none\", clause = \"c\" }] }, \
+                 complaint = { field = [{ pointer = \"/data/none\", clause = \"c\" }] } }";
+    for (more, rule) in [
+        ("kinds = [\"job_order\", \"recommendation\"]", "agreement.kind"),
+        (late, "agreement.phase"),
+        (field, "agreement.field"),
+    ] {
+        let (found, parcel) = judged_under(more, &event("complaint"));
+        assert_eq!((found, parcel.is_some()), (vec![(rule.to_owned(), false)], true), "{more}");
+    }
+    for (more, rule) in [(late, "agreement.phase"), (field, "agreement.field")] {
+        let (found, parcel) = judged_under(more, &event("recommendation"));
+        assert_eq!((found, parcel), (vec![(rule.to_owned(), true)], None), "{more}");
+    }
+    let group = "group = [{ code = \"A\", from_age = 100, clause = \"c\" }]";
+    assert_eq!(judged_under(group, &event("recommendation")).0, [("agreement.group".to_owned(), true)]);
+    assert_eq!(judged_under(group, &event("complaint")).0, []);
+    assert_eq!(judged_under(group, &event("job_order")).0, [], "it is about no citizen");
+}
+
+#[test]
+fn a_receiver_without_a_format_of_its_own_reads_the_agreed_one() {
+    assert_eq!(judged_under("", &event("complaint")).1, Some(Format::Klagesag));
+    let agreed = "rules = { complaint = { format = \"cloudevents\", clause = \"c\" } }";
+    assert_eq!(judged_under(agreed, &event("complaint")).1, Some(Format::Cloudevents));
+    assert_eq!(judged_under(agreed, &event("recommendation")).1, Some(Format::Beskedmodul));
+}
+
+#[test]
+fn outside_its_validity_the_nearest_agreement_says_what_follows() {
+    let past = "kinds = []\nvalid_to = \"2026-11-21\"";
+    let text = DEPLOYMENT.replace("valid_to = \"2027-12-31\"", past);
+    for (said, rule, carried) in
+        [("", "agreement.validity", false), ("outside_validity = \"flag\"", "agreement.validity", true)]
+    {
+        let text = text.replace(
+            "promises = {",
+            &format!("{said}\nclauses = {{ validity = \"8. Ophør\" }}\npromises = {{"),
+        );
+        let rules = config::build(&config::from_text("test.toml", &text).unwrap(), 7).unwrap().rules;
+        let admission = admit(
+            &rules,
+            arrived("3f", Way::Http, &[], "application/cloudevents+json", &event("recommendation")),
+        );
+        let (found, taken) = match admission {
+            Admission::Accepted(message) => (message.warnings, true),
+            Admission::Invalid(message) => (message.violations, false),
+        };
+        let violation = found.iter().find(|v| v.rule == rule).expect("it is told");
+        assert_eq!(taken, carried, "{said:?} goes before the general setting");
+        assert!(violation.message.da.ends_with("Nærmest er aftalen kbh-3f (8. Ophør)."), "{violation:?}");
+        assert!(
+            violation.message.en.ends_with("The nearest is agreement kbh-3f (8. Ophør)."),
+            "{violation:?}"
+        );
+    }
+}
+
 #[test]
 fn nobody_speaks_for_another() {
     assert_eq!(refused_by("krifa", &event("complaint")), ["party.source"]);

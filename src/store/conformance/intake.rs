@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 
 use super::{Office, PARTY, RECEIVER, delivery, fault, hours};
 use crate::{
-    domain::{Answer, FaultCode, circuit::Circuit},
+    domain::{Answer, FaultCode, KindId, Party, circuit::Circuit},
     store::{Admission, InHand, LaneState, Next, Verdict, Way},
 };
 
@@ -186,4 +186,38 @@ pub(super) async fn what_came_astray_is_told_by_queue_and_party(mut office: Offi
     let latest = office.store().astray(began - SignedDuration::from_mins(1)).await.unwrap();
     let receipts: Vec<u128> = latest.iter().map(|g| g.example.uuid().as_u128() >> 8).collect();
     assert_eq!(receipts, [4, 2, 3], "the latest of each");
+}
+
+pub(super) async fn a_complaint_under_no_agreement_is_told_by_sender_and_receiver(mut office: Office) {
+    let began = office.now;
+    for (id, receiver, kind, agreement) in [
+        ("one", "0101", "complaint", None),
+        ("covered", "0101", "complaint", Some("kbh-3f")),
+        ("two", "0101", "complaint", None),
+        ("flagged", "0101", "complaint_outcome", None),
+        ("other", "0707", "complaint", None),
+    ] {
+        let mut message = office.message(id);
+        message.envelope.receiver = Party::from_code(receiver).unwrap();
+        message.envelope.kind = KindId::new(kind, 1);
+        message.agreement = agreement.map(str::to_owned);
+        office.accept_all(vec![Admission::Accepted(Box::new(message))]).await;
+        office.pass(SignedDuration::from_mins(10));
+    }
+    let refused = office.invalid(Some("refused"));
+    office.accept_all(vec![Admission::Invalid(Box::new(refused))]).await;
+    office.crash();
+    let told = async |office: &Office, since| {
+        let groups = office.store().uncovered(since).await.unwrap();
+        groups.into_iter().map(|g| (g.party, g.receiver, g.count, g.first)).collect::<Vec<_>>()
+    };
+    let group = |jobcenter: &str, count, minutes| {
+        let first = began + SignedDuration::from_mins(minutes);
+        (PARTY.to_owned(), format!("urn:dk:jobcenter:{jobcenter}"), count, first)
+    };
+    let before = began - SignedDuration::from_mins(1);
+    assert_eq!(told(&office, before).await, [group("0101", 2, 0), group("0707", 1, 40)]);
+    assert_eq!(told(&office, began).await, [group("0101", 1, 20), group("0707", 1, 40)]);
+    let latest = office.store().uncovered(before).await.unwrap().remove(0).example;
+    assert_eq!(latest, office.view("two").await.line.receipt_id, "the latest of them");
 }

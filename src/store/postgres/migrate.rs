@@ -16,6 +16,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0003_case.sql"),
     include_str!("migrations/0004_lasting.sql"),
     include_str!("migrations/0005_placement.sql"),
+    include_str!("migrations/0006_uncovered.sql"),
 ];
 
 /// The version this program brings a database to.

@@ -23,7 +23,7 @@ use crate::{
         told::STATES,
         views::{
             AlertChange, Astray, Backlog, DeadGroup, DeliveryView, Endangered, MessageFilter, MessageLine,
-            MessageView, PromiseView, RawMessage, Views, Which,
+            MessageView, PromiseView, RawMessage, Uncovered, Views, Which,
         },
     },
 };
@@ -94,6 +94,29 @@ async fn astray(client: &Client, since: Timestamp) -> Result<Vec<Astray>, Fail> 
         Ok(Astray {
             queue_of: row.value("astray_in")?,
             party: row.value("party")?,
+            count: row.value("count")?,
+            first: row.instant("first")?,
+            example: row.receipt("example")?,
+        })
+    };
+    rows.iter().map(read).collect()
+}
+
+async fn uncovered(client: &Client, since: Timestamp) -> Result<Vec<Uncovered>, Fail> {
+    let rows = rows(
+        client,
+        "SELECT party, receiver, count(*) AS count, min(received_at) AS first,
+                 (array_agg(receipt ORDER BY received_at DESC))[1] AS example
+             FROM message
+             WHERE state = 0 AND agreement IS NULL AND kind LIKE 'complaint.v%' AND received_at > $1
+             GROUP BY party, receiver ORDER BY party, receiver",
+        &[&us(since)],
+    )
+    .await?;
+    let read = |row: &Row| {
+        Ok(Uncovered {
+            party: row.value("party")?,
+            receiver: row.value("receiver")?,
             count: row.value("count")?,
             first: row.instant("first")?,
             example: row.receipt("example")?,
@@ -305,6 +328,10 @@ impl Views for Postgres {
 
     fn astray(&self, since: Timestamp) -> BoxFuture<'_, Result<Vec<Astray>, StoreError>> {
         self.readers.read(async move |c| astray(&c, since).await)
+    }
+
+    fn uncovered(&self, since: Timestamp) -> BoxFuture<'_, Result<Vec<Uncovered>, StoreError>> {
+        self.readers.read(async move |c| uncovered(&c, since).await)
     }
 
     fn dead_groups(&self) -> BoxFuture<'_, Result<Vec<DeadGroup>, StoreError>> {

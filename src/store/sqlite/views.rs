@@ -21,7 +21,7 @@ use crate::{
         told::STATES,
         views::{
             AlertChange, Astray, Backlog, DeadGroup, DeliveryView, Endangered, MessageFilter, MessageLine,
-            MessageView, PromiseView, RawMessage, Views, Which,
+            MessageView, PromiseView, RawMessage, Uncovered, Views, Which,
         },
     },
 };
@@ -75,6 +75,31 @@ fn astray(connection: &Connection, since: Timestamp) -> rusqlite::Result<Vec<Ast
             Ok(Astray {
                 queue_of: row.get("astray_in")?,
                 party: row.get("party")?,
+                count: row.get("count")?,
+                first: row.instant("first")?,
+                example: row.receipt("example")?,
+            })
+        })?
+        .collect()
+}
+
+fn uncovered(connection: &Connection, since: Timestamp) -> rusqlite::Result<Vec<Uncovered>> {
+    connection
+        .prepare_cached(
+            "-- store::uncovered
+             SELECT party, receiver, count(*) AS count, min(received_at) AS first,
+                 (SELECT l.receipt FROM message l
+                  WHERE l.state = 0 AND l.agreement IS NULL AND l.kind LIKE 'complaint.v%' AND l.party = m.party
+                      AND l.receiver = m.receiver AND l.received_at > ?1
+                  ORDER BY l.received_at DESC LIMIT 1) AS example
+             FROM message m
+             WHERE state = 0 AND agreement IS NULL AND kind LIKE 'complaint.v%' AND received_at > ?1
+             GROUP BY party, receiver ORDER BY party, receiver",
+        )?
+        .query_map([us(since)], |row| {
+            Ok(Uncovered {
+                party: row.get("party")?,
+                receiver: row.get("receiver")?,
                 count: row.get("count")?,
                 first: row.instant("first")?,
                 example: row.receipt("example")?,
@@ -264,6 +289,10 @@ impl Views for Sqlite {
 
     fn astray(&self, since: Timestamp) -> BoxFuture<'_, Result<Vec<Astray>, StoreError>> {
         self.readers.read(move |c| astray(c, since))
+    }
+
+    fn uncovered(&self, since: Timestamp) -> BoxFuture<'_, Result<Vec<Uncovered>, StoreError>> {
+        self.readers.read(move |c| uncovered(c, since))
     }
 
     fn dead_groups(&self) -> BoxFuture<'_, Result<Vec<DeadGroup>, StoreError>> {

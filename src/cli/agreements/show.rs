@@ -1,0 +1,245 @@
+//! `kassebro agreements show`: everything of one agreement, for people and for machines.
+
+use jiff::civil::Date;
+use serde::Serialize;
+
+use super::{Failure, Line, Output, line, parties, words};
+use crate::{
+    config::{Settings, settings},
+    domain::{
+        self,
+        agreement::{Clauses, Group, KindRules, OutsideValidity, Particulars, Phase},
+    },
+    units,
+};
+
+/// One agreement in full.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Shown {
+    #[serde(flatten)]
+    line: Line,
+    #[serde(flatten)]
+    particulars: Particulars,
+    under: Option<String>,
+    /// It gives way to every other agreement.
+    framework: bool,
+    /// `null`: the general setting.
+    outside_validity: Option<OutsideValidity>,
+    promises: Vec<PromiseLine>,
+    groups: Vec<Group>,
+    phases: Vec<Phase>,
+    /// The clause that leaves out citizens under the jobcenter's special effort.
+    special_effort: Option<String>,
+    rules: std::collections::BTreeMap<String, KindRules>,
+    clauses: Clauses,
+}
+
+#[derive(Debug, Serialize)]
+struct PromiseLine {
+    kind: String,
+    within: String,
+    /// `agreement`, or `general` where the agreement says nothing of the kind.
+    from: &'static str,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    clause: String,
+}
+
+/// Shows it as it stands on a day.
+pub(super) fn show(
+    output: &Output,
+    settings: &Settings,
+    agreement: &settings::Agreement,
+    day: Date,
+) -> Result<(), Failure> {
+    let shown = shown(settings, agreement, day)?;
+    if output.json {
+        output.value(&shown);
+    } else {
+        print(output, &shown);
+    }
+    Ok(())
+}
+
+fn shown(settings: &Settings, agreement: &settings::Agreement, day: Date) -> Result<Shown, Failure> {
+    let built = agreement.build().map_err(Failure::configuration)?;
+    let promises =
+        crate::kinds::KINDS.iter().map(|kind| kind.name).filter(|kind| built.takes(kind)).map(|kind| {
+            let kind = kind.to_owned();
+            if let Some(promise) = agreement.promises.get(&kind) {
+                let (within, clause) = (promise.within.clone(), promise.clause.clone());
+                return PromiseLine { kind, within, from: "agreement", clause };
+            }
+            let general = settings.promise.get(&kind).or_else(|| settings.promise.get("default"));
+            let within = general.map_or_else(String::new, |p| units::duration_text(p.within));
+            PromiseLine { kind, within, from: "general", clause: String::new() }
+        });
+    let promises = promises.collect();
+    let domain::Agreement {
+        under,
+        framework,
+        outside_validity,
+        groups,
+        phases,
+        special_effort,
+        rules,
+        clauses,
+        particulars,
+        ..
+    } = built;
+    Ok(Shown {
+        line: line(agreement, day),
+        particulars,
+        under,
+        framework,
+        outside_validity,
+        promises,
+        groups,
+        phases,
+        special_effort,
+        rules,
+        clauses,
+    })
+}
+
+fn print(output: &Output, shown: &Shown) {
+    print_head(output, shown);
+    output.heading("Promises, from the message's time until the receiver has it");
+    output.list(&shown.promises, &["kind", "within", "said by", "clause"], |p| {
+        let by = if p.from == "agreement" { "this agreement" } else { "the general promise" };
+        vec![p.kind.clone(), p.within.clone(), by.to_owned(), p.clause.clone()]
+    });
+    print_whom(output, shown);
+    print_rules(output, shown);
+    print_particulars(output, &shown.particulars);
+}
+
+fn print_head(output: &Output, shown: &Shown) {
+    let Line { id, akasser, jobcenters, valid_from, valid_to, standing, .. } = &shown.line;
+    output.line(format_args!("Agreement  {id}"));
+    if !shown.particulars.title.is_empty() {
+        output.line(format_args!("Title      {}", shown.particulars.title));
+    }
+    let (akasser, jobcenters) = (parties(akasser, "every a-kasse"), parties(jobcenters, "every jobcenter"));
+    output.line(format_args!("Between    {akasser} and {jobcenters}"));
+    let last = valid_to.map_or_else(|| "terminated".to_owned(), |d| d.to_string());
+    output.line(format_args!("Valid      {valid_from} until {last}: {}", words(standing)));
+    let outside = match shown.outside_validity {
+        None => "as the general setting says",
+        Some(OutsideValidity::Refuse) => "refused",
+        Some(OutsideValidity::Flag) => "carried with a warning",
+        Some(OutsideValidity::Hold) => "taken and held",
+    };
+    output.line(format_args!("Outside    {outside}; complaints are carried"));
+    if let Some(under) = &shown.under {
+        output.line(format_args!("Under      {under}"));
+    }
+    if shown.framework {
+        output.line("Framework  it gives way to every other agreement between the same parties");
+    }
+    for (title, id) in [
+        ("Framework", &shown.particulars.framework_id),
+        ("Sub-agreement", &shown.particulars.sub_agreement_id),
+    ] {
+        if let Some(id) = id {
+            output.line(format_args!("{title}  {id}"));
+        }
+    }
+    for (title, clause) in [("Validity", &shown.clauses.validity), ("Kinds", &shown.clauses.kinds)] {
+        if !clause.is_empty() {
+            output.line(format_args!("{title} by  {clause}"));
+        }
+    }
+}
+
+fn print_whom(output: &Output, shown: &Shown) {
+    if !shown.groups.is_empty() {
+        output.heading("Target groups");
+        output.list(&shown.groups, &["group", "ages", "placed for", "clause"], |g| {
+            let limit = g.limit.map_or_else(|| "-".to_owned(), |limit| limit.to_string());
+            vec![g.code.clone(), g.ages(), limit, g.clause.clone()]
+        });
+    }
+    if let Some(clause) = &shown.special_effort {
+        output.line(format_args!("Left out: citizens under the jobcenter's special effort ({clause})"));
+    }
+    if !shown.phases.is_empty() {
+        output.heading("Phases");
+        output.list(&shown.phases, &["phase", "from", "kinds", "groups", "clause"], |p| {
+            let (kinds, groups) = (p.kinds.join(", "), p.groups.join(", "));
+            vec![p.name.clone(), p.from.to_string(), kinds, groups, p.clause.clone()]
+        });
+    }
+}
+
+fn print_rules(output: &Output, shown: &Shown) {
+    let ways: Vec<_> = shown
+        .rules
+        .iter()
+        .filter(|(_, rules)| rules.format.is_some() || !rules.channels.is_empty())
+        .collect();
+    if !ways.is_empty() {
+        output.heading("The only way");
+        output.list(&ways, &["kind", "format", "channels", "clause"], |(kind, rules)| {
+            let format = rules.format.map_or("-", domain::Format::name).to_owned();
+            vec![(*kind).clone(), format, super::joined(&rules.channels, "any"), rules.clause.clone()]
+        });
+    }
+    let fields: Vec<_> =
+        shown.rules.iter().flat_map(|(kind, rules)| rules.fields.iter().map(move |f| (kind, f))).collect();
+    if !fields.is_empty() {
+        output.heading("Fields");
+        output.list(&fields, &["kind", "field", "demanded", "otherwise", "clause"], |(kind, field)| {
+            let otherwise = if field.severity == domain::Severity::Error { "refused" } else { "warned" };
+            vec![
+                (*kind).clone(),
+                field.pointer.clone(),
+                field.demanded(),
+                otherwise.to_owned(),
+                field.clause.clone(),
+            ]
+        });
+    }
+}
+
+fn print_particulars(output: &Output, particulars: &Particulars) {
+    let Particulars { notice, contacts, cadences, caps, targets, .. } = particulars;
+    if let Some(notice) = notice {
+        output.heading("Notice");
+        let breach = notice.breach.map_or_else(String::new, |period| format!("; on breach {period}"));
+        output.line(format_args!("{}{breach} ({})", notice.ordinary, notice.clause));
+    }
+    if !caps.is_empty() {
+        output.heading("Caps, for each a-kasse and year");
+        output.list(caps, &["kroner", "kinds", "account", "clause"], |cap| {
+            let kroner = cap.kroner.map_or_else(|| "set each year".to_owned(), |kroner| kroner.to_string());
+            vec![kroner, cap.kinds.join(", "), cap.account.clone().unwrap_or_default(), cap.clause.clone()]
+        });
+    }
+    if !targets.is_empty() {
+        output.heading("Targets");
+        output.list(targets, &["what", "at least", "clause"], |target| {
+            vec![target.what.clone(), format!("{} %", target.at_least_percent), target.clause.clone()]
+        });
+    }
+    if !cadences.is_empty() {
+        output.heading("Meetings and reports");
+        output.list(cadences, &["what", "every", "from", "until", "clause"], |cadence| {
+            let day = |day: Option<Date>| day.map_or_else(|| "-".to_owned(), |day| day.to_string());
+            vec![
+                cadence.what.clone(),
+                cadence.every.to_string(),
+                day(cadence.from),
+                day(cadence.until),
+                cadence.clause.clone(),
+            ]
+        });
+    }
+    if !contacts.is_empty() {
+        output.heading("Contacts");
+        output.list(contacts, &["of", "e-mail", "EAN", "clause"], |contact| {
+            let text = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+            vec![contact.of.clone(), text(&contact.email), text(&contact.gln), contact.clause.clone()]
+        });
+    }
+}

@@ -1,0 +1,210 @@
+//! The agreements that ship, each at its own time: what is taken under it, and what it refuses by which clause.
+
+#![expect(clippy::unwrap_used, reason = "what is unwrapped is the test's own set-up")]
+
+use std::fmt::Write;
+
+use jiff::Timestamp;
+use kassebro::{
+    clock::{Clock, System},
+    domain::Cpr,
+    tools::generate,
+    units,
+};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::support::{
+    gateway::{Gateway, Setup},
+    world::key,
+};
+
+/// Every party of the agreements that ship, København and Norddjurs with a mailbox.
+fn configuration() -> String {
+    let mut text = String::from("[watch]\nperiod = \"100ms\"\n");
+    for code in ["3f", "foa", "hk", "krifa", "metal", "tib", "0101", "0707"] {
+        let hash = units::hex(&Sha256::digest(key(code)));
+        write!(text, "\n[[party]]\ncode = \"{code}\"\napi_key_sha256 = [\"{hash}\"]\n").unwrap();
+    }
+    for code in ["0101", "0707"] {
+        write!(text, "\n[[receiver]]\nparty = \"{code}\"\nchannel = \"mailbox\"\n").unwrap();
+    }
+    text
+}
+
+/// A gateway under all the agreements that ship, whose clock shows another year.
+struct Then {
+    gateway: Gateway,
+    now: Timestamp,
+}
+
+/// What an a-kasse was answered: the status, and the rules with what they say, in Danish and in English.
+struct Answered {
+    status: u16,
+    said: Vec<(String, String, String)>,
+}
+
+impl Answered {
+    /// Whether a rule is told with all these words in both languages.
+    fn says(&self, rule: &str, words: &[&str]) -> bool {
+        let whole = |text: &str| words.iter().all(|word| text.contains(word));
+        self.said.iter().any(|(found, da, en)| found == rule && whole(da) && whole(en))
+    }
+}
+
+impl Then {
+    async fn at(time: &str) -> Self {
+        let now: Timestamp = time.parse().unwrap();
+        let files = format!("[\"{}/config/agreements/*.toml\"]", env!("CARGO_MANIFEST_DIR"));
+        let setup = Setup::new(&configuration()).env("KASSEBRO__AGREEMENT_FILES", &files);
+        let gateway = setup.clock(now.duration_since(System.now())).start().await;
+        Self { gateway, now }
+    }
+
+    /// A valid message of the generator's; the same for the same seed.
+    fn event(&self, kind: &str, seed: u64, from: &str, to: &str) -> Value {
+        let (source, receiver) = (format!("urn:dk:akasse:{from}"), format!("urn:dk:jobcenter:{to}"));
+        generate::event(kind, seed, &format!("{kind}-{seed}"), &source, &receiver, self.now)
+    }
+
+    fn send(&self, event: &Value) -> Answered {
+        let from = event["source"].as_str().unwrap().rsplit(':').next().unwrap();
+        let party = self.gateway.http().with_key(&key(from));
+        let answer = party.call("POST", "/v1/messages", &event.to_string()).unwrap();
+        let body: Value = serde_json::from_str(&answer.body).unwrap();
+        let said = body["errors"].as_array().into_iter().flatten().map(|error| {
+            let text = |value: &Value| value.as_str().unwrap().to_owned();
+            (text(&error["rule"]), text(&error["message"]["da"]), text(&error["message"]["en"]))
+        });
+        Answered { status: answer.status, said: said.collect() }
+    }
+
+    fn sends(&self, kind: &str, from: &str, to: &str) -> Answered {
+        self.send(&self.event(kind, 1, from, to))
+    }
+
+    /// The agreement that a message went under.
+    fn under(&self, id: &str) -> Value {
+        let told =
+            crate::support::command::run(&mut self.gateway.command(&["messages", "show", id, "--json"]));
+        told.exits(0).json()["agreement"].clone()
+    }
+}
+
+#[tokio::test]
+async fn koebenhavn_2009_takes_the_placements_kinds_and_a_complaint_has_its_day() {
+    let then = Then::at("2009-09-01T10:00:00Z").await;
+    assert_eq!(then.sends("complaint", "hk", "0101").status, 202);
+    assert_eq!(then.under("complaint-1"), "koebenhavn-hk-2009");
+    for kind in ["job_order", "recommendation"] {
+        let refused = then.sends(kind, "hk", "0101");
+        assert_eq!(refused.status, 422);
+        assert!(
+            refused.says("agreement.kind", &["koebenhavn-hk-2009", "4. Principper for samarbejdet"]),
+            "{:?}",
+            refused.said
+        );
+    }
+    let before = Then::at("2009-07-31T10:00:00Z").await;
+    let early = before.sends("job_order", "hk", "0101");
+    assert!(early.says("agreement.validity", &["koebenhavn-hk-2009", "1. Baggrund"]), "{:?}", early.said);
+}
+
+#[tokio::test]
+async fn the_partnership_of_2009_is_with_each_of_its_four_a_kasser() {
+    let then = Then::at("2009-10-01T10:00:00Z").await;
+    for fund in ["3f", "foa", "tib", "metal"] {
+        let mut complaint = then.event("complaint", 1, fund, "0101");
+        complaint["id"] = json!(fund);
+        assert_eq!(then.send(&complaint).status, 202);
+        assert_eq!(then.under(fund), "lo-koebenhavn-2009");
+    }
+    let refused = then.sends("recommendation", "tib", "0101");
+    assert_eq!(refused.status, 422);
+    assert!(refused.says("agreement.kind", &["lo-koebenhavn-2009", "(Løsning)"]), "{:?}", refused.said);
+}
+
+/// An internship, as the kind's own rules take it with or without its number in VITAS.
+fn internship(then: &Then, id: &str, vitas: Option<&str>) -> Value {
+    let mut event = then.event("recommendation", 1, "foa", "0707");
+    event["id"] = json!(id);
+    let day = then.now.strftime("%F").to_string();
+    event["data"]["offer"] =
+        json!({"kind": "internship", "startDate": day, "endDate": day, "weeklyHours": 30});
+    if let Some(number) = vitas {
+        event["data"]["offer"]["vitasCaseId"] = json!(number);
+    }
+    event
+}
+
+#[tokio::test]
+async fn norddjurs_2024_wants_the_number_in_vitas_and_ends_with_its_last_day() {
+    let then = Then::at("2024-02-01T10:00:00Z").await;
+    assert_eq!(then.send(&internship(&then, "whole", Some("VITAS-1"))).status, 202);
+    assert_eq!(then.under("whole"), "norddjurs-foa-2024");
+    let refused = then.send(&internship(&then, "bare", None));
+    assert_eq!(refused.status, 422);
+    let words = ["norddjurs-foa-2024", "Virksomhedsrettede aktiviteter: VITAS"];
+    assert!(refused.says("agreement.field", &words), "{:?}", refused.said);
+    assert_eq!(then.sends("job_order", "foa", "0707").status, 202);
+
+    // The last day is by Danish clocks.
+    let last = Then::at("2025-12-31T22:59:00Z").await;
+    assert_eq!(last.sends("job_order", "foa", "0707").status, 202);
+    let after = Then::at("2025-12-31T23:00:00Z").await;
+    let expired = after.sends("job_order", "foa", "0707");
+    assert_eq!(expired.status, 422);
+    let words = ["norddjurs-foa-2024", "Ikrafttrædelse, gyldighedsperiode"];
+    assert!(expired.says("agreement.validity", &words), "{:?}", expired.said);
+    let carried = after.sends("complaint", "foa", "0707");
+    assert_eq!(carried.status, 202);
+    assert!(carried.says("agreement.validity", &words), "{:?}", carried.said);
+}
+
+#[tokio::test]
+async fn krifa_2023_takes_every_age_and_is_flagged_after_its_end() {
+    let then = Then::at("2023-09-01T10:00:00Z").await;
+    let day = "2023-09-01".parse().unwrap();
+    // One of each band.
+    for young in [true, false] {
+        let of_age = |event: &Value| {
+            let cpr = Cpr::parse(event["data"]["citizen"]["cpr"].as_str().unwrap()).unwrap();
+            (cpr.age_on(day) < 30) == young
+        };
+        let mut events = (0..).map(|seed| then.event("recommendation", seed, "krifa", "0101"));
+        assert_eq!(then.send(&events.find(of_age).unwrap()).status, 202, "young: {young}");
+    }
+    let refused = then.sends("job_order", "krifa", "0101");
+    assert_eq!(refused.status, 422);
+    assert!(
+        refused.says("agreement.kind", &["krifa-koebenhavn-2023", "(Aftalens indhold)"]),
+        "{:?}",
+        refused.said
+    );
+    // The example's own agreement begins the day after; before this one there is nothing near but it.
+    let before = Then::at("2023-07-31T10:00:00Z").await;
+    let flagged = before.sends("recommendation", "krifa", "0101");
+    assert_eq!(flagged.status, 202);
+    let words = ["krifa-koebenhavn-2023", "Andet: ikrafttræden og udløb"];
+    assert!(flagged.says("agreement.validity", &words), "{:?}", flagged.said);
+    assert_eq!(before.under("recommendation-1"), Value::Null);
+}
+
+#[tokio::test]
+async fn the_regional_framework_is_over_everyone_and_behind_the_local_agreements() {
+    let then = Then::at("2009-12-01T10:00:00Z").await;
+    let refused = then.sends("job_order", "hk", "0707");
+    assert_eq!(refused.status, 422);
+    assert!(
+        refused.says("agreement.kind", &["regional-2009", "(A. Månedlige nøgletal)"]),
+        "{:?}",
+        refused.said
+    );
+    // A complaint is nobody's to refuse: it is carried, and the framework's silence is told.
+    let carried = then.sends("complaint", "hk", "0707");
+    assert_eq!(carried.status, 202);
+    assert!(carried.says("agreement.kind", &["regional-2009"]), "{:?}", carried.said);
+    let local = then.event("complaint", 2, "hk", "0101");
+    assert_eq!(then.send(&local).status, 202);
+    assert_eq!(then.under("complaint-2"), "koebenhavn-hk-2009", "the local one goes before it");
+}
