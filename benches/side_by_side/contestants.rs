@@ -8,7 +8,7 @@ use kassebro::tools::bench::{
     queues,
 };
 
-use crate::{process::Process, rig::Rig};
+use crate::{database::Database, process::Process, rig::Rig};
 
 /// What the names on the broker begin with.
 pub(crate) const PREFIX: &str = "kassebro.side";
@@ -25,6 +25,8 @@ pub(crate) enum Contestant {
     Gateway,
     /// The same, and answers are published to the party's queue.
     GatewayPublishing,
+    /// The bare program on PostgreSQL.
+    ReferencePostgres,
     /// The gateway on PostgreSQL; answers are logged.
     GatewayPostgres,
 }
@@ -35,7 +37,21 @@ impl Contestant {
             Self::Reference => "reference",
             Self::Gateway => "gateway",
             Self::GatewayPublishing => "gateway, answers published",
+            Self::ReferencePostgres => "reference on PostgreSQL",
             Self::GatewayPostgres => "gateway on PostgreSQL",
+        }
+    }
+
+    pub(crate) fn is_on_postgres(self) -> bool {
+        matches!(self, Self::ReferencePostgres | Self::GatewayPostgres)
+    }
+
+    /// The bare program on the same store as that contestant.
+    pub(crate) fn reference_of(name: &str) -> Self {
+        let on_postgres = |contestant: &&Self| contestant.is_on_postgres() && contestant.name() == name;
+        match Self::value_variants().iter().find(on_postgres) {
+            Some(_) => Self::ReferencePostgres,
+            None => Self::Reference,
         }
     }
 }
@@ -45,14 +61,25 @@ impl Rig {
     pub(crate) fn contestants(&self) -> Vec<Contestant> {
         let plan = &self.plan;
         let asked = |c: &Contestant| plan.only.is_empty() || plan.only.contains(c);
-        let can = |c: &Contestant| *c != Contestant::GatewayPostgres || plan.postgres.is_some();
+        let can = |c: &Contestant| !c.is_on_postgres() || plan.postgres.is_some();
         Contestant::value_variants().iter().copied().filter(|c| asked(c) && can(c)).collect()
     }
 
-    /// Starts a contestant whose only receiver is the inbox.
-    pub(crate) fn start_contestant(&self, contestant: Contestant, folder: &Path) -> anyhow::Result<Process> {
-        if contestant == Contestant::Reference {
-            return self.start_reference(folder);
+    /// An empty store for a contestant on PostgreSQL.
+    pub(crate) async fn store_of(&self, contestant: Contestant) -> anyhow::Result<Option<Database>> {
+        Ok(if contestant.is_on_postgres() { Some(self.database().await?) } else { None })
+    }
+
+    /// Starts a contestant whose only receiver is the inbox, with that store, or one in the folder.
+    pub(crate) fn start_contestant(
+        &self,
+        contestant: Contestant,
+        folder: &Path,
+        database: Option<&Database>,
+    ) -> anyhow::Result<Process> {
+        let database = database.map(|database| database.url.as_str());
+        if matches!(contestant, Contestant::Reference | Contestant::ReferencePostgres) {
+            return self.start_reference(folder, database);
         }
         let url = |_: &str| format!("http://{}/inbox", self.inbox);
         let gateway = Gateway {
@@ -60,25 +87,27 @@ impl Rig {
             deployment: Deployment { funds: &self.funds, receivers: 1, agreements: 0 },
             url: &url,
             listen: "",
+            database,
         };
         self.start_gateway(&gateway, folder)
     }
 
-    fn start_reference(&self, folder: &Path) -> anyhow::Result<Process> {
+    fn start_reference(&self, folder: &Path, database: Option<&str>) -> anyhow::Result<Process> {
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["reference", "--inbox", &self.inbox, "--amqp", &self.plan.amqp]);
         command.arg("--queue").arg(format!("{PREFIX}.in.{FUND}"));
         command.arg("--connections").arg(self.plan.connections.to_string());
-        command.arg("--store").arg(folder.join("reference.db"));
+        match database {
+            Some(url) => command.args(["--postgres", url]),
+            None => command.arg("--store").arg(folder.join("reference.db")),
+        };
         Process::start("reference", folder, &mut command)
     }
 
     /// Starts `kassebro run` in a folder, whose store it goes on with if there is one.
     pub(crate) fn start_gateway(&self, gateway: &Gateway<'_>, folder: &Path) -> anyhow::Result<Process> {
-        let store = match (gateway.contestant, &self.plan.postgres) {
-            (Contestant::GatewayPostgres, Some(url)) => url.clone(),
-            _ => format!("sqlite:{}", folder.join("kassebro.db").display()),
-        };
+        let file = || format!("sqlite:{}", folder.join("kassebro.db").display());
+        let store = gateway.database.map_or_else(file, str::to_owned);
         let publish = gateway.contestant == Contestant::GatewayPublishing;
         let configuration = deployment::head(&store, gateway.listen)
             + &queues::settings(&self.plan.amqp, PREFIX)
@@ -103,4 +132,6 @@ pub(crate) struct Gateway<'a> {
     pub(crate) url: &'a dyn Fn(&str) -> String,
     /// Where HTTP is served; empty: nowhere.
     pub(crate) listen: &'a str,
+    /// A store on PostgreSQL; `None`: a file in the folder.
+    pub(crate) database: Option<&'a str>,
 }

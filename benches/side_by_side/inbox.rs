@@ -4,6 +4,7 @@ use std::{
     collections::HashSet,
     fmt::Write,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -20,6 +21,9 @@ use uuid::Uuid;
 
 /// What is sent here is taken and never answered.
 pub(crate) const SILENT: &str = "/silent";
+/// What is sent here is answered after [`SLOW_FOR`].
+pub(crate) const SLOW: &str = "/slow";
+pub(crate) const SLOW_FOR: Duration = Duration::from_millis(20);
 /// What every delivery is answered with.
 const RECEIPT: &[u8] = b"{\"receiptId\":\"INBOX-00000001\"}";
 
@@ -72,6 +76,9 @@ async fn answer(
     let path = head.uri.path();
     if path == SILENT {
         return std::future::pending().await;
+    }
+    if path == SLOW {
+        System.sleep(SLOW_FOR).await;
     }
     let (status, body) = match (&head.method, path) {
         (&Method::GET, "/stats") => (StatusCode::OK, stats(&lock(&book))),

@@ -45,7 +45,8 @@ async fn one(rig: &Rig, contestant: Contestant, round: u32) -> anyhow::Result<Ru
     let folder = rig.folder()?;
     let queues = rig.fresh().await?;
     let jobcentres = rig.jobcentres(1);
-    let mut process = rig.start_contestant(contestant, folder.path())?;
+    let database = rig.store_of(contestant).await?;
+    let mut process = rig.start_contestant(contestant, folder.path(), database.as_ref())?;
     consumed(&queues, &mut process).await?;
     let before = rig.used(&process)?;
     let published = publish(rig, &queues, round, &jobcentres).await?;
@@ -53,6 +54,9 @@ async fn one(rig: &Rig, contestant: Contestant, round: u32) -> anyhow::Result<Ru
     let after = rig.used(&process)?;
     let latency = on_the_way(rig, &published, |_| true).await?;
     process.stop().await?;
+    if let Some(database) = database {
+        database.drop().await?;
+    }
     queues.delete().await?;
     Ok(Run {
         contestant: contestant.name(),

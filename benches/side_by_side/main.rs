@@ -11,8 +11,10 @@ use kassebro::tools::bench::messages::Ids;
 use tokio::signal::unix::{SignalKind, signal};
 
 mod contestants;
+mod database;
 mod inbox;
 mod latency;
+mod nodes;
 mod process;
 mod reference;
 mod rig;
@@ -62,7 +64,8 @@ struct Plan {
     /// The broker's process, so that its CPU time is read.
     #[arg(long, value_name = "PID")]
     broker_pid: Option<u32>,
-    /// A store for the gateway on PostgreSQL, beside the one on SQLite. Give an empty database.
+    /// A server for the gateway and the reference on PostgreSQL, beside those on SQLite. Each run has the schema
+    /// `kassebro_side` there, which is made and dropped.
     #[arg(long, value_name = "URL")]
     postgres: Option<String>,
     /// The PostgreSQL server's first process, so that its CPU time is read.
@@ -145,6 +148,8 @@ enum Scenario {
     Restart,
     /// How long messages to four receivers take while a fifth takes connections and never answers.
     DeadOfFive,
+    /// Two gateways on one PostgreSQL beside one, with a quick inbox and with a slow one.
+    Nodes,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -180,6 +185,7 @@ async fn measure(plan: &Plan) -> anyhow::Result<()> {
         Some(Scenario::Pending) => scenarios::pending(&rig).await,
         Some(Scenario::Restart) => scenarios::restart(&rig).await,
         Some(Scenario::DeadOfFive) => scenarios::dead_of_five(&rig).await,
+        Some(Scenario::Nodes) => nodes::measure(&rig).await,
         None if plan.latency => latency::measure(&rig).await,
         None => throughput::measure(&rig).await,
     }

@@ -2,7 +2,8 @@
 //! receipt. It knows one receiver, and no rules, agreements, promises, retries, answers or history.
 //!
 //! It groups what it commits as well as anybody can: whatever waits becomes one transaction, and one
-//! acknowledgement. What the gateway costs beyond it is what its promises cost.
+//! acknowledgement. What the gateway costs beyond it is what its promises cost. Its store is SQLite or PostgreSQL, with
+//! the same two tables.
 
 use std::{collections::HashMap, path::PathBuf};
 
@@ -25,10 +26,11 @@ use serde_json::Value;
 use tokio::sync::{Semaphore, mpsc};
 use uuid::Uuid;
 
+mod postgres;
 mod store;
 mod xml;
 
-use store::{Operation, Row, Writer};
+use store::{Group, Operation, Row, Writer};
 
 /// Messages that the broker hands over ahead of the acknowledgement.
 const PREFETCH: u16 = 1000;
@@ -44,8 +46,12 @@ pub(crate) struct Args {
     /// Host and port.
     #[arg(long)]
     inbox: String,
-    #[arg(long)]
-    store: PathBuf,
+    /// A file for SQLite.
+    #[arg(long, required_unless_present = "postgres")]
+    store: Option<PathBuf>,
+    /// An empty store on PostgreSQL.
+    #[arg(long, conflicts_with = "store")]
+    postgres: Option<String>,
     #[arg(long)]
     connections: u16,
 }
@@ -58,6 +64,36 @@ pub(crate) struct Job {
     pub(crate) traceparent: Option<String>,
 }
 
+/// What follows a commit.
+struct Next {
+    jobs: mpsc::Sender<Job>,
+    tags: mpsc::Sender<u64>,
+    slots: std::sync::Arc<Semaphore>,
+}
+
+impl Next {
+    /// Acknowledges what is committed, sends it on, and makes room for as much as is done. The channels hold as much as
+    /// may be under way, and are never full.
+    fn tell(&self, group: Group, numbers: Vec<Option<i64>>) -> anyhow::Result<()> {
+        let (mut tag, mut done) = (None, group.receipts.len());
+        for (row, number) in group.rows.into_iter().zip(numbers) {
+            tag = Some(row.tag);
+            match number {
+                Some(number) => {
+                    let Row { id, parcel, traceparent, .. } = row;
+                    self.jobs.try_send(Job { number, id, parcel, traceparent })?;
+                }
+                None => done += 1,
+            }
+        }
+        if let Some(tag) = tag {
+            self.tags.try_send(tag)?;
+        }
+        self.slots.add_permits(done);
+        Ok(())
+    }
+}
+
 /// Works until it is killed, or fails.
 pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
     let connection = Connection::connect(&args.amqp, ConnectionProperties::default()).await?;
@@ -67,9 +103,18 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
     let (operations, work) = mpsc::channel(2 * UNDER_WAY_MAX);
     let (jobs, committed) = mpsc::channel(UNDER_WAY_MAX);
     let (tags, acknowledge) = mpsc::channel(UNDER_WAY_MAX);
-    let writer = Writer::open(&args.store, jobs, tags, std::sync::Arc::clone(&slots))?;
+    let next = Next { jobs, tags, slots: std::sync::Arc::clone(&slots) };
     let (failed, failure) = tokio::sync::oneshot::channel();
-    std::thread::spawn(move || drop(failed.send(writer.serve(work))));
+    let (store, postgres) = (args.store.clone(), args.postgres.clone());
+    // A thread for the store, whichever it is.
+    std::thread::spawn(move || {
+        let served = match (store, postgres) {
+            (Some(path), _) => Writer::open(&path, next).and_then(|writer| writer.serve(work)),
+            (None, Some(url)) => postgres::serve(&url, &next, work),
+            (None, None) => Err(anyhow::anyhow!("no store")),
+        };
+        drop(failed.send(served));
+    });
     let tasks = Tasks::new(Stop::new());
     let posted = post(args, committed, operations.clone(), &tasks);
     tokio::select! {

@@ -41,7 +41,7 @@ impl Rig {
         listen: &'a str,
     ) -> Gateway<'a> {
         let deployment = Deployment { funds: &self.funds, receivers, agreements: 0 };
-        Gateway { contestant: Contestant::Gateway, deployment, url, listen }
+        Gateway { contestant: Contestant::Gateway, deployment, url, listen, database: None }
     }
 }
 

@@ -5,7 +5,7 @@ use kassebro::tools::bench::figures::Spread;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::{Form, Plan, contestants::Contestant, latency, scenarios, throughput::Run};
+use crate::{Form, Plan, contestants::Contestant, latency, nodes, scenarios, throughput::Run};
 
 /// What was measured, in words.
 struct Report {
@@ -76,12 +76,13 @@ fn grouped<T>(runs: &[T], name: impl Fn(&T) -> String) -> Vec<(String, Vec<&T>)>
     groups
 }
 
-/// Each run's value as a multiple of the reference's in the same round.
+/// Each run's value as a multiple of that of the reference on the same store in the same round.
 fn against_reference(group: &[&Run], runs: &[Run], value: fn(&Run) -> f64) -> Vec<f64> {
-    let reference = |round: u32| {
-        runs.iter().find(|run| run.round == round && run.contestant == Contestant::Reference.name())
+    let reference = |of: &Run| {
+        let name = Contestant::reference_of(of.contestant).name();
+        runs.iter().find(|run| run.round == of.round && run.contestant == name)
     };
-    group.iter().filter_map(|run| Some(value(run) / value(reference(run.round)?))).collect()
+    group.iter().filter_map(|run| Some(value(run) / value(reference(run)?))).collect()
 }
 
 pub(crate) fn throughput(plan: &Plan, runs: &[Run]) -> anyhow::Result<()> {
@@ -174,4 +175,34 @@ pub(crate) fn dead_of_five(plan: &Plan, found: &[scenarios::Neighbours]) -> anyh
         ]);
     }
     report.print(plan, "four beside a fifth that", &found)
+}
+
+pub(crate) fn nodes(plan: &Plan, found: &[nodes::Run]) -> anyhow::Result<()> {
+    let mut report = Report::new(&[
+        "inbox and nodes",
+        "messages/s",
+        "x one node",
+        "CPU us",
+        "PostgreSQL us",
+        "other cores",
+        "left",
+        "twice",
+    ]);
+    for (name, group) in grouped(found, nodes::Run::name) {
+        let one = |of: &nodes::Run| {
+            found.iter().find(|run| run.nodes == 1 && run.inbox == of.inbox && run.round == of.round)
+        };
+        let ratio = |run: &nodes::Run| Some(run.messages_per_second / one(run)?.messages_per_second);
+        report.row([
+            name,
+            spread(group.iter().map(|run| run.messages_per_second), 0),
+            spread(group.iter().copied().filter_map(ratio), 2),
+            spread(group.iter().map(|run| run.cpu_microseconds), 0),
+            spread(group.iter().filter_map(|run| run.postgres_cpu_microseconds), 0),
+            spread(group.iter().filter_map(|run| run.other_cores), 2),
+            group.iter().map(|run| run.left_in_queue).sum::<u32>().to_string(),
+            group.iter().map(|run| run.duplicates).sum::<u64>().to_string(),
+        ]);
+    }
+    report.print(plan, "nodes on one PostgreSQL", &found)
 }

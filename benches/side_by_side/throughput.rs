@@ -11,9 +11,9 @@ use serde::Serialize;
 use crate::{contestants::Contestant, process::Process, rig::Rig, table};
 
 /// Of the messages, the first of so many parts is left out: starting is not measured.
-const WARM: u32 = 10;
+pub(crate) const WARM: u32 = 10;
 /// How long repeated deliveries are waited for after the last message came.
-const AFTERMATH: Duration = Duration::from_millis(700);
+pub(crate) const AFTERMATH: Duration = Duration::from_millis(700);
 
 /// One run.
 #[derive(Debug, Clone, Serialize)]
@@ -60,11 +60,15 @@ async fn one(rig: &Rig, contestant: Contestant, round: u32) -> anyhow::Result<Ru
     let queues = rig.fresh().await?;
     let jobcentres = rig.jobcentres(1);
     queues.fill(&rig.messages(round, &jobcentres, false).make(System.now()), System.now()).await?;
-    let mut process = rig.start_contestant(contestant, folder.path())?;
+    let database = rig.store_of(contestant).await?;
+    let mut process = rig.start_contestant(contestant, folder.path(), database.as_ref())?;
     let measured = pass(rig, &mut process).await?;
     let peak = usage::memory_of(process.id())?.peak;
     System.sleep(AFTERMATH).await;
     process.stop().await?;
+    if let Some(database) = database {
+        database.drop().await?;
+    }
     let (state, counted) = (queues.state().await?, rig.counted().await?);
     queues.delete().await?;
     let Passed { count, seconds, contestant: cpu, broker, inbox, postgres, other_cores } = measured;

@@ -23,7 +23,7 @@ mod alerts;
 mod commands;
 mod deliveries;
 mod forget;
-mod handed;
+pub(super) mod handed;
 mod history;
 mod intake;
 mod nodes;
@@ -128,6 +128,14 @@ macro_rules! conforms {
                 an_open_alert_keeps_its_earliest_beginning
                 an_alert_is_acknowledged_once
             }
+            handed {
+                what_is_stored_is_leased_and_handed_over_at_once
+                a_handed_lease_is_settled_like_any_other_and_runs_out_like_any_other
+                what_finds_no_place_waits_and_nothing_newer_passes_it_by
+                a_lane_that_stands_still_is_handed_nothing
+                what_waits_for_its_turn_or_a_person_is_not_handed_over
+                a_batch_shares_the_places_and_a_large_parcel_has_one_to_itself
+            }
         }
     };
     ($open:path; $($module:ident { $($promise:ident)* })*) => {
@@ -156,17 +164,6 @@ mod on_sqlite {
     }
 
     conforms!(super::open);
-
-    conforms! { super::open;
-        handed {
-            what_is_stored_is_leased_and_handed_over_at_once
-            a_handed_lease_is_settled_like_any_other_and_runs_out_like_any_other
-            what_finds_no_place_waits_and_nothing_newer_passes_it_by
-            a_lane_that_stands_still_is_handed_nothing
-            what_waits_for_its_turn_or_a_person_is_not_handed_over
-            a_batch_shares_the_places_and_a_large_parcel_has_one_to_itself
-        }
-    }
 }
 
 /// The promises, for PostgreSQL.
@@ -197,6 +194,10 @@ mod on_postgres {
             what_does_not_fit_is_kept_as_raw_bytes_and_its_neighbours_are_taken
             a_hint_is_heard_by_the_other_nodes
             a_message_in_the_hand_of_a_node_that_lives_is_no_crash
+            what_was_handed_and_never_begun_is_taken_by_another_when_it_runs_out
+            what_a_dead_node_had_handed_over_is_due_when_another_starts
+            what_another_node_left_in_the_table_is_soon_looked_for
+            of_one_ordering_key_one_is_handed_over_whichever_node_stores_it
         }
     }
 }

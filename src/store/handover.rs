@@ -8,28 +8,54 @@
 use std::{
     collections::{BTreeSet, HashMap},
     sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, AtomicUsize, Ordering},
     },
 };
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 
-use super::{Hints, Lease};
+use super::{Lease, numbers::us};
 
 /// Leases on their way to one lane, whatever it allows itself.
 pub const SLOTS_MAX: usize = 256;
 /// Bytes of parcels on their way to one lane; one parcel may be larger, alone.
 pub const BYTES_MAX: usize = 1024 * 1024;
 
-#[derive(Debug, Default)]
+/// The lane has not asked, or something waits that it did not get.
+const BEHIND: i64 = i64::MIN;
+
+#[derive(Debug)]
 struct Shared {
     /// How many may be on their way; 0: the lane takes none this way.
     slots: AtomicUsize,
     bytes: AtomicUsize,
-    /// The table holds nothing ready for this lane that it does not have.
-    caught_up: AtomicBool,
+    /// When the table was last seen to hold nothing ready for this lane that it does not have, in microseconds since
+    /// 1970, or [`BEHIND`].
+    caught_up: AtomicI64,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        let none = AtomicUsize::default;
+        Self { slots: none(), bytes: none(), caught_up: AtomicI64::new(BEHIND) }
+    }
+}
+
+impl Shared {
+    fn fall_back(&self) {
+        self.caught_up.store(BEHIND, Ordering::Relaxed);
+    }
+}
+
+/// How a lane stands to its table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Behind,
+    /// It was caught up, so long ago that it should look again.
+    CaughtUpOnce,
+    CaughtUp,
 }
 
 /// The lane's end.
@@ -47,7 +73,7 @@ impl HandOver {
 
     /// What was handed back lies in the table: nothing may pass it by.
     pub fn fall_back(&self) {
-        self.shared.caught_up.store(false, Ordering::Relaxed);
+        self.shared.fall_back();
     }
 
     /// The next lease, when it comes. Never, once the store is closed.
@@ -79,16 +105,49 @@ struct Offer {
 
 /// The lanes of this process that take leases directly.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Lanes(Arc<Mutex<HashMap<String, Offer>>>);
+pub(super) struct Lanes {
+    offers: Arc<Mutex<HashMap<String, Offer>>>,
+    /// For how long a look at the table is believed; `None`: for good.
+    believed: Option<SignedDuration>,
+}
 
 impl Lanes {
+    /// Lanes of one node of several. Others put into the table what they do not send, and die: each look at it is
+    /// believed for so long, and then nothing is handed over before the next.
+    pub(super) fn among_nodes(believed: SignedDuration) -> Self {
+        Self { believed: Some(believed), ..Self::default() }
+    }
+
+    fn offers(&self) -> MutexGuard<'_, HashMap<String, Offer>> {
+        self.offers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn standing(&self, shared: &Shared, now: Timestamp) -> Standing {
+        match (shared.caught_up.load(Ordering::Relaxed), self.believed) {
+            (BEHIND, _) => Standing::Behind,
+            (_, None) => Standing::CaughtUp,
+            (looked, Some(believed)) => {
+                // Also where the clock was set back since.
+                let age = i128::from(looked.abs_diff(us(now)));
+                let believed = believed.as_micros();
+                if age > believed {
+                    Standing::Behind
+                } else if age > believed / 2 {
+                    Standing::CaughtUpOnce
+                } else {
+                    Standing::CaughtUp
+                }
+            }
+        }
+    }
+
     /// A lane that is leased to for `lease_for` from the moment of storing. A later one of the same name takes
     /// its place.
     pub(super) fn enter(&self, receiver: String, lease_for: SignedDuration) -> HandOver {
         let (sender, leases) = mpsc::channel(SLOTS_MAX);
         let shared = Arc::new(Shared::default());
         let offer = Offer { leases: sender, shared: Arc::clone(&shared), lease_for };
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(receiver, offer);
+        self.offers().insert(receiver, offer);
         HandOver { leases, shared }
     }
 }
@@ -122,7 +181,12 @@ impl Drop for Slot {
 pub(super) struct Handing {
     lanes: Lanes,
     filled: Vec<(Slot, Lease)>,
-    ring: BTreeSet<String>,
+    /// Receivers for whom something waits in the table.
+    waits: BTreeSet<String>,
+    /// Receivers whose lane here should look at the table again.
+    look: BTreeSet<String>,
+    /// Receivers whose lane got all there was, and when it asked.
+    caught_up: HashMap<String, Timestamp>,
 }
 
 impl Handing {
@@ -134,33 +198,41 @@ impl Handing {
     /// told that something does.
     pub(super) fn slot(&mut self, receiver: &str, bytes: usize, now: Timestamp) -> Option<Slot> {
         let slot = self.find(receiver, bytes, now);
-        if slot.is_none() && !self.ring.contains(receiver) {
-            self.ring.insert(receiver.to_owned());
+        if slot.is_none() && !self.waits.contains(receiver) {
+            self.waits.insert(receiver.to_owned());
         }
         slot
     }
 
-    fn find(&self, receiver: &str, bytes: usize, now: Timestamp) -> Option<Slot> {
-        let lanes = self.lanes.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Offer { leases, shared, lease_for } = lanes.get(receiver)?;
+    fn find(&mut self, receiver: &str, bytes: usize, now: Timestamp) -> Option<Slot> {
+        let offers = self.lanes.offers();
+        let Offer { leases, shared, lease_for } = offers.get(receiver)?;
         let waiting = leases.max_capacity() - leases.capacity();
         let until = now.checked_add(*lease_for).ok()?;
         let lying = shared.bytes.load(Ordering::Relaxed);
-        let fits = shared.caught_up.load(Ordering::Relaxed)
+        let standing = match self.caught_up.get(receiver) {
+            Some(_) => Standing::CaughtUp,
+            None => self.lanes.standing(shared, now),
+        };
+        let fits = standing != Standing::Behind
             && waiting < shared.slots.load(Ordering::Relaxed)
             && (lying == 0 || lying + bytes <= BYTES_MAX);
         let permit = fits.then(|| leases.clone().try_reserve_owned().ok()).flatten();
         let Some(permit) = permit else {
-            shared.caught_up.store(false, Ordering::Relaxed);
+            shared.fall_back();
+            self.caught_up.remove(receiver);
             return None;
         };
+        if standing == Standing::CaughtUpOnce && !self.look.contains(receiver) {
+            self.look.insert(receiver.to_owned());
+        }
         shared.bytes.fetch_add(bytes, Ordering::Relaxed);
         Some(Slot { permit: Some(permit), shared: Arc::clone(shared), bytes, until })
     }
 
     /// A bell to ring when the transaction has ended.
     pub(super) fn ring(&mut self, bell: String) {
-        self.ring.insert(bell);
+        self.waits.insert(bell);
     }
 
     /// Puts a lease in its slot, for the time after the commit.
@@ -168,22 +240,31 @@ impl Handing {
         self.filled.push((slot, lease));
     }
 
-    /// The lane asked the table and got all there was.
-    pub(super) fn caught_up(&self, receiver: &str) {
-        if let Some(offer) = self.lanes.0.lock().unwrap_or_else(PoisonError::into_inner).get(receiver) {
-            offer.shared.caught_up.store(true, Ordering::Relaxed);
-        }
+    /// The lane asked the table at `now` and got all there was.
+    pub(super) fn caught_up(&mut self, receiver: &str, now: Timestamp) {
+        self.caught_up.insert(receiver.to_owned(), now);
     }
 
     /// The transaction ended: what it leased goes to the lanes, or nothing does.
-    pub(super) fn end(&mut self, committed: bool, hints: &Hints) {
+    pub(super) fn end(&mut self, committed: bool) -> Bells {
         for (slot, lease) in self.filled.drain(..) {
             if committed {
                 slot.send(lease);
             }
         }
-        for receiver in std::mem::take(&mut self.ring) {
-            hints.ring(&receiver);
+        for (receiver, now) in self.caught_up.drain() {
+            if committed && let Some(offer) = self.lanes.offers().get(&receiver) {
+                offer.shared.caught_up.store(us(now), Ordering::Relaxed);
+            }
         }
+        Bells { everywhere: std::mem::take(&mut self.waits), here: std::mem::take(&mut self.look) }
     }
+}
+
+/// The lanes that should look at the table, by receiver.
+pub(super) struct Bells {
+    /// Something new waits there: whoever has a place may take it.
+    pub(super) everywhere: BTreeSet<String>,
+    /// This process's have not looked for a while.
+    pub(super) here: BTreeSet<String>,
 }

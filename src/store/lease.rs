@@ -2,6 +2,10 @@
 
 use jiff::Timestamp;
 
+use super::{
+    Accepted, NewDelivery,
+    numbers::{delivery_id, kept},
+};
 use crate::domain::{
     AttemptRecord, DeliveryId, Fault, FaultClass, HoldReason, Outcome, Parcel, answer::Subscription,
 };
@@ -47,6 +51,39 @@ pub struct Lease {
     pub message_id: String,
     pub correlation_id: Option<String>,
     pub traceparent: Option<String>,
+}
+
+impl Lease {
+    /// The first lease of a delivery that is stored now, as the table would give it out.
+    pub(super) fn of_new(
+        message: &Accepted,
+        delivery: &NewDelivery,
+        number: i64,
+        token: u64,
+        until: Timestamp,
+    ) -> Self {
+        let (arrived, envelope) = (&message.arrived, &message.envelope);
+        Self {
+            delivery: delivery_id(arrived.receipt, number),
+            number,
+            token,
+            until,
+            parcel: delivery.parcel.clone(),
+            attempts: 0,
+            rounds: 0,
+            ordering_key: delivery.ordering_key,
+            party: arrived.party.clone(),
+            answers: message.answers,
+            crashes: 0,
+            due: kept(delivery.promise.due),
+            expires: delivery.expires.map(kept),
+            event_type: envelope.kind.event_type(),
+            source: envelope.source.to_string(),
+            message_id: envelope.id.to_string(),
+            correlation_id: envelope.correlation_id.clone(),
+            traceparent: envelope.traceparent.clone(),
+        }
+    }
 }
 
 /// What a lane got, and when to look again.

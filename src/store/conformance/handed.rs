@@ -1,4 +1,4 @@
-//! The short way from the commit to the lane, for an engine that has it.
+//! The short way from the commit to the lane.
 
 use jiff::SignedDuration;
 
@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Enters the lane and lets it ask the table once, as a lane does when it starts.
-async fn enter(office: &Office, places: usize) -> HandOver {
+pub(in crate::store) async fn enter(office: &Office, places: usize) -> HandOver {
     let handed =
         office.store().hand_over(RECEIVER.into(), SignedDuration::from_mins(10)).expect("it hands over");
     handed.allow(places);
@@ -17,11 +17,11 @@ async fn enter(office: &Office, places: usize) -> HandOver {
     handed
 }
 
-fn all(handed: &mut HandOver) -> Vec<Lease> {
+pub(in crate::store) fn all(handed: &mut HandOver) -> Vec<Lease> {
     std::iter::from_fn(|| handed.try_next()).collect()
 }
 
-fn ids(leases: &[Lease]) -> Vec<&str> {
+pub(super) fn ids(leases: &[Lease]) -> Vec<&str> {
     leases.iter().map(|l| l.message_id.as_str()).collect()
 }
 

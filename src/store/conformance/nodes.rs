@@ -5,7 +5,11 @@ use std::{collections::BTreeSet, time::Duration};
 use futures_util::{FutureExt, future::join_all};
 use jiff::SignedDuration;
 
-use super::{Arc, Office, PARTY, RECEIVER, Store, delivery, fault, hours};
+use super::{
+    Arc, Office, PARTY, RECEIVER, Store, delivery, fault,
+    handed::{all, enter, ids},
+    hours,
+};
 use crate::{
     domain::{
         FaultCode,
@@ -76,6 +80,81 @@ pub(super) async fn a_lease_that_ran_out_is_taken_by_another_and_its_old_holder_
     assert_eq!(office.view("one").await.history.len(), before);
     assert_eq!(other.settle(settlement(&office, second)).await.unwrap(), [Settled::Done]);
     assert_eq!(office.view("one").await.line.state, "delivered");
+}
+
+pub(super) async fn what_was_handed_and_never_begun_is_taken_by_another_when_it_runs_out(mut office: Office) {
+    let other = another(&office);
+    let mut handed = enter(&office, 10).await;
+    office.taken("one").await;
+    assert!(other.lease_due(ask(&office, 1)).await.unwrap().leases.is_empty(), "it is leased");
+    office.pass(SignedDuration::from_mins(10));
+    let second = other.lease_due(ask(&office, 1)).await.unwrap().leases.pop().expect("it ran out");
+    let first = all(&mut handed).pop().expect("it lies here still");
+    assert_eq!(first.delivery, second.delivery);
+    assert_ne!(first.token, second.token);
+    assert_eq!(office.settle(first, Next::Delivered).await, Settled::LeaseLost);
+    assert_eq!(other.settle(settlement(&office, second)).await.unwrap(), [Settled::Done]);
+    office.taken("two").await;
+    assert_eq!(all(&mut handed).len(), 0, "a look of ten minutes ago is not believed");
+}
+
+pub(super) async fn what_a_dead_node_had_handed_over_is_due_when_another_starts(mut office: Office) {
+    let living = another(&office);
+    let handed = enter(&office, 10).await;
+    office.taken("one").await;
+    assert!(living.lease_due(ask(&office, 1)).await.unwrap().leases.is_empty());
+    drop(handed);
+    // It is gone with what it handed over, and starts anew.
+    office.crash();
+    assert_eq!(living.lease_due(ask(&office, 1)).await.unwrap().leases.len(), 1);
+}
+
+pub(super) async fn what_another_node_left_in_the_table_is_soon_looked_for(mut office: Office) {
+    let other = another(&office);
+    let mut handed = enter(&office, 10).await;
+    let bell = office.store().hints().bell(RECEIVER);
+    let left = accepted(&mut office, ["left".to_owned()].into_iter());
+    other.accept(left).await.unwrap();
+    office.taken("one").await;
+    assert_eq!(ids(&all(&mut handed)), ["one"], "it was looked for a moment ago");
+    // Whatever rang until now.
+    let _ = bell.notified().now_or_never();
+    office.pass(SignedDuration::from_millis(600));
+    office.taken("two").await;
+    assert_eq!(ids(&all(&mut handed)), ["two"]);
+    assert!(bell.notified().now_or_never().is_some(), "the lane is asked to look");
+    office.pass(SignedDuration::from_millis(600));
+    office.taken("three").await;
+    assert!(all(&mut handed).is_empty(), "it did not look");
+    assert_eq!(ids(&office.lease(10).await), ["left", "three"]);
+    office.taken("four").await;
+    assert_eq!(ids(&all(&mut handed)), ["four"]);
+}
+
+pub(super) async fn of_one_ordering_key_one_is_handed_over_whichever_node_stores_it(mut office: Office) {
+    let other = another(&office);
+    let mut here = enter(&office, 10).await;
+    let mut there = other.hand_over(RECEIVER.into(), SignedDuration::from_mins(10)).unwrap();
+    there.allow(10);
+    other.lease_due(ask(&office, 10)).await.unwrap();
+    for round in 0..20 {
+        let mut keyed = |place: &str| {
+            let mut message = office.message(&format!("{place}-{round}"));
+            message.deliveries[0].ordering_key = Some(round);
+            vec![Admission::Accepted(Box::new(message))]
+        };
+        let (one, two) = (keyed("one"), keyed("two"));
+        let (a, b) = tokio::join!(office.store().accept(one), other.accept(two));
+        assert!(a.is_ok() && b.is_ok());
+        let mut leases = all(&mut here);
+        leases.append(&mut all(&mut there));
+        let first = leases.pop().expect("the first of a key goes at once");
+        assert!(leases.is_empty(), "two of a key in round {round}");
+        assert!(office.lease(1).await.is_empty());
+        assert_eq!(office.settle(first, Next::Delivered).await, Settled::Done);
+        let next = other.lease_due(ask(&office, 10)).await.unwrap().leases.pop().expect("the next may go");
+        assert_eq!(other.settle(settlement(&office, next)).await.unwrap(), [Settled::Done]);
+    }
 }
 
 /// A lease as a bug would copy it.

@@ -1,17 +1,23 @@
 //! Stores what was admitted, all batches of a group with the same few statements.
 
-use std::{
-    borrow::Cow,
-    collections::{BTreeSet, HashMap},
-};
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
+use tokio_postgres::Row;
 
-use super::{deadlines, fail::Fail, placement, reply, row::Read, work::Tx};
+use super::{
+    deadlines,
+    fail::Fail,
+    lease, placement, reply,
+    row::{Read, unreadable},
+    session::Session,
+    work::Tx,
+};
 use crate::{
     domain::{
         Answer, AnswerOutcome, HoldReason,
+        placement::Stop,
         sla::{next_step, steps_due},
     },
     store::{
@@ -21,13 +27,20 @@ use crate::{
     },
 };
 
-mod insert;
+pub(super) mod insert;
 
-/// A message's identity: the sender's name and the sender's id.
-type Identity = (String, String);
+/// Gives each message a number under its identity. Waits for another node that is just taking the same one.
+pub(super) const CLAIM: &str = "INSERT INTO identity (source, id, message, hash)
+     SELECT source, id, nextval('message_seq'), hash
+     FROM (SELECT unnest($1::text[]) AS source, unnest($2::text[]) AS id, unnest($3::bytea[]) AS hash) f
+     ON CONFLICT (id, source) DO NOTHING RETURNING source, id, message";
+
+/// Which of the keys have something pending.
+pub(super) const PENDING: &str = "SELECT k FROM unnest($1::bigint[]) k
+     WHERE EXISTS (SELECT 1 FROM delivery WHERE ordering_key = k AND state = 0)";
 
 /// An accepted message, with the words that the tables want.
-struct Fresh<'a> {
+pub(super) struct Fresh<'a> {
     /// In the batch.
     place: usize,
     message: &'a Accepted,
@@ -38,18 +51,14 @@ struct Fresh<'a> {
     seq: i64,
 }
 
-impl Fresh<'_> {
-    fn identity(&self) -> Identity {
-        (self.source.clone(), self.message.envelope.id.to_string())
-    }
-}
-
 /// A delivery that is owed now.
 struct Owed<'a> {
     seq: i64,
     message: &'a Accepted,
     delivery: &'a NewDelivery,
     hold: Option<HoldReason>,
+    /// Until when its lane has it, where that takes it now.
+    leased_until: Option<Timestamp>,
     starts: Timestamp,
     due: Timestamp,
     /// The steps of its promise that had passed when it came in.
@@ -57,9 +66,17 @@ struct Owed<'a> {
     output_hash: Vec<u8>,
 }
 
+/// What is stored of accepted messages: a row for each, and those of what they owe.
+#[derive(Default)]
+pub(super) struct Rows<'a> {
+    taken: Vec<Fresh<'a>>,
+    owed: Vec<Owed<'a>>,
+    written: bool,
+}
+
 /// The ordering keys of a batch.
-pub(super) fn keys(batch: &[Admission]) -> impl Iterator<Item = i64> + '_ {
-    let accepted = batch.iter().filter_map(|admission| match admission {
+pub(super) fn keys<'a>(batch: &[&'a Admission]) -> impl Iterator<Item = i64> {
+    let accepted = batch.iter().copied().filter_map(|admission: &'a Admission| match admission {
         Admission::Accepted(message) => Some(message),
         Admission::Invalid(_) => None,
     });
@@ -77,37 +94,29 @@ pub(super) fn bytes(admission: &Admission) -> usize {
     }
 }
 
-/// Judges the batch in its order, also within itself.
-pub(super) async fn accept(tx: &mut Tx<'_>, batch: &[&Admission]) -> Result<Vec<Verdict>, Fail> {
-    let stopped = placement::stops(tx, batch).await?;
-    if stopped.is_empty() {
-        return accept_judged(tx, batch).await;
+/// Judges the batch in its order, also within itself. What is accepted comes back as rows that are still to be
+/// written, and leased to its lanes where they take it; what is refused is written.
+pub(super) async fn judge<'a>(
+    tx: &mut Tx<'_>,
+    batch: &[&'a Admission],
+    fresh: Vec<Fresh<'a>>,
+    stopped: &HashMap<usize, Stop>,
+    (claimed, pending): (&[Row], &[Row]),
+) -> Result<(Vec<Verdict>, Rows<'a>), Fail> {
+    let (taken, known) = numbered(fresh, claimed)?;
+    let pending: BTreeSet<i64> = pending.iter().map(|row| row.value("k")).collect::<Result<_, Fail>>()?;
+    let owed = owe(tx, &taken, pending);
+    let mut rows = Rows { taken, owed, written: false };
+    if !known.is_empty() {
+        // One of them may repeat a message of this very batch.
+        rows.write(tx.session).await?;
     }
-    let judged: Vec<Cow<'_, Admission>> = batch
-        .iter()
-        .enumerate()
-        .map(|(place, admission)| match (admission, stopped.get(&place)) {
-            (Admission::Accepted(message), Some(stop)) => {
-                Cow::Owned(Admission::Invalid(Box::new(told::stopped(message, *stop))))
-            }
-            _ => Cow::Borrowed(*admission),
-        })
-        .collect();
-    let judged: Vec<&Admission> = judged.iter().map(AsRef::as_ref).collect();
-    accept_judged(tx, &judged).await
-}
-
-async fn accept_judged(tx: &mut Tx<'_>, batch: &[&Admission]) -> Result<Vec<Verdict>, Fail> {
-    let mut fresh = fresh(batch);
-    let (taken, known) = claim(tx, &mut fresh).await?;
-    let owed = owe(tx, &taken).await?;
-    insert::accepted(tx.session, &taken, &owed).await?;
     let mut invalid: Vec<(usize, Invalid)> = batch
         .iter()
         .enumerate()
         .filter_map(|(place, admission)| match admission {
             Admission::Invalid(message) => Some((place, (**message).clone())),
-            Admission::Accepted(_) => None,
+            Admission::Accepted(message) => Some((place, told::stopped(message, *stopped.get(&place)?))),
         })
         .collect();
     let mut verdicts: Vec<Option<Verdict>> = batch.iter().map(|_| None).collect();
@@ -126,18 +135,13 @@ async fn accept_judged(tx: &mut Tx<'_>, batch: &[&Admission]) -> Result<Vec<Verd
     invalid.sort_by_key(|(place, _)| *place);
     let numbers = insert::invalid(tx.session, &invalid).await?;
     // In the order of the batch, for that is the order of the answers.
-    let mut taken = taken.into_iter().peekable();
-    let mut owed = owed.into_iter().peekable();
+    let (mut accepted, mut owing) = (rows.taken.iter().peekable(), rows.owed.iter().peekable());
     let mut invalid = invalid.into_iter().zip(numbers).peekable();
     for (place, verdict) in verdicts.iter_mut().enumerate() {
-        if let Some(message) = taken.next_if(|message| message.place == place) {
+        if let Some(message) = accepted.next_if(|message| message.place == place) {
             tell_accepted(tx, message);
-            while let Some(delivery) = owed.next_if(|d| std::ptr::eq(d.message, message.message)) {
-                tell_owed(tx, &delivery);
-            }
-            placement::changes(tx, message.seq, message.message).await?;
-            if let Some(said) = &message.message.reply {
-                reply::reply(tx, message.seq, message.message, said).await?;
+            while let Some(delivery) = owing.next_if(|d| std::ptr::eq(d.message, message.message)) {
+                tell_owed(tx, delivery);
             }
             *verdict = Some(Verdict::Accepted(told::first_answer(message.message)));
         } else if let Some(((_, message), seq)) = invalid.next_if(|((at, _), _)| *at == place) {
@@ -150,13 +154,35 @@ async fn accept_judged(tx: &mut Tx<'_>, batch: &[&Admission]) -> Result<Vec<Verd
             });
         }
     }
-    Ok(verdicts.into_iter().map(|verdict| verdict.expect("each admission was judged")).collect())
+    let verdicts = verdicts.into_iter().map(|verdict| verdict.expect("each admission was judged")).collect();
+    rows.follow(tx).await?;
+    Ok((verdicts, rows))
 }
 
-fn fresh<'a>(batch: &[&'a Admission]) -> Vec<Fresh<'a>> {
+impl Rows<'_> {
+    /// What the accepted messages mean for others: the message that one answers, the placement of its citizen.
+    async fn follow(&mut self, tx: &mut Tx<'_>) -> Result<(), Fail> {
+        let concerns = |message: &Accepted| message.reply.is_some() || message.bearing.is_some();
+        if !self.taken.iter().any(|fresh| concerns(fresh.message)) {
+            return Ok(());
+        }
+        // One of them may be about a message of this very batch.
+        self.write(tx.session).await?;
+        for Fresh { message, seq, .. } in &self.taken {
+            placement::changes(tx, *seq, message).await?;
+            if let Some(said) = &message.reply {
+                reply::reply(tx, *seq, message, said).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Those of the batch that are to be accepted, but for the stopped ones.
+pub(super) fn fresh<'a>(batch: &[&'a Admission], stopped: &HashMap<usize, Stop>) -> Vec<Fresh<'a>> {
     let accepted = batch.iter().enumerate().filter_map(|(place, admission)| match admission {
-        Admission::Accepted(message) => Some((place, message)),
-        Admission::Invalid(_) => None,
+        Admission::Accepted(message) if !stopped.contains_key(&place) => Some((place, message)),
+        Admission::Accepted(_) | Admission::Invalid(_) => None,
     });
     accepted
         .map(|(place, message)| Fresh {
@@ -170,59 +196,68 @@ fn fresh<'a>(batch: &[&'a Admission]) -> Vec<Fresh<'a>> {
         .collect()
 }
 
-type Claimed<'f, 'a> = (Vec<&'f Fresh<'a>>, Vec<&'f Fresh<'a>>);
-
-/// Gives each message a number under its identity; apart come those whose identity is taken. Waits for another
-/// node that is just taking the same one.
-async fn claim<'f, 'a>(tx: &Tx<'_>, fresh: &'f mut Vec<Fresh<'a>>) -> Result<Claimed<'f, 'a>, Fail> {
+/// Asks for a number for each message.
+pub(super) async fn claim(session: &Session, fresh: &[Fresh<'_>]) -> Result<Vec<Row>, Fail> {
     if fresh.is_empty() {
-        return Ok((vec![], vec![]));
+        return Ok(vec![]);
     }
     let sources: Vec<&str> = fresh.iter().map(|f| f.source.as_str()).collect();
     let ids: Vec<&str> = fresh.iter().map(|f| f.message.envelope.id.as_str()).collect();
     let hashes: Vec<&[u8]> = fresh.iter().map(|f| &f.message.hash[..]).collect();
-    let rows = tx
-        .session
-        .query(
-            "INSERT INTO identity (source, id, message, hash)
-             SELECT source, id, nextval('message_seq'), hash
-             FROM (SELECT * FROM unnest($1::text[], $2::text[], $3::bytea[]) WITH ORDINALITY
-                 AS u (source, id, hash, place) ORDER BY place) f
-             ON CONFLICT (source, id) DO NOTHING RETURNING source, id, message",
-            &[&sources, &ids, &hashes],
-        )
-        .await?;
-    let mut numbers: HashMap<Identity, i64> = HashMap::with_capacity(rows.len());
-    for row in rows {
-        numbers.insert((row.value("source")?, row.value("id")?), row.value("message")?);
-    }
-    for message in fresh.iter_mut() {
-        // The first of a batch has it, and those after it are the same or another under its name.
-        message.seq = numbers.remove(&message.identity()).unwrap_or(0);
-    }
-    Ok(fresh.iter().partition(|message| message.seq != 0))
+    Ok(session.client.query(&session.statements.claim, &[&sources, &ids, &hashes]).await?)
 }
 
-/// Everything the messages owe. What has an ordering key waits behind what is pending under it.
-async fn owe<'a>(tx: &Tx<'_>, taken: &[&Fresh<'a>]) -> Result<Vec<Owed<'a>>, Fail> {
+/// Asks which of the messages' ordering keys have something pending.
+pub(super) async fn pending(session: &Session, fresh: &[Fresh<'_>]) -> Result<Vec<Row>, Fail> {
     let keys: BTreeSet<i64> =
-        taken.iter().flat_map(|f| f.message.deliveries.iter().filter_map(|d| d.ordering_key)).collect();
-    let mut pending = pending(tx, keys).await?;
+        fresh.iter().flat_map(|f| f.message.deliveries.iter().filter_map(|d| d.ordering_key)).collect();
+    if keys.is_empty() {
+        return Ok(vec![]);
+    }
+    let keys: Vec<i64> = keys.into_iter().collect();
+    Ok(session.client.query(&session.statements.pending, &[&keys]).await?)
+}
+
+/// Those that got a number; apart come those whose identity is taken.
+fn numbered<'a>(
+    mut fresh: Vec<Fresh<'a>>,
+    claimed: &[Row],
+) -> Result<(Vec<Fresh<'a>>, Vec<Fresh<'a>>), Fail> {
+    let mut numbers: HashMap<(&str, &str), i64> = HashMap::with_capacity(claimed.len());
+    for row in claimed {
+        let word = |column| row.try_get::<_, &str>(column).map_err(|_| unreadable(column));
+        numbers.insert((word("source")?, word("id")?), row.value("message")?);
+    }
+    for message in &mut fresh {
+        // The first of a batch has it, and those after it are the same or another under its name.
+        let identity = (message.source.as_str(), message.message.envelope.id.as_str());
+        message.seq = numbers.remove(&identity).unwrap_or(0);
+    }
+    Ok(fresh.into_iter().partition(|message| message.seq != 0))
+}
+
+/// Everything the messages owe. What has an ordering key waits behind what is pending under it; what is ready is
+/// leased to its lane, where that has a place.
+fn owe<'a>(tx: &mut Tx<'_>, taken: &[Fresh<'a>], mut pending: BTreeSet<i64>) -> Vec<Owed<'a>> {
     let mut owed = Vec::new();
-    for message in taken {
-        let now = message.message.arrived.received;
-        for (ordinal, delivery) in (1..=u8::MAX).zip(&message.message.deliveries) {
+    for Fresh { message, seq, .. } in taken {
+        let now = message.arrived.received;
+        for (ordinal, delivery) in (1..=u8::MAX).zip(&message.deliveries) {
+            let seq = delivery_seq(*seq, ordinal);
             let behind = delivery.ordering_key.is_some_and(|key| !pending.insert(key));
             let hold = match &delivery.hold {
                 Some((reason, _)) => Some(*reason),
                 None => behind.then_some(HoldReason::Order),
             };
+            let leased_until =
+                if hold.is_none() { lease::hand_over(tx, message, seq, delivery) } else { None };
             let (starts, due) = (kept(delivery.promise.starts), kept(delivery.promise.due));
             owed.push(Owed {
-                seq: delivery_seq(message.seq, ordinal),
-                message: message.message,
+                seq,
+                message,
                 delivery,
                 hold,
+                leased_until,
                 starts,
                 due,
                 steps: steps_due(starts, due, 0, now).collect(),
@@ -230,24 +265,7 @@ async fn owe<'a>(tx: &Tx<'_>, taken: &[&Fresh<'a>]) -> Result<Vec<Owed<'a>>, Fai
             });
         }
     }
-    Ok(owed)
-}
-
-/// Which of the keys have something pending.
-async fn pending(tx: &Tx<'_>, keys: BTreeSet<i64>) -> Result<BTreeSet<i64>, Fail> {
-    if keys.is_empty() {
-        return Ok(keys);
-    }
-    let keys: Vec<i64> = keys.into_iter().collect();
-    let rows = tx
-        .session
-        .query(
-            "SELECT k FROM unnest($1::bigint[]) k
-             WHERE EXISTS (SELECT 1 FROM delivery WHERE ordering_key = k AND state = 0)",
-            &[&keys],
-        )
-        .await?;
-    rows.iter().map(|row| row.value("k")).collect()
+    owed
 }
 
 /// What the tables say of the message that has an identity.
@@ -260,7 +278,7 @@ struct First {
 /// For each message whose identity is taken: the one that has it.
 async fn same_identity<'f, 'a>(
     tx: &Tx<'_>,
-    known: &[&'f Fresh<'a>],
+    known: &'f [Fresh<'a>],
 ) -> Result<Vec<(&'f Fresh<'a>, First)>, Fail> {
     if known.is_empty() {
         return Ok(vec![]);
@@ -288,7 +306,7 @@ async fn same_identity<'f, 'a>(
         answer.deadline = row.instant_or_none("due")?;
         Ok(First { seq: row.value("seq")?, hash: row.value("hash")?, answer })
     };
-    known.iter().zip(&rows).map(|(message, row)| Ok((*message, first(row)?))).collect()
+    known.iter().zip(&rows).map(|(message, row)| Ok((message, first(row)?))).collect()
 }
 
 fn tell_accepted(tx: &mut Tx<'_>, message: &Fresh<'_>) {
@@ -300,7 +318,6 @@ fn tell_accepted(tx: &mut Tx<'_>, message: &Fresh<'_>) {
 }
 
 fn tell_owed(tx: &mut Tx<'_>, owed: &Owed<'_>) {
-    tx.hints.insert(owed.delivery.receiver.clone());
     let Accepted { arrived, answers, .. } = owed.message;
     let promise = &owed.delivery.promise.promise;
     let of = deadlines::Of { delivery: owed.seq, answers: *answers, party: &arrived.party };

@@ -8,6 +8,7 @@ use super::{
     deadlines::{self, End, Ending, Of},
     fail::Fail,
     row::Read,
+    session::Session,
     settle::release_next,
     work::Tx,
 };
@@ -45,11 +46,10 @@ impl Target {
 }
 
 /// The ordering keys of deliveries; a delivery keeps its own for ever.
-pub(super) async fn keys(tx: &Tx<'_>, deliveries: &[DeliveryId]) -> Result<Vec<i64>, Fail> {
+pub(super) async fn keys(session: &Session, deliveries: &[DeliveryId]) -> Result<Vec<i64>, Fail> {
     let receipts: Vec<Uuid> = deliveries.iter().map(|d| d.receipt().uuid()).collect();
     let ordinals: Vec<i64> = deliveries.iter().map(|d| i64::from(d.ordinal())).collect();
-    let rows = tx
-        .session
+    let rows = session
         .query(
             "SELECT d.ordering_key AS key FROM unnest($1::uuid[], $2::bigint[]) AS u (receipt, ordinal)
              JOIN message m ON m.receipt = u.receipt JOIN delivery d ON d.seq = m.seq * 256 + u.ordinal
@@ -233,7 +233,7 @@ async fn end_promises(
 }
 
 async fn let_next_go(tx: &Tx<'_>, target: &Target) -> Result<(), Fail> {
-    release_next(tx, target.ordering_key.as_slice()).await
+    release_next(tx.session, target.ordering_key.as_slice()).await
 }
 
 /// Whether it only lies on the way (a queue, a folder): then "delivered" is not final, whether or not a person

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use tokio_postgres::Row;
 
-use super::{fail::Fail, logs::Logs, row::Read, work::Tx};
+use super::{fail::Fail, logs::Logs, row::Read, session::Session, work::Tx};
 use crate::{
     domain::{
         ReceiptId,
@@ -57,7 +57,7 @@ pub(super) async fn advance(tx: &mut Tx<'_>, now: Timestamp, most: u32) -> Resul
     let open = rows.iter().map(|row| read(row, now)).collect::<Result<Vec<Open>, Fail>>()?;
     let steps: Vec<_> =
         open.iter().filter_map(|open| Some((open.key, open.steps.last()?.0, open.next))).collect();
-    set_steps(tx, &steps).await?;
+    set_steps(tx.session, &steps).await?;
     let mut passed = Vec::new();
     for open in open {
         let of = Of { delivery: open.key / DEADLINES, answers: open.answers, party: &open.party };
@@ -94,14 +94,14 @@ fn read(row: &Row, now: Timestamp) -> Result<Open, Fail> {
 }
 
 /// For each promise's key: the step that has passed, and when the next one comes.
-async fn set_steps(tx: &Tx<'_>, steps: &[(i64, u8, Option<Timestamp>)]) -> Result<(), Fail> {
+async fn set_steps(session: &Session, steps: &[(i64, u8, Option<Timestamp>)]) -> Result<(), Fail> {
     if steps.is_empty() {
         return Ok(());
     }
     let keys: Vec<i64> = steps.iter().map(|(key, ..)| *key).collect();
     let passed: Vec<i16> = steps.iter().map(|(_, step, _)| i16::from(*step)).collect();
     let next: Vec<Option<i64>> = steps.iter().map(|(.., next)| next.map(us)).collect();
-    tx.session
+    session
         .execute(
             "UPDATE deadline d SET step = u.step, next_step_at = u.next
              FROM unnest($1::bigint[], $2::smallint[], $3::bigint[]) AS u (seq, step, next) WHERE d.seq = u.seq",
@@ -127,7 +127,7 @@ pub(super) async fn resume(tx: &Tx<'_>, delivery: i64) -> Result<(), Fail> {
         let (starts, due, step) = (row.instant("starts_at")?, row.instant("due_at")?, row.small("step")?);
         steps.push((row.value("seq")?, step, next_step(starts, due, step).map(|(_, at)| at)));
     }
-    set_steps(tx, &steps).await
+    set_steps(tx.session, &steps).await
 }
 
 /// Writes each passed step to the history, and tells the sender of the gravest of them.
@@ -199,10 +199,19 @@ pub(super) async fn end<'a>(tx: &Tx<'_>, endings: &[Ending<'a>]) -> Result<HashM
             &[&deliveries, &met, &now, &waived],
         )
         .await?;
+    ended(tx.session, endings, &rows).await
+}
+
+/// What the promises that ended come to, by the rows that ending them brought.
+pub(super) async fn ended<'a, 'r>(
+    session: &Session,
+    endings: &[Ending<'a>],
+    rows: impl IntoIterator<Item = &'r Row>,
+) -> Result<HashMap<i64, Ended<'a>>, Fail> {
     let by_delivery: HashMap<i64, &Ending<'a>> = endings.iter().map(|e| (e.of.delivery, e)).collect();
     let mut ended: HashMap<i64, Ended<'a>> = HashMap::new();
     let mut passed = Vec::new();
-    for row in &rows {
+    for row in rows {
         let key: i64 = row.value("seq")?;
         let (starts, due, step) = (row.instant("starts_at")?, row.instant("due_at")?, row.small("step")?);
         let Some(ending) = by_delivery.get(&(key / DEADLINES)) else { continue };
@@ -229,6 +238,6 @@ pub(super) async fn end<'a>(tx: &Tx<'_>, endings: &[Ending<'a>]) -> Result<HashM
         entry.how = how;
         entry.promises.push((row.value("promise")?, steps));
     }
-    set_steps(tx, &passed).await?;
+    set_steps(session, &passed).await?;
     Ok(ended)
 }

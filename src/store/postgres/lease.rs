@@ -3,13 +3,14 @@
 //! No two of one ordering key are leased at once, whoever asks: of a key, at most one delivery is not held, and
 //! that changes only under the key's lock.
 
+use jiff::Timestamp;
 use tokio_postgres::types::ToSql;
 
 use super::{fail::Fail, row::Read, settle, work::Tx};
 use crate::{
     domain::{answer::Subscription, message::TYPE_PREFIX},
     store::{
-        Lease, LeaseAsk, Leased,
+        Accepted, Lease, LeaseAsk, Leased, NewDelivery,
         numbers::{delivery_id, us},
     },
 };
@@ -40,7 +41,7 @@ const NEXT_DUE: &str = "SELECT next_attempt_at FROM delivery WHERE receiver = $1
 
 type Params<'a, const N: usize> = [&'a (dyn ToSql + Sync); N];
 
-pub(super) async fn lease_due(tx: &Tx<'_>, ask: &LeaseAsk) -> Result<Leased, Fail> {
+pub(super) async fn lease_due(tx: &mut Tx<'_>, ask: &LeaseAsk) -> Result<Leased, Fail> {
     let session = tx.session;
     let (wake, lease, next_due) =
         (session.statement(WAKE).await?, session.statement(LEASE).await?, session.statement(NEXT_DUE).await?);
@@ -63,6 +64,9 @@ pub(super) async fn lease_due(tx: &Tx<'_>, ask: &LeaseAsk) -> Result<Leased, Fai
         None => None,
     };
     assert!(leases.len() <= ask.most as usize, "more was leased than asked for");
+    if leases.len() < ask.most as usize && ask.due_by.is_none() {
+        tx.handing.caught_up(&ask.receiver, ask.now);
+    }
     Ok(Leased { nearest_deadline: leases.first().map(|lease| lease.due), leases, next_due })
 }
 
@@ -88,6 +92,27 @@ fn read(row: &tokio_postgres::Row, ask: &LeaseAsk) -> Result<Lease, Fail> {
         party: row.value("party")?,
         answers: Subscription(row.small("answers")?),
     })
+}
+
+/// The token of the lease that a delivery is stored with: below zero, where the sequence of all later ones never comes,
+/// and a delivery is stored once.
+pub(super) fn first_token(delivery: i64) -> i64 {
+    -delivery
+}
+
+/// Leases a delivery that is stored now to its lane, where that takes it. Says until when.
+pub(super) fn hand_over(
+    tx: &mut Tx<'_>,
+    message: &Accepted,
+    seq: i64,
+    delivery: &NewDelivery,
+) -> Option<Timestamp> {
+    let now = message.arrived.received;
+    let slot = tx.handing.slot(&delivery.receiver, delivery.parcel.body.len(), now)?;
+    let until = slot.until;
+    let token = first_token(seq).cast_unsigned();
+    tx.handing.fill(slot, Lease::of_new(message, delivery, seq, token, until));
+    Some(until)
 }
 
 /// A lease's number and token, as [`release`] wants them.

@@ -1,6 +1,6 @@
 //! Hints between nodes, by LISTEN and NOTIFY: told after a commit, heard by every other node, and lost without harm.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream::poll_fn};
 use tokio::{sync::mpsc, time::sleep_until};
@@ -37,10 +37,14 @@ impl Bells {
         (Self { hints, others: Some(others) }, told)
     }
 
+    /// Rings in this process alone.
+    pub(super) fn ring_here<'a>(&self, names: impl IntoIterator<Item = &'a String>) {
+        names.into_iter().for_each(|name| self.hints.ring(name));
+    }
+
+    /// Rings on every node.
     pub(super) fn ring(&self, names: Vec<String>) {
-        for name in &names {
-            self.hints.ring(name);
-        }
+        self.ring_here(&names);
         if let Some(others) = &self.others
             && !names.is_empty()
         {
@@ -102,11 +106,15 @@ async fn listen(
 async fn speak(client: &Client, told: &mut mpsc::Receiver<Vec<String>>) -> Result<(), Fail> {
     let row = client.query_one("SELECT 'kassebro_' || abs(hashtext(current_schema())::bigint)", &[]).await?;
     let channel: String = row.get(0);
-    client.batch_execute(&format!("LISTEN {channel}")).await?;
+    // Each NOTIFY is a transaction, and waits for the disk like any other; a hint need not outlive the server.
+    client.batch_execute(&format!("SET synchronous_commit = off; LISTEN {channel}")).await?;
     client.query("SELECT pg_notify($1, 'I listen')", &[&channel]).await?;
     let sql = "SELECT pg_notify($1, 'ring ' || name) FROM unnest($2::text[]) name";
     let notify = client.prepare(sql).await?;
-    while let Some(names) = told.recv().await {
+    let mut waiting = Vec::with_capacity(QUEUE_MAX);
+    while told.recv_many(&mut waiting, QUEUE_MAX).await > 0 {
+        // What was rung again meanwhile is told once.
+        let names: Vec<String> = waiting.drain(..).flatten().collect::<BTreeSet<_>>().into_iter().collect();
         match tokio::time::timeout(TELL_TIMEOUT, client.query(&notify, &[&channel, &names])).await {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => {

@@ -5,13 +5,21 @@
 //! held until the commit: a higher number never becomes visible before a lower one. It is taken when everything
 //! else is done, so that what is serial is no more than these inserts and the commit.
 
-use tokio_postgres::types::ToSql;
-
 use super::{fail::Fail, session::Session};
 use crate::{
     domain::{AnswerOutcome, alert::Change},
     store::numbers::message_of,
 };
+
+// Rows are numbered in the order of the arrays.
+
+pub(super) const EVENTS: &str = "INSERT INTO event (message, delivery, at, what, data)
+     SELECT unnest($1::bigint[]), unnest($2::bigint[]), unnest($3::bigint[]), unnest($4::text[]), unnest($5::text[])";
+pub(super) const ANSWERS: &str = "INSERT INTO answer (party, message, delivery, outcome, at, data)
+     SELECT unnest($1::text[]), unnest($2::bigint[]), unnest($3::bigint[]), unnest($4::text[]), unnest($5::bigint[]),
+         unnest($6::text[])";
+pub(super) const CHANGES: &str = "INSERT INTO alert_change (alert, at, what, condition)
+     SELECT unnest($1::bigint[]), unnest($2::bigint[]), unnest($3::text[]), unnest($4::text[])";
 
 struct Event {
     message: i64,
@@ -91,23 +99,20 @@ impl Logs {
         self.answers.iter().map(|answer| answer.party.as_str())
     }
 
-    /// Writes everything; nothing of the transaction may come after.
-    pub(super) async fn write(&self, session: &Session) -> Result<(), Fail> {
-        self.write_audits(session).await?;
-        if self.answers.is_empty() && self.changes.is_empty() {
-            return self.write_events(session).await;
-        }
-        let lock: [&(dyn ToSql + Sync); 1] = [&session.locks.logs()];
-        // The events are on their way before the lock is asked for.
-        let locked = session.query("SELECT pg_advisory_xact_lock($1)", &lock);
-        let (written, locked) = futures_util::join!(self.write_events(session), locked);
-        written?;
-        locked?;
-        self.write_answers(session).await?;
-        self.write_changes(session).await
+    /// Whether rows are written that are read by cursor.
+    fn is_numbered(&self) -> bool {
+        !self.answers.is_empty() || !self.changes.is_empty()
     }
 
-    async fn write_events(&self, session: &Session) -> Result<(), Fail> {
+    /// Waits until no other transaction is numbering rows, where this one does.
+    pub(super) async fn lock(&self, session: &Session) -> Result<(), Fail> {
+        if self.is_numbered() {
+            session.client.query(&session.statements.lock, &[&session.locks.logs()]).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn write_events(&self, session: &Session) -> Result<(), Fail> {
         if self.events.is_empty() {
             return Ok(());
         }
@@ -117,18 +122,13 @@ impl Logs {
         let what: Vec<&str> = self.events.iter().map(|e| e.what).collect();
         let data: Vec<Option<&str>> = self.events.iter().map(|e| e.data.as_deref()).collect();
         session
-            .execute(
-                "INSERT INTO event (message, delivery, at, what, data)
-                 SELECT message, delivery, at, what, data
-                 FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[]) WITH ORDINALITY
-                     AS e (message, delivery, at, what, data, place) ORDER BY place",
-                &[&messages, &deliveries, &at, &what, &data],
-            )
+            .client
+            .execute(&session.statements.events, &[&messages, &deliveries, &at, &what, &data])
             .await?;
         Ok(())
     }
 
-    async fn write_answers(&self, session: &Session) -> Result<(), Fail> {
+    pub(super) async fn write_answers(&self, session: &Session) -> Result<(), Fail> {
         if self.answers.is_empty() {
             return Ok(());
         }
@@ -139,18 +139,13 @@ impl Logs {
         let at: Vec<i64> = self.answers.iter().map(|a| a.at).collect();
         let data: Vec<Option<&str>> = self.answers.iter().map(|a| a.data.as_deref()).collect();
         session
-            .execute(
-                "INSERT INTO answer (party, message, delivery, outcome, at, data)
-                 SELECT party, message, delivery, outcome, at, data
-                 FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::text[])
-                     WITH ORDINALITY AS a (party, message, delivery, outcome, at, data, place) ORDER BY place",
-                &[&parties, &messages, &deliveries, &outcomes, &at, &data],
-            )
+            .client
+            .execute(&session.statements.answers, &[&parties, &messages, &deliveries, &outcomes, &at, &data])
             .await?;
         Ok(())
     }
 
-    async fn write_changes(&self, session: &Session) -> Result<(), Fail> {
+    pub(super) async fn write_changes(&self, session: &Session) -> Result<(), Fail> {
         if self.changes.is_empty() {
             return Ok(());
         }
@@ -158,19 +153,11 @@ impl Logs {
         let at: Vec<i64> = self.changes.iter().map(|c| c.at).collect();
         let what: Vec<&str> = self.changes.iter().map(|c| c.change.name()).collect();
         let conditions: Vec<&str> = self.changes.iter().map(|c| c.condition.as_str()).collect();
-        session
-            .execute(
-                "INSERT INTO alert_change (alert, at, what, condition)
-                 SELECT alert, at, what, condition
-                 FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[]) WITH ORDINALITY
-                     AS c (alert, at, what, condition, place) ORDER BY place",
-                &[&alerts, &at, &what, &conditions],
-            )
-            .await?;
+        session.client.execute(&session.statements.changes, &[&alerts, &at, &what, &conditions]).await?;
         Ok(())
     }
 
-    async fn write_audits(&self, session: &Session) -> Result<(), Fail> {
+    pub(super) async fn write_audits(&self, session: &Session) -> Result<(), Fail> {
         for audit in &self.audits {
             session
                 .execute(

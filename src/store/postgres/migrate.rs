@@ -17,6 +17,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0004_lasting.sql"),
     include_str!("migrations/0005_placement.sql"),
     include_str!("migrations/0006_uncovered.sql"),
+    include_str!("migrations/0007_ids.sql"),
 ];
 
 /// The version this program brings a database to.

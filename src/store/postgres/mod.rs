@@ -1,6 +1,9 @@
 //! The engine for several gateways: one PostgreSQL that they share.
 //!
-//! Each process has one task that writes, on one connection; it commits whatever is queued in one transaction.
+//! Each process has one task that writes, on one connection; it commits whatever is queued in one transaction, which
+//! is two round trips where nothing unusual is asked. A delivery is stored with its first lease where a lane of this
+//! process takes it at once.
+//!
 //! Leases stand in the delivery's row: with a token that only their holder knows, and an end, after which any node
 //! may take the delivery. What a node did under a lease that ran out and was given away changes nothing (its token
 //! is gone). Nodes compare `now` with what others wrote, so their clocks must agree within seconds.
@@ -10,12 +13,13 @@
 use std::{sync::Arc, thread::JoinHandle};
 
 use futures_util::future::BoxFuture;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tracing::{error, warn};
 
 use super::{
-    Admission, Command, Commanded, Forget, Forgotten, Hints, InHand, LaneState, Lease, LeaseAsk, Leased,
-    Mode, Settled, Settlement, StepPassed, Store, StoreError, TakenAgain, Verdict, hints, told,
+    Admission, Command, Commanded, Forget, Forgotten, HandOver, Hints, InHand, LaneState, Lease, LeaseAsk,
+    Leased, Mode, Settled, Settlement, StepPassed, Store, StoreError, TakenAgain, Verdict, handover::Lanes,
+    hints, told,
 };
 use crate::{
     domain::{
@@ -29,6 +33,7 @@ mod accept;
 mod address;
 mod alerts;
 mod commands;
+mod commit;
 mod deadlines;
 mod fail;
 mod forget;
@@ -45,6 +50,7 @@ mod reply;
 mod row;
 mod session;
 mod settle;
+mod statements;
 #[cfg(test)]
 pub(super) mod tests;
 mod views;
@@ -62,6 +68,9 @@ use writer::{Desk, Op, Writer};
 const THREADS: usize = 2;
 /// Bytes of messages in one batch; a longer one is parted. PostgreSQL takes a gigabyte at once.
 const PART_BYTES_MAX: usize = 128 * 1024 * 1024;
+/// For how long a look at the table is believed, which other nodes fill too: so long, and the time until its lane has
+/// a place again, does what a node that died left there wait for those that live, when they are at their limit.
+const BELIEVED: SignedDuration = SignedDuration::from_secs(1);
 /// How long connections may take to end with the process.
 const END_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
 
@@ -71,6 +80,7 @@ pub struct Postgres {
     writer: Option<Writer>,
     readers: Readers,
     hints: Hints,
+    lanes: Lanes,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -82,10 +92,10 @@ impl Postgres {
     /// [`StoreError::Unusable`] with where, who and why; never with the password.
     pub fn open(address: Address, mode: Mode) -> Result<Self, StoreError> {
         http_client::install_tls_provider();
-        let hints = Hints::default();
+        let (hints, lanes) = (Hints::default(), Lanes::among_nodes(BELIEVED));
         let (writer, operations) = Writer::new();
         let (opened, opening) = std::sync::mpsc::sync_channel(1);
-        let rung = hints.clone();
+        let (rung, offered) = (hints.clone(), lanes.clone());
         let thread = std::thread::Builder::new()
             .name("store".into())
             .spawn(move || {
@@ -96,7 +106,13 @@ impl Postgres {
                     .build();
                 match built {
                     Ok(runtime) => {
-                        runtime.block_on(serve(Arc::new(address), mode, rung, operations, &opened));
+                        runtime.block_on(serve(
+                            Arc::new(address),
+                            mode,
+                            (rung, offered),
+                            operations,
+                            &opened,
+                        ));
                         runtime.shutdown_timeout(END_TIMEOUT);
                     }
                     Err(error) => drop(opened.send(Err(unusable(format!("starting the store: {error}"))))),
@@ -105,7 +121,7 @@ impl Postgres {
             .map_err(|error| unusable(format!("starting the store: {error}")))?;
         let readers =
             opening.recv().map_err(|_| unusable("the store stopped while it was opened".into()))??;
-        Ok(Self { writer: Some(writer), readers, hints, thread: Some(thread) })
+        Ok(Self { writer: Some(writer), readers, hints, lanes, thread: Some(thread) })
     }
 
     async fn ask(&self, ask: Ask) -> Result<Told, StoreError> {
@@ -177,7 +193,7 @@ fn mixed_up() -> StoreError {
 async fn serve(
     address: Arc<Address>,
     mode: Mode,
-    hints: Hints,
+    (hints, lanes): (Hints, Lanes),
     operations: tokio::sync::mpsc::Receiver<Op>,
     opened: &std::sync::mpsc::SyncSender<Result<Readers, StoreError>>,
 ) {
@@ -206,7 +222,7 @@ async fn serve(
     };
     let readers = Readers::new(&address);
     if opened.send(readers).is_ok() {
-        Desk::new(address, session, bells).serve(operations).await;
+        Desk::new(address, session, bells, lanes).serve(operations).await;
     }
 }
 
@@ -321,6 +337,10 @@ impl Store for Postgres {
 
     fn put_down(&self, key: [u8; 32]) -> BoxFuture<'_, Result<(), StoreError>> {
         asked!(self, Ask::PutDown(key))
+    }
+
+    fn hand_over(&self, receiver: String, lease_for: SignedDuration) -> Option<HandOver> {
+        Some(self.lanes.enter(receiver, lease_for))
     }
 
     fn taken_again(

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
-use super::{fail::Fail, row::Read, work::Tx};
+use super::{fail::Fail, row::Read, session::Session, work::Tx};
 use crate::{
     domain::placement::{Bearing, Stop, stop},
     store::{Accepted, Admission, numbers::us},
@@ -12,7 +12,7 @@ use crate::{
 
 /// What stops messages of placements, by their places in the batch. A message that was taken before is none that
 /// could be stopped.
-pub(super) async fn stops(tx: &Tx<'_>, batch: &[&Admission]) -> Result<HashMap<usize, Stop>, Fail> {
+pub(super) async fn stops(session: &Session, batch: &[&Admission]) -> Result<HashMap<usize, Stop>, Fail> {
     let within = |admission: &&Admission| match admission {
         Admission::Accepted(message) => matches!(message.bearing, Some((_, Bearing::Within))),
         Admission::Invalid(_) => false,
@@ -32,8 +32,7 @@ pub(super) async fn stops(tx: &Tx<'_>, batch: &[&Admission]) -> Result<HashMap<u
             times.push(message.envelope.time);
         }
     }
-    let rows = tx
-        .session
+    let rows = session
         .query(
             "SELECT u.place, p.opted_out, p.special
              FROM unnest($1::bigint[], $2::bytea[], $3::text[], $4::text[]) AS u (place, key, source, id)

@@ -4,7 +4,7 @@ use serde_json::json;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::{commands, fail::Fail, row::Read, work::Tx};
+use super::{commands, fail::Fail, row::Read, session::Session, work::Tx};
 use crate::{
     domain::case::{CaseState, Said},
     store::{
@@ -24,7 +24,7 @@ fn replies<'a>(batch: impl Iterator<Item = &'a Admission>) -> impl Iterator<Item
 
 /// The ordering keys of what a batch answers: these are locked before anything is written.
 pub(super) async fn keys<'a>(
-    tx: &Tx<'_>,
+    session: &Session,
     batch: impl Iterator<Item = &'a Admission>,
 ) -> Result<Vec<i64>, Fail> {
     let (mut sources, mut ids, mut receipts) = (Vec::new(), Vec::new(), Vec::<Option<Uuid>>::new());
@@ -36,8 +36,7 @@ pub(super) async fn keys<'a>(
     if sources.is_empty() {
         return Ok(vec![]);
     }
-    let rows = tx
-        .session
+    let rows = session
         .query(
             "SELECT DISTINCT d.ordering_key AS key FROM unnest($1::text[], $2::text[], $3::uuid[]) AS u (source, id, receipt)
              LEFT JOIN identity i ON i.source = u.source AND i.id = u.id

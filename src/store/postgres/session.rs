@@ -9,6 +9,7 @@ use tracing::{debug, warn};
 use super::{
     address::Address,
     fail::{Fail, text, unusable},
+    statements::Statements,
 };
 use crate::store::StoreError;
 
@@ -102,6 +103,7 @@ pub(super) struct Session {
     pub(super) locks: Locks,
     /// The process that holds it, for as long as that lives.
     pub(super) node: i64,
+    pub(super) statements: Statements,
 }
 
 impl Session {
@@ -123,7 +125,8 @@ impl Session {
             Some(node) => node,
             None => client.query_one("SELECT nextval('node_seq')", &[]).await?.get(0),
         };
-        let session = Self { client, locks, node };
+        let statements = Box::pin(Statements::prepare(&client)).await?;
+        let session = Self { client, locks, node, statements };
         session.be_present().await?;
         // There from the beginning, so that whoever asks for it waits for a transaction that changes it.
         let sql = "INSERT INTO commit_mark (node, batch) VALUES ($1, 0) ON CONFLICT DO NOTHING";

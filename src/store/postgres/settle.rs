@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use tokio_postgres::{Row, types::ToSql};
+
 use super::{
     deadlines::{self, End, Ending, Of},
     fail::Fail,
     row::Read,
+    session::Session,
     work::Tx,
 };
 use crate::{
@@ -17,66 +20,89 @@ use crate::{
     },
 };
 
+/// Moves the deliveries whose lease is still held to where their attempts brought them, and ends the promises of those
+/// that ended. A row for each delivery that moved, and one with a promise for each promise that ended.
+pub(super) const SETTLE: &str = "WITH moved AS (
+         UPDATE delivery d SET state = u.state, phase = u.phase, hold = u.hold,
+             next_attempt_at = coalesce(u.at, d.next_attempt_at), settled_at = u.settled_at, fault = u.fault,
+             attempts = d.attempts + 1, crashes = d.crashes + u.crash,
+             lease_node = NULL, lease_token = NULL, leased_until = NULL
+         FROM (SELECT unnest($1::bigint[]) AS seq, unnest($2::bigint[]) AS token, unnest($3::smallint[]) AS state,
+                 unnest($4::smallint[]) AS phase, unnest($5::text[]) AS hold, unnest($6::bigint[]) AS at,
+                 unnest($7::bigint[]) AS settled_at, unnest($8::text[]) AS fault, unnest($9::integer[]) AS crash,
+                 unnest($10::boolean[]) AS met, unnest($11::bigint[]) AS now) u
+         WHERE d.seq = u.seq AND d.lease_token = u.token AND d.state = 0 RETURNING d.seq, u.met, u.now),
+     ended AS (
+         UPDATE deadline d SET next_step_at = NULL, met_at = CASE WHEN u.met THEN u.now END,
+             ended_at = CASE WHEN u.met THEN NULL ELSE u.now END
+         FROM moved u
+         WHERE u.met IS NOT NULL AND d.seq BETWEEN u.seq * 16 AND u.seq * 16 + 15
+             AND d.met_at IS NULL AND d.ended_at IS NULL
+         RETURNING d.seq, d.promise, d.starts_at, d.due_at, d.step)
+     SELECT seq, NULL AS promise, NULL::bigint AS starts_at, NULL::bigint AS due_at, NULL::smallint AS step FROM moved
+     UNION ALL SELECT * FROM ended";
+
+/// Lets the next delivery of each ordering key go, unless one is under way: the next may be an older one that a
+/// person sent again.
+pub(super) const RELEASE_NEXT: &str = "UPDATE delivery d SET phase = 0, hold = NULL
+     FROM (SELECT k, (SELECT o.seq FROM delivery o WHERE o.ordering_key = k AND o.state = 0
+               ORDER BY o.seq LIMIT 1) AS seq FROM unnest($1::bigint[]) k) AS head
+     WHERE d.seq = head.seq AND d.phase = 2 AND d.hold = $2
+         AND NOT EXISTS (SELECT 1 FROM delivery o WHERE o.ordering_key = head.k AND o.state = 0
+             AND (o.hold IS NULL OR o.hold = $3))";
+
 /// A lease's token as the tables keep it.
 pub(super) fn token(token: u64) -> i64 {
     token.cast_signed()
 }
 
-pub(super) async fn settle(tx: &mut Tx<'_>, settlements: &[&Settlement]) -> Result<Vec<Settled>, Fail> {
-    let mut held = move_deliveries(tx, settlements).await?;
+/// The ordering keys whose next delivery may go. Those of a lease that was lost are among them: who is next in a line
+/// is read from the line alone.
+pub(super) fn freed(settlements: &[&Settlement]) -> Vec<i64> {
+    let ended = settlements.iter().filter(|s| matches!(s.next, Next::Delivered | Next::Dead(_)));
+    ended.filter_map(|s| s.lease.ordering_key).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// Asks for the deliveries to be moved.
+pub(super) async fn send(session: &Session, columns: &Columns) -> Result<Vec<Row>, Fail> {
+    if columns.seq.is_empty() {
+        return Ok(vec![]);
+    }
+    let Columns { seq, token, state, phase, hold, at, settled_at, fault, crash, met, now } = columns;
+    let values: [&(dyn ToSql + Sync); 11] =
+        [seq, token, state, phase, hold, at, settled_at, fault, crash, met, now];
+    Ok(session.client.query(&session.statements.settle, &values).await?)
+}
+
+/// What became of each settlement, by the rows that [`send`] brought.
+pub(super) async fn judge(
+    tx: &mut Tx<'_>,
+    settlements: &[&Settlement],
+    rows: &[Row],
+) -> Result<Vec<Settled>, Fail> {
+    let (mut held, mut promises) = (HashSet::with_capacity(settlements.len()), Vec::new());
+    for row in rows {
+        if row.value::<Option<String>>("promise")?.is_none() {
+            held.insert(row.value::<i64>("seq")?);
+        } else {
+            promises.push(row);
+        }
+    }
     // The first of two under one lease is the one that counts.
     let counts: Vec<bool> = settlements.iter().map(|s| held.remove(&s.lease.number)).collect();
     let counted = || settlements.iter().zip(&counts).filter(|(_, counts)| **counts).map(|(s, _)| *s);
     let endings: Vec<Ending<'_>> = counted().filter_map(ending).collect();
-    let mut ended = deadlines::end(tx, &endings).await?;
-    let mut freed = BTreeSet::new();
+    let mut ended = deadlines::ended(tx.session, &endings, promises).await?;
     for settlement in counted() {
-        let seq = settlement.lease.number;
-        let promise = ended.remove(&seq).map(|ended| ended.tell(&mut tx.logs));
+        let promise = ended.remove(&settlement.lease.number).map(|ended| ended.tell(&mut tx.logs));
         tell(tx, settlement, promise);
-        if matches!(settlement.next, Next::Delivered | Next::Dead(_)) {
-            freed.extend(settlement.lease.ordering_key);
-        }
     }
-    release_next(tx, &freed.into_iter().collect::<Vec<_>>()).await?;
     Ok(counts.into_iter().map(|counts| if counts { Settled::Done } else { Settled::LeaseLost }).collect())
 }
 
-/// Moves the deliveries whose lease is still held to where their attempts brought them, and says which.
-async fn move_deliveries(tx: &Tx<'_>, settlements: &[&Settlement]) -> Result<HashSet<i64>, Fail> {
-    let mut columns = Columns::default();
-    for settlement in settlements {
-        columns.add(settlement);
-    }
-    let rows = tx
-        .session
-        .query(
-            "UPDATE delivery d SET state = u.state, phase = u.phase, hold = u.hold,
-                 next_attempt_at = coalesce(u.at, d.next_attempt_at), settled_at = u.settled_at, fault = u.fault,
-                 attempts = d.attempts + 1, crashes = d.crashes + u.crash,
-                 lease_node = NULL, lease_token = NULL, leased_until = NULL
-             FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::smallint[], $5::text[], $6::bigint[],
-                 $7::bigint[], $8::text[], $9::integer[])
-                 AS u (seq, token, state, phase, hold, at, settled_at, fault, crash)
-             WHERE d.seq = u.seq AND d.lease_token = u.token AND d.state = 0 RETURNING d.seq",
-            &[
-                &columns.seq,
-                &columns.token,
-                &columns.state,
-                &columns.phase,
-                &columns.hold,
-                &columns.at,
-                &columns.settled_at,
-                &columns.fault,
-                &columns.crash,
-            ],
-        )
-        .await?;
-    rows.iter().map(|row| row.value("seq")).collect()
-}
-
+/// Settlements, each value in its column.
 #[derive(Default)]
-struct Columns {
+pub(super) struct Columns {
     seq: Vec<i64>,
     token: Vec<i64>,
     state: Vec<i16>,
@@ -86,19 +112,24 @@ struct Columns {
     settled_at: Vec<Option<i64>>,
     fault: Vec<Option<String>>,
     crash: Vec<i32>,
+    /// Whether the promises that end are met; nothing where none ends.
+    met: Vec<Option<bool>>,
+    now: Vec<i64>,
 }
 
 impl Columns {
-    fn add(&mut self, settlement: &Settlement) {
-        // Two under one lease are one row to the database; the second finds nothing.
-        if self
-            .seq
-            .iter()
-            .zip(&self.token)
-            .any(|(seq, held)| *seq == settlement.lease.number && *held == token(settlement.lease.token))
-        {
-            return;
+    pub(super) fn of(settlements: &[&Settlement]) -> Self {
+        let (mut columns, mut seen) = (Self::default(), HashSet::with_capacity(settlements.len()));
+        for settlement in settlements {
+            // Two under one lease are one row to the database; the second finds nothing.
+            if seen.insert((settlement.lease.number, settlement.lease.token)) {
+                columns.add(settlement);
+            }
         }
+        columns
+    }
+
+    fn add(&mut self, settlement: &Settlement) {
         self.seq.push(settlement.lease.number);
         self.token.push(token(settlement.lease.token));
         let moved = settlement.moved();
@@ -109,6 +140,8 @@ impl Columns {
         self.settled_at.push(moved.settled.map(us));
         self.fault.push(moved.fault.map(to_json));
         self.crash.push(i32::from(moved.crashed));
+        self.met.push(ending(settlement).map(|ending| ending.end == End::Met));
+        self.now.push(us(settlement.now));
     }
 }
 
@@ -143,22 +176,11 @@ fn tell(tx: &mut Tx<'_>, settlement: &Settlement, promise: Option<&'static str>)
     tx.logs.of_delivery(seq, at, "attempt", told::attempt(settlement, promise));
 }
 
-/// Lets the next delivery of each ordering key go, unless one is under way: the next may be an older one that a
-/// person sent again.
-pub(super) async fn release_next(tx: &Tx<'_>, keys: &[i64]) -> Result<(), Fail> {
-    if keys.is_empty() {
-        return Ok(());
+/// Lets the next delivery of each ordering key go; the keys are locked.
+pub(super) async fn release_next(session: &Session, keys: &[i64]) -> Result<(), Fail> {
+    if !keys.is_empty() {
+        let reasons = (HoldReason::Order.name(), HoldReason::Mailbox.name());
+        session.client.execute(&session.statements.release_next, &[&keys, &reasons.0, &reasons.1]).await?;
     }
-    tx.session
-        .execute(
-            "UPDATE delivery d SET phase = 0, hold = NULL
-             FROM (SELECT k, (SELECT o.seq FROM delivery o WHERE o.ordering_key = k AND o.state = 0
-                       ORDER BY o.seq LIMIT 1) AS seq FROM unnest($1::bigint[]) k) AS head
-             WHERE d.seq = head.seq AND d.phase = 2 AND d.hold = $2
-                 AND NOT EXISTS (SELECT 1 FROM delivery o WHERE o.ordering_key = head.k AND o.state = 0
-                     AND (o.hold IS NULL OR o.hold = $3))",
-            &[&keys, &HoldReason::Order.name(), &HoldReason::Mailbox.name()],
-        )
-        .await?;
     Ok(())
 }

@@ -3,19 +3,26 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::Timestamp;
+use tokio_postgres::Row;
 
 use super::{
-    accept, alerts, commands, deadlines, fail::Fail, forget, hand, lease, logs::Logs, replay, reply,
-    session::Session, settle,
+    accept::{self, Fresh, Rows},
+    alerts, commands, deadlines,
+    fail::Fail,
+    forget, hand, lease,
+    logs::Logs,
+    placement, replay, reply,
+    session::Session,
+    settle,
 };
 use crate::{
     domain::{
-        ReceiptId,
+        DeliveryId, ReceiptId,
         alert::{Change, Condition},
     },
     store::{
         Admission, Command, Commanded, Forget, Forgotten, InHand, LaneState, LeaseAsk, Leased, Settled,
-        Settlement, StepPassed, TakenAgain, Verdict,
+        Settlement, StepPassed, TakenAgain, Verdict, handover::Handing,
     },
 };
 
@@ -75,6 +82,14 @@ pub(super) enum Ask {
 }
 
 impl Ask {
+    /// How many messages it wants to be stored.
+    pub(super) fn messages(&self) -> usize {
+        match self {
+            Self::Accept(batch) => batch.len(),
+            _ => 0,
+        }
+    }
+
     /// About how much of it goes to the database.
     pub(super) fn bytes(&self) -> usize {
         match self {
@@ -98,111 +113,187 @@ pub(super) enum Told {
     Done,
 }
 
-/// What an operation works on: the connection with its open transaction, and what is written last.
+/// What an operation works on: the connection with its open transaction, and what is written or told last.
 pub(super) struct Tx<'a> {
     pub(super) session: &'a Session,
     pub(super) logs: Logs,
+    /// What is leased to lanes of this process as it is stored.
+    pub(super) handing: Handing,
     /// Bells to ring once it is committed.
     pub(super) hints: BTreeSet<String>,
 }
 
-/// Does everything that is asked in the open transaction, and answers in the same order.
-///
-/// The locks come first and in one order for all nodes: ordering keys by number, then alerts, then rows, then the
-/// logs.
-///
-/// # Errors
-/// Nothing of it may be committed then.
-pub(super) async fn perform(tx: &mut Tx<'_>, asks: &[&Ask]) -> Result<Vec<Told>, Fail> {
-    lock_keys(tx, asks).await?;
-    let mut told: Vec<Option<Told>> = asks.iter().map(|_| None).collect();
-    accept_all(tx, asks, &mut told).await?;
-    settle_all(tx, asks, &mut told).await?;
-    for (ask, told) in asks.iter().zip(&mut told) {
-        if told.is_none() && !matches!(ask, Ask::Lease(_)) {
-            *told = Some(one(tx, ask).await?);
-        }
-    }
-    // Last, so that what has just become due can be taken.
-    for (ask, told) in asks.iter().zip(&mut told) {
-        if let Ask::Lease(ask) = ask {
-            *told = Some(Told::Leased(lease::lease_due(tx, ask).await?));
-        }
-    }
-    tx.logs.write(tx.session).await?;
-    Ok(told.into_iter().map(|told| told.expect("every operation was worked on")).collect())
+/// The first row of a transaction: which of the node's it is.
+pub(super) const MARK: &str = "INSERT INTO commit_mark (node, batch) VALUES ($1, $2)
+     ON CONFLICT (node) DO UPDATE SET batch = excluded.batch, at = now()";
+pub(super) const LOCK_KEYS: &str = "SELECT pg_advisory_xact_lock(k) FROM unnest($1::bigint[]) k";
+pub(super) const LOCK: &str = "SELECT pg_advisory_xact_lock($1)";
+
+/// A group of operations.
+pub(super) struct Work<'a> {
+    asks: Vec<&'a Ask>,
+    /// Of all batches that are to be stored.
+    admissions: Vec<&'a Admission>,
+    settlements: Vec<&'a Settlement>,
 }
 
-/// Nobody adds to the line of an ordering key while another takes from it: else a message that comes in just as
-/// its predecessor is settled would be held behind nobody, for ever.
-async fn lock_keys(tx: &Tx<'_>, asks: &[&Ask]) -> Result<(), Fail> {
-    let locks = tx.session.locks;
-    let mut keys = BTreeSet::new();
-    let mut commanded = Vec::new();
-    for ask in asks {
-        match ask {
-            Ask::Accept(batch) => keys.extend(accept::keys(batch).map(|key| locks.key(key))),
-            Ask::Settle(settlements) => {
-                keys.extend(
-                    settlements.iter().filter_map(|s| s.lease.ordering_key).map(|key| locks.key(key)),
-                );
+impl<'a> Work<'a> {
+    pub(super) fn of(asks: Vec<&'a Ask>) -> Self {
+        let accepted = asks.iter().filter_map(|ask| match ask {
+            Ask::Accept(batch) => Some(batch),
+            _ => None,
+        });
+        let admissions = accepted.flat_map(|batch| batch.iter()).collect();
+        let settled = asks.iter().filter_map(|ask| match ask {
+            Ask::Settle(batch) => Some(batch),
+            _ => None,
+        });
+        let settlements = settled.flat_map(|batch| batch.iter()).collect();
+        Self { asks, admissions, settlements }
+    }
+
+    /// Begins a transaction and does everything that is asked in it but for the rows that come back and the logs, which
+    /// [`commit`](super::commit::commit) writes. The answers are in the order of the operations.
+    ///
+    /// The locks come first and in one order for all nodes: ordering keys by number, then alerts, then rows, then the
+    /// logs.
+    ///
+    /// # Errors
+    /// Nothing of it may be committed then.
+    pub(super) async fn perform(&self, tx: &mut Tx<'_>, batch: i64) -> Result<(Vec<Told>, Rows<'a>), Fail> {
+        let keys = self.keys(tx.session).await?;
+        let stopped = placement::stops(tx.session, &self.admissions).await?;
+        let fresh = accept::fresh(&self.admissions, &stopped);
+        let settling = settle::Columns::of(&self.settlements);
+        let came = self.open(tx.session, batch, &keys, &fresh, &settling).await?;
+        let (verdicts, mut rows) =
+            accept::judge(tx, &self.admissions, fresh, &stopped, (&came.claimed, &came.pending)).await?;
+        let settled = settle::judge(tx, &self.settlements, &came.settled).await?;
+        let told = self.others(tx, &mut rows, verdicts, settled).await?;
+        tx.logs.write_audits(tx.session).await?;
+        Ok((told, rows))
+    }
+
+    /// The locks of the ordering keys that are touched: nobody adds to the line of a key while another takes from it.
+    /// Else a message that comes in just as its predecessor is settled would be held behind nobody, for ever.
+    async fn keys(&self, session: &Session) -> Result<Vec<i64>, Fail> {
+        let locks = session.locks;
+        let mut keys: BTreeSet<i64> = accept::keys(&self.admissions).map(|key| locks.key(key)).collect();
+        keys.extend(self.settlements.iter().filter_map(|s| s.lease.ordering_key).map(|key| locks.key(key)));
+        let commanded: Vec<DeliveryId> = self
+            .asks
+            .iter()
+            .filter_map(|ask| match ask {
+                Ask::Command { command, .. } => Some(command.delivery()),
+                _ => None,
+            })
+            .collect();
+        if !commanded.is_empty() {
+            // A delivery's key never changes, so that it may be read before.
+            keys.extend(commands::keys(session, &commanded).await?.into_iter().map(|key| locks.key(key)));
+        }
+        let answered = reply::keys(session, self.admissions.iter().copied()).await?;
+        keys.extend(answered.into_iter().map(|key| locks.key(key)));
+        Ok(keys.into_iter().collect())
+    }
+
+    /// Everything that needs no answer of the database's before it, one behind the other: one round trip.
+    async fn open(
+        &self,
+        session: &Session,
+        batch: i64,
+        keys: &[i64],
+        fresh: &[Fresh<'_>],
+        settling: &settle::Columns,
+    ) -> Result<Came, Fail> {
+        let alerts =
+            self.asks.iter().any(|ask| matches!(ask, Ask::Reconcile { .. } | Ask::Acknowledge { .. }));
+        let freed = settle::freed(&self.settlements);
+        // All answers are waited for, and the first that is an error counts: those after it only say that one was.
+        let (begun, marked, locked, alerted, claimed, settled, released, pending) = futures_util::join!(
+            session.client.batch_execute("BEGIN"),
+            mark(session, batch),
+            lock_keys(session, keys),
+            lock_alerts(session, alerts),
+            accept::claim(session, fresh),
+            settle::send(session, settling),
+            settle::release_next(session, &freed),
+            accept::pending(session, fresh),
+        );
+        begun?;
+        marked.and(locked).and(alerted)?;
+        let (claimed, settled) = (claimed?, settled?);
+        released?;
+        Ok(Came { claimed, settled, pending: pending? })
+    }
+
+    /// The operations that are worked on one by one, and all answers in order.
+    async fn others(
+        &self,
+        tx: &mut Tx<'_>,
+        rows: &mut Rows<'a>,
+        verdicts: Vec<Verdict>,
+        settled: Vec<Settled>,
+    ) -> Result<Vec<Told>, Fail> {
+        let (mut verdicts, mut settled) = (verdicts.into_iter(), settled.into_iter());
+        let mut told: Vec<Option<Told>> = Vec::with_capacity(self.asks.len());
+        for ask in &self.asks {
+            told.push(match ask {
+                Ask::Accept(batch) => Some(Told::Verdicts(verdicts.by_ref().take(batch.len()).collect())),
+                Ask::Settle(batch) => Some(Told::Settled(settled.by_ref().take(batch.len()).collect())),
+                Ask::Check => Some(Told::Done),
+                _ => None,
+            });
+        }
+        if told.iter().any(Option::is_none) {
+            rows.write(tx.session).await?;
+        }
+        for (ask, told) in self.asks.iter().zip(&mut told) {
+            if told.is_none() && !matches!(ask, Ask::Lease(_)) {
+                *told = Some(one(tx, ask).await?);
             }
-            Ask::Command { command, .. } => commanded.push(command.delivery()),
-            _ => {}
         }
+        // Last, so that what has just become due can be taken.
+        for (ask, told) in self.asks.iter().zip(&mut told) {
+            if let Ask::Lease(ask) = ask {
+                *told = Some(Told::Leased(lease::lease_due(tx, ask).await?));
+            }
+        }
+        Ok(told.into_iter().map(|told| told.expect("every operation was worked on")).collect())
     }
-    let batches = asks.iter().filter_map(|ask| match ask {
-        Ask::Accept(batch) => Some(batch),
-        _ => None,
-    });
-    let answered = reply::keys(tx, batches.flat_map(|batch| batch.iter())).await?;
-    keys.extend(answered.into_iter().map(|key| locks.key(key)));
-    if !commanded.is_empty() {
-        keys.extend(commands::keys(tx, &commanded).await?.into_iter().map(|key| locks.key(key)));
-    }
+}
+
+/// What came back when the transaction was opened.
+struct Came {
+    claimed: Vec<Row>,
+    settled: Vec<Row>,
+    pending: Vec<Row>,
+}
+
+async fn mark(session: &Session, batch: i64) -> Result<(), Fail> {
+    session.client.execute(&session.statements.mark, &[&session.node, &batch]).await?;
+    Ok(())
+}
+
+async fn lock_keys(session: &Session, keys: &[i64]) -> Result<(), Fail> {
     if !keys.is_empty() {
-        let keys: Vec<i64> = keys.into_iter().collect();
-        tx.session.query("SELECT pg_advisory_xact_lock(k) FROM unnest($1::bigint[]) k", &[&keys]).await?;
-    }
-    if asks.iter().any(|ask| matches!(ask, Ask::Reconcile { .. } | Ask::Acknowledge { .. })) {
-        tx.session.query("SELECT pg_advisory_xact_lock($1)", &[&locks.alerts()]).await?;
+        session.client.query(&session.statements.lock_keys, &[&keys]).await?;
     }
     Ok(())
 }
 
-async fn accept_all(tx: &mut Tx<'_>, asks: &[&Ask], told: &mut [Option<Told>]) -> Result<(), Fail> {
-    let batches = || {
-        asks.iter().enumerate().filter_map(|(place, ask)| match ask {
-            Ask::Accept(batch) => Some((place, batch)),
-            _ => None,
-        })
-    };
-    let all: Vec<&Admission> = batches().flat_map(|(_, batch)| batch.iter()).collect();
-    let mut verdicts = if all.is_empty() { vec![] } else { accept::accept(tx, &all).await? }.into_iter();
-    for (place, batch) in batches() {
-        told[place] = Some(Told::Verdicts(verdicts.by_ref().take(batch.len()).collect()));
-    }
-    Ok(())
-}
-
-async fn settle_all(tx: &mut Tx<'_>, asks: &[&Ask], told: &mut [Option<Told>]) -> Result<(), Fail> {
-    let batches = || {
-        asks.iter().enumerate().filter_map(|(place, ask)| match ask {
-            Ask::Settle(batch) => Some((place, batch)),
-            _ => None,
-        })
-    };
-    let all: Vec<&Settlement> = batches().flat_map(|(_, batch)| batch.iter()).collect();
-    let mut settled = if all.is_empty() { vec![] } else { settle::settle(tx, &all).await? }.into_iter();
-    for (place, batch) in batches() {
-        told[place] = Some(Told::Settled(settled.by_ref().take(batch.len()).collect()));
+async fn lock_alerts(session: &Session, wanted: bool) -> Result<(), Fail> {
+    if wanted {
+        session.client.query(&session.statements.lock, &[&session.locks.alerts()]).await?;
     }
     Ok(())
 }
 
 async fn one(tx: &mut Tx<'_>, ask: &Ask) -> Result<Told, Fail> {
     Ok(match ask {
-        Ask::Accept(_) | Ask::Settle(_) | Ask::Lease(_) => unreachable!("these are worked on together"),
+        Ask::Accept(_) | Ask::Settle(_) | Ask::Lease(_) | Ask::Check => {
+            unreachable!("these are worked on elsewhere")
+        }
         Ask::Release(leases) => done(lease::release(tx, leases).await?),
         Ask::Advance { now, most } => Told::Steps(deadlines::advance(tx, *now, *most).await?),
         Ask::Reconcile { names, conditions, now } => {
@@ -222,7 +313,6 @@ async fn one(tx: &mut Tx<'_>, ask: &Ask) -> Result<Told, Fail> {
         Ask::TakenAgain { first, again, how, by, now } => {
             done(replay::taken_again(tx, *first, *again, how, by, *now).await?)
         }
-        Ask::Check => Told::Done,
     })
 }
 

@@ -1,27 +1,37 @@
 //! The one task of the process that writes: whatever is queued becomes one transaction (group commit).
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{mpsc, oneshot},
     time::{Instant, timeout_at},
 };
-use tokio_postgres::types::ToSql;
 use tracing::{info, warn};
 
 use super::{
     address::Address,
+    commit::{self, commit},
     fail::{Fail, Remedy, unavailable, unusable},
     listen::Bells,
     session::Session,
-    work::{Ask, Told, Tx, perform},
+    work::{Ask, Told, Tx, Work},
 };
-use crate::{reconnect::Reconnect, store::StoreError};
+use crate::{
+    reconnect::Reconnect,
+    store::{
+        StoreError,
+        handover::{Handing, Lanes},
+        hints,
+    },
+};
 
 /// Operations that may wait for the writer; a caller beyond them waits for a place.
 pub(super) const QUEUE_MAX: usize = 256;
 /// Operations in one transaction.
 const GROUP_MAX: usize = 64;
+/// Messages that are accepted in one transaction, where one batch alone has not more: what was sent waits for a
+/// transaction to be settled, and lanes for that, so that it should not be long.
+const ACCEPT_MAX: usize = 256;
 /// Bytes of messages in one transaction, where one message alone has not more.
 const GROUP_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// From the asking to the word that the database cannot be reached.
@@ -65,26 +75,34 @@ impl Writer {
     }
 }
 
+/// What follows a commit, and nothing else.
+struct News {
+    told: Vec<Told>,
+    handing: Handing,
+    /// Bells to ring, on every node.
+    hints: BTreeSet<String>,
+}
+
 /// A group whose COMMIT was sent and never answered: told its fate as soon as the database can be asked.
 struct Doubt {
     group: Vec<Op>,
-    told: Vec<Told>,
-    hints: Vec<String>,
+    news: News,
     batch: i64,
 }
 
 /// How one transaction ended.
 enum End {
-    Committed(Vec<Told>, Vec<String>),
+    Committed(News),
     Failed(Fail),
     /// Sent, and not answered.
-    Unknown(Vec<Told>, Vec<String>, Fail),
+    Unknown(News, Fail),
 }
 
 /// The writer's side.
 pub(super) struct Desk {
     address: Arc<Address>,
     bells: Bells,
+    lanes: Lanes,
     node: i64,
     session: Option<Session>,
     /// Counts the transactions of this node.
@@ -92,21 +110,25 @@ pub(super) struct Desk {
     doubt: Option<Doubt>,
     /// What was in doubt and is known not to be committed: it is worked on first.
     again: Vec<Op>,
+    /// Batches that come with the next transaction.
+    later: Vec<Op>,
     reconnect: Reconnect,
 }
 
 impl Desk {
-    pub(super) fn new(address: Arc<Address>, session: Session, bells: Bells) -> Self {
+    pub(super) fn new(address: Arc<Address>, session: Session, bells: Bells, lanes: Lanes) -> Self {
         let reconnect = Reconnect::new(Duration::from_millis(100), RECONNECT_MAX, 0.3);
         let node = session.node;
         Self {
             address,
             bells,
+            lanes,
             node,
             session: Some(session),
             batch: 0,
             doubt: None,
             again: Vec::new(),
+            later: Vec::new(),
             reconnect,
         }
     }
@@ -120,16 +142,23 @@ impl Desk {
                 self.work(again).await;
                 continue;
             }
-            if self.doubt.is_some() && queue.is_empty() {
+            if self.doubt.is_some() && queue.is_empty() && self.later.is_empty() {
                 // Nobody need ask for those in doubt to learn their fate.
                 if !self.reach(Instant::now() + RECONNECT_MAX).await && queue.is_closed() {
                     break;
                 }
                 continue;
             }
-            if queue.recv_many(&mut group, GROUP_MAX).await == 0 {
+            group.append(&mut self.later);
+            while group.len() < GROUP_MAX
+                && let Ok(op) = queue.try_recv()
+            {
+                group.push(op);
+            }
+            if group.is_empty() && queue.recv_many(&mut group, GROUP_MAX).await == 0 {
                 break;
             }
+            self.later = accept_later(&mut group, |op| op.ask.messages());
             self.work(std::mem::take(&mut group)).await;
         }
         if let Some(session) = self.session.take() {
@@ -152,11 +181,11 @@ impl Desk {
                 return;
             }
             match self.transaction(&group, deadline).await {
-                End::Committed(told, hints) => return self.tell(group, told, hints),
-                End::Unknown(told, hints, fail) => {
+                End::Committed(news) => return self.tell(group, news),
+                End::Unknown(news, fail) => {
                     warn!(error = %fail.store_error(), "The answer to a commit was lost; the database will be asked");
                     self.session = None;
-                    self.doubt = Some(Doubt { group, told, hints, batch: self.batch });
+                    self.doubt = Some(Doubt { group, news, batch: self.batch });
                     return;
                 }
                 End::Failed(fail) => match fail.remedy() {
@@ -186,11 +215,15 @@ impl Desk {
         }
     }
 
-    fn tell(&self, group: Vec<Op>, told: Vec<Told>, hints: Vec<String>) {
-        for (op, told) in group.into_iter().zip(told) {
+    /// It is committed: those who asked are told, and what was leased goes to its lanes.
+    fn tell(&self, group: Vec<Op>, mut news: News) {
+        let bells = news.handing.end(true);
+        for (op, told) in group.into_iter().zip(news.told) {
             op.finish(Ok(told));
         }
-        self.bells.ring(hints);
+        news.hints.extend(bells.everywhere);
+        self.bells.ring(news.hints.into_iter().collect());
+        self.bells.ring_here(&bells.here);
     }
 
     /// Has a connection, and no doubt left. False where the time is over.
@@ -237,7 +270,7 @@ impl Desk {
         info!(committed, "The commit whose answer was lost is known now");
         if let Some(doubt) = self.doubt.take() {
             if committed {
-                self.tell(doubt.group, doubt.told, doubt.hints);
+                self.tell(doubt.group, doubt.news);
             } else {
                 self.again.extend(doubt.group);
             }
@@ -252,52 +285,42 @@ impl Desk {
         let asks: Vec<&Ask> = group.iter().map(|op| &op.ask).collect();
         // A group that waited long still gets the time that a transaction takes.
         let deadline = deadline.max(Instant::now() + Duration::from_secs(2));
-        let mut tx =
-            Tx { session, logs: super::logs::Logs::default(), hints: std::collections::BTreeSet::new() };
-        let work = async {
-            begin(session, self.batch).await?;
-            perform(&mut tx, &asks).await
+        let mut tx = Tx {
+            session,
+            logs: super::logs::Logs::default(),
+            handing: Handing::new(self.lanes.clone()),
+            hints: BTreeSet::new(),
         };
-        let told = match timeout_at(deadline, work).await {
-            Ok(Ok(told)) => told,
+        let work = Work::of(asks);
+        let (told, rows) = match timeout_at(deadline, Box::pin(work.perform(&mut tx, self.batch))).await {
+            Ok(Ok(done)) => done,
             Ok(Err(fail)) => return rolled_back(session, fail, deadline).await,
             // The connection goes, and the transaction with it.
             Err(_) => return End::Failed(Fail::Cut),
         };
-        tx.hints.extend(tx.logs.answered().map(crate::store::hints::answers));
-        let hints = tx.hints.into_iter().collect();
-        match timeout_at(deadline, session.client.batch_execute("COMMIT")).await {
-            Ok(Ok(())) => End::Committed(told, hints),
-            // It said no, and so it is not committed.
-            Ok(Err(error)) if error.as_db_error().is_some_and(|e| !is_ambiguous(e.code().code())) => {
-                rolled_back(session, Fail::Database(error), deadline).await
-            }
-            Ok(Err(error)) => End::Unknown(told, hints, Fail::Database(error)),
-            Err(_) => End::Unknown(told, hints, Fail::Cut),
+        let Tx { logs, handing, mut hints, .. } = tx;
+        hints.extend(logs.answered().map(hints::answers));
+        let news = News { told, handing, hints };
+        match timeout_at(deadline, Box::pin(commit(session, &rows, &logs))).await {
+            Ok(commit::Ended::Committed) => End::Committed(news),
+            Ok(commit::Ended::Failed(fail)) => rolled_back(session, fail, deadline).await,
+            Ok(commit::Ended::Unknown(fail)) => End::Unknown(news, fail),
+            Err(_) => End::Unknown(news, Fail::Cut),
         }
     }
 }
 
-/// Said while a commit was under way, it does not say what became of it.
-fn is_ambiguous(code: &str) -> bool {
-    code.starts_with("08") || code.starts_with("57P")
-}
-
-/// Begins, and marks the batch: the first row of the transaction.
-async fn begin(session: &Session, batch: i64) -> Result<(), Fail> {
-    let mark = session
-        .statement(
-            "INSERT INTO commit_mark (node, batch) VALUES ($1, $2)
-             ON CONFLICT (node) DO UPDATE SET batch = excluded.batch, at = now()",
-        )
-        .await?;
-    let params: [&(dyn ToSql + Sync); 2] = [&session.node, &batch];
-    // Both are on their way before the first is answered.
-    let (begun, marked) =
-        futures_util::join!(session.client.batch_execute("BEGIN"), session.client.execute(&mark, &params));
-    begun?;
-    marked?;
-    Ok(())
+/// Takes out of a group what comes with the next transaction: batches beyond the first that would make it accept more
+/// than it should, and all batches after them. Both parts keep their order.
+fn accept_later<T>(group: &mut Vec<T>, messages: impl Fn(&T) -> usize) -> Vec<T> {
+    let (mut sum, mut full) = (0, false);
+    let later = group.extract_if(.., |op| {
+        let more = messages(op);
+        full |= sum > 0 && sum + more > ACCEPT_MAX;
+        sum += more;
+        full && more > 0
+    });
+    later.collect()
 }
 
 async fn rolled_back(session: &Session, fail: Fail, deadline: Instant) -> End {
@@ -305,5 +328,24 @@ async fn rolled_back(session: &Session, fail: Fail, deadline: Instant) -> End {
     match timeout_at(deadline, session.client.batch_execute("ROLLBACK")).await {
         Ok(Ok(())) => End::Failed(fail),
         Ok(Err(_)) | Err(_) => End::Failed(Fail::Cut),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transaction_accepts_its_share_and_the_rest_comes_next_in_order() {
+        let parted = |mut group: Vec<usize>| {
+            let later = accept_later(&mut group, |messages| *messages);
+            (group, later)
+        };
+        assert_eq!(parted(vec![]), (vec![], vec![]));
+        assert_eq!(parted(vec![0, ACCEPT_MAX + 9, 0]), (vec![0, ACCEPT_MAX + 9, 0], vec![]), "one alone");
+        let (one, two) = (ACCEPT_MAX - 1, ACCEPT_MAX);
+        assert_eq!(parted(vec![one, 0, 1, 0]), (vec![one, 0, 1, 0], vec![]));
+        // Nothing passes a batch that waits, but for what accepts nothing.
+        assert_eq!(parted(vec![one, 0, two, 1, 0]), (vec![one, 0, 0], vec![two, 1]));
     }
 }

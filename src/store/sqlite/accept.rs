@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     deadlines, placement, reply,
-    row::{DEADLINES, Read, delivery_id, delivery_seq, kept, us},
+    row::{DEADLINES, Read, delivery_seq, kept, us},
     writer::Tx,
 };
 use crate::{
@@ -163,30 +163,11 @@ fn owe(tx: &mut Tx<'_, '_>, message: &Accepted, seq: i64, delivery: &NewDelivery
 
 /// Leases the delivery to its lane, where that takes it now.
 fn hand_over(tx: &mut Tx<'_, '_>, message: &Accepted, seq: i64, delivery: &NewDelivery) {
-    let (arrived, envelope) = (&message.arrived, &message.envelope);
-    let slot = tx.handing.slot(&delivery.receiver, delivery.parcel.body.len(), arrived.received);
+    let now = message.arrived.received;
+    let slot = tx.handing.slot(&delivery.receiver, delivery.parcel.body.len(), now);
     let Some(slot) = slot else { return };
-    let Some(token) = tx.leases.take(seq, arrived.received, slot.until) else { return };
-    let lease = Lease {
-        delivery: delivery_id(arrived.receipt, seq),
-        number: seq,
-        token,
-        until: slot.until,
-        parcel: delivery.parcel.clone(),
-        attempts: 0,
-        ordering_key: delivery.ordering_key,
-        party: arrived.party.clone(),
-        answers: message.answers,
-        crashes: 0,
-        rounds: 0,
-        due: kept(delivery.promise.due),
-        expires: delivery.expires.map(kept),
-        event_type: envelope.kind.event_type(),
-        source: envelope.source.to_string(),
-        message_id: envelope.id.to_string(),
-        correlation_id: envelope.correlation_id.clone(),
-        traceparent: envelope.traceparent.clone(),
-    };
+    let Some(token) = tx.leases.take(seq, now, slot.until) else { return };
+    let lease = Lease::of_new(message, delivery, seq, token, slot.until);
     tx.handing.fill(slot, lease);
 }
 

@@ -39,7 +39,7 @@ pub(super) fn lease_due(tx: &mut Tx<'_, '_>, ask: &LeaseAsk) -> rusqlite::Result
     }
     leased.next_due = next_due(tx, &ask.receiver)?;
     if leased.leases.len() < ask.most as usize && ask.due_by.is_none() {
-        tx.handing.caught_up(&ask.receiver);
+        tx.handing.caught_up(&ask.receiver, ask.now);
     }
     assert!(leased.leases.len() <= ask.most as usize, "more was leased than asked for");
     Ok(leased)

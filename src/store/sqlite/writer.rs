@@ -318,7 +318,8 @@ impl Desk<'_, '_> {
         let ended = self.batch(if all { "COMMIT" } else { "ROLLBACK" });
         let committed = all && ended.is_ok();
         self.leases.after_transaction(committed);
-        self.handing.end(committed, &self.hints);
+        let bells = self.handing.end(committed);
+        bells.everywhere.iter().chain(&bells.here).for_each(|receiver| self.hints.ring(receiver));
         ended.map(|()| all)
     }
 

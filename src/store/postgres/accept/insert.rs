@@ -1,17 +1,45 @@
 //! The rows of accepted and refused messages: one statement for each table.
 
-use tokio_postgres::types::ToSql;
+use tokio_postgres::{Statement, types::ToSql};
 use uuid::Uuid;
 
-use super::{Fresh, Owed, deadline_seq, next};
+use super::{Rows, deadline_seq, next};
 use crate::{
     domain::HoldReason,
     store::{
         Arrived, Invalid, json,
         numbers::us,
-        postgres::{fail::Fail, row::Read, session::Session},
+        postgres::{fail::Fail, lease, row::Read, session::Session},
     },
 };
+
+// Arrays side by side in a list, and not in FROM, where each would be written down before the first row is made.
+
+pub(in crate::store::postgres) const MESSAGES: &str = "INSERT INTO message (state, receipt, party, sent_at, received_at,
+         way, generation, content_type, headers, raw, seq, source, id, kind, receiver, agreement, subject, correlation,
+         causation, traceparent, occurred_at, recorded_at, answers, findings)
+     SELECT 0, unnest($1::uuid[]), unnest($2::text[]), unnest($3::bigint[]), unnest($4::bigint[]),
+         unnest($5::text[]), unnest($6::bigint[]), unnest($7::text[]), unnest($8::text[]),
+         unnest($9::bytea[]), unnest($10::bigint[]), unnest($11::text[]), unnest($12::text[]),
+         unnest($13::text[]), unnest($14::text[]), unnest($15::text[]), unnest($16::text[]),
+         unnest($17::text[]), unnest($18::text[]), unnest($19::text[]), unnest($20::bigint[]),
+         unnest($21::bigint[]), unnest($22::smallint[]), unnest($23::text[])";
+
+pub(in crate::store::postgres) const DELIVERIES: &str = "INSERT INTO delivery (state, seq, receiver, phase, hold,
+         ordering_key, due_at, next_attempt_at, expires_at, fault, format, format_version, output_hash, lease_node,
+         lease_token, leased_until)
+     SELECT 0, unnest($1::bigint[]), unnest($2::text[]), unnest($3::smallint[]), unnest($4::text[]),
+         unnest($5::bigint[]), unnest($6::bigint[]), unnest($7::bigint[]), unnest($8::bigint[]),
+         unnest($9::text[]), unnest($10::text[]), unnest($11::integer[]), unnest($12::bytea[]),
+         unnest($13::bigint[]), unnest($14::bigint[]), unnest($15::bigint[])";
+
+pub(in crate::store::postgres) const PARCELS: &str = "INSERT INTO parcel (seq, content_type, body)
+     SELECT unnest($1::bigint[]), unnest($2::text[]), unnest($3::bytea[])";
+
+pub(in crate::store::postgres) const DEADLINES: &str =
+    "INSERT INTO deadline (seq, promise, starts_at, due_at, step, next_step_at)
+     SELECT unnest($1::bigint[]), unnest($2::text[]), unnest($3::bigint[]), unnest($4::bigint[]),
+         unnest($5::smallint[]), unnest($6::bigint[])";
 
 /// A column of what is inserted.
 type Column<'a> = Box<dyn ToSql + Sync + Send + 'a>;
@@ -20,9 +48,10 @@ fn column<'a, T, V: ToSql + Sync + Send + 'a>(rows: &'a [T], value: impl Fn(&'a 
     Box::new(rows.iter().map(value).collect::<Vec<V>>())
 }
 
-async fn insert(session: &Session, sql: &'static str, columns: &[Column<'_>]) -> Result<(), Fail> {
+async fn insert(session: &Session, statement: &Statement, columns: &[Column<'_>]) -> Result<(), Fail> {
     let columns: Vec<&(dyn ToSql + Sync)> = columns.iter().map(|c| &**c as &(dyn ToSql + Sync)).collect();
-    session.execute(sql, &columns).await.map(|_| ())
+    session.client.execute(statement, &columns).await?;
+    Ok(())
 }
 
 /// What every arrival has, in the order of both statements for messages.
@@ -44,48 +73,101 @@ fn headers(arrived: &Arrived) -> Option<String> {
     (!arrived.headers.is_empty()).then(|| json(&arrived.headers))
 }
 
-/// Messages with their deliveries, parcels and deadlines: all on their way before the first is answered.
-pub(super) async fn accepted(session: &Session, taken: &[&Fresh<'_>], owed: &[Owed<'_>]) -> Result<(), Fail> {
-    if taken.is_empty() {
-        return Ok(());
+/// One statement for each table; nothing where there is nothing left to write.
+impl Rows<'_> {
+    /// All of them, on their way before the first is answered.
+    pub(in crate::store::postgres) async fn write(&mut self, session: &Session) -> Result<(), Fail> {
+        let (messages, deliveries, parcels, deadlines) = futures_util::join!(
+            self.messages(session),
+            self.deliveries(session),
+            self.parcels(session),
+            self.deadlines(session),
+        );
+        // The first that is an error counts: those after it only say that one was.
+        messages.and(deliveries).and(parcels).and(deadlines)?;
+        self.written = true;
+        Ok(())
     }
-    let rows = (
-        messages(session, taken),
-        deliveries(session, owed),
-        parcels(session, owed),
-        deadlines(session, owed),
-    );
-    // All answers are waited for, and the first that is an error counts: those after it only say that one was.
-    let told = futures_util::join!(rows.0, rows.1, rows.2, rows.3);
-    told.0.and(told.1).and(told.2).and(told.3)
-}
 
-async fn messages(session: &Session, taken: &[&Fresh<'_>]) -> Result<(), Fail> {
-    let mut columns = arrived(taken, |f| &f.message.arrived);
-    columns.extend([
-        column(taken, |f| f.seq),
-        column(taken, |f| f.source.as_str()),
-        column(taken, |f| f.message.envelope.id.as_str()),
-        column(taken, |f| f.kind.as_str()),
-        column(taken, |f| f.receiver.as_str()),
-        column(taken, |f| f.message.agreement.as_deref()),
-        column(taken, |f| f.message.envelope.subject.as_deref()),
-        column(taken, |f| f.message.envelope.correlation_id.as_deref()),
-        column(taken, |f| f.message.envelope.causation_id.as_deref()),
-        column(taken, |f| f.message.envelope.traceparent.as_deref()),
-        column(taken, |f| us(f.message.envelope.time)),
-        column(taken, |f| f.message.envelope.recorded.map(us)),
-        column(taken, |f| i16::from(f.message.answers.0)),
-        column(taken, |f| (!f.message.warnings.is_empty()).then(|| json(&f.message.warnings))),
-    ]);
-    let sql = "INSERT INTO message (state, receipt, party, sent_at, received_at, way, generation, content_type, headers,
-                   raw, seq, source, id, kind, receiver, agreement, subject, correlation, causation, traceparent,
-                   occurred_at, recorded_at, answers, findings)
-               SELECT 0, * FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::bigint[],
-                   $7::text[], $8::text[], $9::bytea[], $10::bigint[], $11::text[], $12::text[], $13::text[],
-                   $14::text[], $15::text[], $16::text[], $17::text[], $18::text[], $19::text[], $20::bigint[],
-                   $21::bigint[], $22::smallint[], $23::text[])";
-    insert(session, sql, &columns).await
+    pub(in crate::store::postgres) async fn messages(&self, session: &Session) -> Result<(), Fail> {
+        let taken = &self.taken[..];
+        if self.written || taken.is_empty() {
+            return Ok(());
+        }
+        let mut columns = arrived(taken, |f| &f.message.arrived);
+        columns.extend([
+            column(taken, |f| f.seq),
+            column(taken, |f| f.source.as_str()),
+            column(taken, |f| f.message.envelope.id.as_str()),
+            column(taken, |f| f.kind.as_str()),
+            column(taken, |f| f.receiver.as_str()),
+            column(taken, |f| f.message.agreement.as_deref()),
+            column(taken, |f| f.message.envelope.subject.as_deref()),
+            column(taken, |f| f.message.envelope.correlation_id.as_deref()),
+            column(taken, |f| f.message.envelope.causation_id.as_deref()),
+            column(taken, |f| f.message.envelope.traceparent.as_deref()),
+            column(taken, |f| us(f.message.envelope.time)),
+            column(taken, |f| f.message.envelope.recorded.map(us)),
+            column(taken, |f| i16::from(f.message.answers.0)),
+            column(taken, |f| (!f.message.warnings.is_empty()).then(|| json(&f.message.warnings))),
+        ]);
+        insert(session, &session.statements.messages, &columns).await
+    }
+
+    pub(in crate::store::postgres) async fn deliveries(&self, session: &Session) -> Result<(), Fail> {
+        let owed = &self.owed[..];
+        if self.written || owed.is_empty() {
+            return Ok(());
+        }
+        let node = session.node;
+        let columns = [
+            column(owed, |o| o.seq),
+            column(owed, |o| o.delivery.receiver.as_str()),
+            column(owed, |o| if o.hold.is_some() { 2_i16 } else { 0 }),
+            column(owed, |o| o.hold.map(HoldReason::name)),
+            column(owed, |o| o.delivery.ordering_key),
+            column(owed, |o| us(o.due)),
+            column(owed, |o| us(o.message.arrived.received)),
+            column(owed, |o| o.delivery.expires.map(us)),
+            column(owed, |o| o.delivery.hold.as_ref().map(|(_, fault)| json(fault))),
+            column(owed, |o| o.delivery.parcel.format.name()),
+            column(owed, |o| i32::from(o.delivery.parcel.format_version)),
+            column(owed, |o| &o.output_hash[..]),
+            column(owed, move |o| o.leased_until.map(|_| node)),
+            column(owed, |o| o.leased_until.map(|_| lease::first_token(o.seq))),
+            column(owed, |o| o.leased_until.map(us)),
+        ];
+        insert(session, &session.statements.deliveries, &columns).await
+    }
+
+    pub(in crate::store::postgres) async fn parcels(&self, session: &Session) -> Result<(), Fail> {
+        let owed = &self.owed[..];
+        if self.written || owed.is_empty() {
+            return Ok(());
+        }
+        let columns = [
+            column(owed, |o| o.seq),
+            column(owed, |o| o.delivery.parcel.content_type.as_ref()),
+            column(owed, |o| &o.delivery.parcel.body[..]),
+        ];
+        insert(session, &session.statements.parcels, &columns).await
+    }
+
+    pub(in crate::store::postgres) async fn deadlines(&self, session: &Session) -> Result<(), Fail> {
+        let owed = &self.owed[..];
+        if self.written || owed.is_empty() {
+            return Ok(());
+        }
+        let columns = [
+            column(owed, |o| deadline_seq(o.seq)),
+            column(owed, |o| o.delivery.promise.promise.as_str()),
+            column(owed, |o| us(o.starts)),
+            column(owed, |o| us(o.due)),
+            column(owed, |o| next(o).0),
+            column(owed, |o| next(o).1),
+        ];
+        insert(session, &session.statements.deadlines, &columns).await
+    }
 }
 
 /// Stores refused messages and says their numbers, in their order.
@@ -123,51 +205,4 @@ pub(super) async fn invalid(session: &Session, refused: &[(usize, Invalid)]) -> 
     let number =
         |(_, m): &(usize, Invalid)| numbers.get(&m.arrived.receipt.uuid()).copied().ok_or(Fail::Again);
     refused.iter().map(number).collect()
-}
-
-async fn parcels(session: &Session, owed: &[Owed<'_>]) -> Result<(), Fail> {
-    let columns = [
-        column(owed, |o| o.seq),
-        column(owed, |o| o.delivery.parcel.content_type.as_ref()),
-        column(owed, |o| &o.delivery.parcel.body[..]),
-    ];
-    let sql = "INSERT INTO parcel (seq, content_type, body)
-               SELECT * FROM unnest($1::bigint[], $2::text[], $3::bytea[])";
-    insert(session, sql, &columns).await
-}
-
-async fn deadlines(session: &Session, owed: &[Owed<'_>]) -> Result<(), Fail> {
-    let columns = [
-        column(owed, |o| deadline_seq(o.seq)),
-        column(owed, |o| o.delivery.promise.promise.as_str()),
-        column(owed, |o| us(o.starts)),
-        column(owed, |o| us(o.due)),
-        column(owed, |o| next(o).0),
-        column(owed, |o| next(o).1),
-    ];
-    let sql = "INSERT INTO deadline (seq, promise, starts_at, due_at, step, next_step_at)
-               SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::smallint[], $6::bigint[])";
-    insert(session, sql, &columns).await
-}
-
-async fn deliveries(session: &Session, owed: &[Owed<'_>]) -> Result<(), Fail> {
-    let columns = [
-        column(owed, |o| o.seq),
-        column(owed, |o| o.delivery.receiver.as_str()),
-        column(owed, |o| if o.hold.is_some() { 2_i16 } else { 0 }),
-        column(owed, |o| o.hold.map(HoldReason::name)),
-        column(owed, |o| o.delivery.ordering_key),
-        column(owed, |o| us(o.due)),
-        column(owed, |o| us(o.message.arrived.received)),
-        column(owed, |o| o.delivery.expires.map(us)),
-        column(owed, |o| o.delivery.hold.as_ref().map(|(_, fault)| json(fault))),
-        column(owed, |o| o.delivery.parcel.format.name()),
-        column(owed, |o| i32::from(o.delivery.parcel.format_version)),
-        column(owed, |o| &o.output_hash[..]),
-    ];
-    let sql = "INSERT INTO delivery (state, seq, receiver, phase, hold, ordering_key, due_at, next_attempt_at,
-                   expires_at, fault, format, format_version, output_hash)
-               SELECT 0, * FROM unnest($1::bigint[], $2::text[], $3::smallint[], $4::text[], $5::bigint[],
-                   $6::bigint[], $7::bigint[], $8::bigint[], $9::text[], $10::text[], $11::integer[], $12::bytea[])";
-    insert(session, sql, &columns).await
 }

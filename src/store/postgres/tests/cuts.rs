@@ -11,8 +11,11 @@ use tokio::time::Instant;
 
 use super::{Address, Mode, Postgres, Schema};
 use crate::store::{
-    Admission, Next, Settled, StoreError, Verdict, Views,
-    conformance::{Office, Open},
+    Admission, HandOver, Lease, Next, Settled, StoreError, Verdict, Views,
+    conformance::{
+        Office, Open,
+        handed::{all, enter},
+    },
 };
 
 /// What becomes of the line.
@@ -25,7 +28,7 @@ enum Line {
     CutAfterCommit {
         then_open: bool,
     },
-    /// The answer to the COMMIT that is on its way is swallowed.
+    /// The answer to the COMMIT that is on its way is swallowed, with what comes beside it.
     Swallow {
         then_open: bool,
     },
@@ -84,7 +87,9 @@ fn carry(from: &TcpStream, to: &TcpStream, line: &Arc<Mutex<Line>>, to_server: b
 fn passes(bytes: &[u8], line: &Mutex<Line>, to_server: bool) -> bool {
     loop {
         let mut line = line.lock().unwrap();
-        let commits = to_server && bytes.windows(7).any(|window| window == b"COMMIT\0");
+        // Both ask for it and say that it was done in this word.
+        let commit = bytes.windows(7).any(|window| window == b"COMMIT\0");
+        let (commits, committed) = (to_server && commit, !to_server && commit);
         match *line {
             Line::CutBeforeCommit if commits => {
                 *line = Line::Open;
@@ -94,7 +99,7 @@ fn passes(bytes: &[u8], line: &Mutex<Line>, to_server: bool) -> bool {
                 *line = Line::Swallow { then_open };
                 return true;
             }
-            Line::Swallow { then_open } if !to_server => {
+            Line::Swallow { then_open } if committed => {
                 *line = if then_open { Line::Open } else { Line::Closed };
                 return false;
             }
@@ -170,6 +175,40 @@ async fn a_commit_in_doubt_waits_for_its_word_while_others_are_told_that_nothing
     });
     assert!(matches!(first.unwrap()[0], Verdict::Accepted(_)));
     assert_eq!(direct.conservation().await.unwrap().taken, 1, "what was refused was not taken");
+}
+
+/// The one lease that was handed over.
+fn only(handed: &mut HandOver, why: &str) -> Lease {
+    let mut leases = all(handed);
+    assert_eq!(leases.len(), 1, "{why}");
+    leases.pop().expect("there is one")
+}
+
+#[tokio::test]
+async fn what_a_commit_in_doubt_leased_is_handed_over_when_it_is_known_and_only_then() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut office, proxy, direct) = behind_a_proxy(folder.path());
+    let mut handed = enter(&office, 10).await;
+    let message = batch(&mut office, "one");
+    proxy.is(Line::CutAfterCommit { then_open: false });
+    let store = office.store();
+    let (told, ()) = tokio::join!(store.accept(message), async {
+        while direct.conservation().await.unwrap().taken == 0 {
+            tokio::task::yield_now().await;
+        }
+        let early = tokio::time::timeout(Duration::from_millis(300), handed.next()).await;
+        assert!(early.is_err(), "nobody knows yet that it is stored");
+        proxy.is(Line::Open);
+    });
+    assert!(matches!(told.unwrap()[0], Verdict::Accepted(_)));
+    let lease = only(&mut handed, "it is known to be stored");
+    assert_eq!(office.settle(lease, Next::Delivered).await, Settled::Done);
+    let message = batch(&mut office, "two");
+    proxy.is(Line::CutBeforeCommit);
+    office.store().accept(message).await.unwrap();
+    let lease = only(&mut handed, "stored at the second time: what was not committed was leased to nobody");
+    assert_eq!(office.settle(lease, Next::Delivered).await, Settled::Done);
+    assert_eq!(direct.conservation().await.unwrap().delivered, 2);
 }
 
 #[tokio::test]

@@ -85,9 +85,10 @@ pub(super) async fn messages(client: &Client, filter: &MessageFilter) -> Result<
     if let Some(id) = &filter.id {
         let (text, receipt) = (narrowed.value(id.clone()), narrowed.value(receipt(id)));
         narrowed.by(format!(
-            "m.seq IN (SELECT seq FROM message WHERE id = {text} UNION ALL SELECT seq FROM message WHERE correlation = {text}
+            "m.seq IN ({} UNION ALL SELECT seq FROM message WHERE correlation = {text}
                  UNION ALL SELECT seq FROM message WHERE subject = {text}
-                 UNION ALL SELECT seq FROM message WHERE receipt = {receipt})"
+                 UNION ALL SELECT seq FROM message WHERE receipt = {receipt})",
+            of_id(&text)
         ));
     }
     if let Some(before) = filter.before {
@@ -110,6 +111,14 @@ pub(super) async fn messages(client: &Client, filter: &MessageFilter) -> Result<
     rows(client, &sql, &values).await?.iter().map(line).collect()
 }
 
+/// Selects the numbers of the messages of an id: accepted ones by their identity, refused ones by themselves.
+fn of_id(id: &str) -> String {
+    format!(
+        "SELECT message FROM identity WHERE id = {id}
+         UNION ALL SELECT seq FROM message WHERE id = {id} AND state = 1"
+    )
+}
+
 /// All of it as it stood at one moment.
 pub(super) async fn message(
     client: &mut Client,
@@ -125,8 +134,9 @@ pub(super) async fn message(
         .await?;
     let sql = format!(
         "SELECT m.*, length(m.raw) AS raw_bytes, {DERIVED} AS derived, {DUE} AS due FROM message m
-         WHERE m.seq IN (SELECT seq FROM message WHERE id = $1 UNION ALL SELECT seq FROM message WHERE receipt = $3)
-             AND ($2::text IS NULL OR m.party = $2) ORDER BY m.state, m.seq DESC LIMIT 1"
+         WHERE m.seq IN ({} UNION ALL SELECT seq FROM message WHERE receipt = $3)
+             AND ($2::text IS NULL OR m.party = $2) ORDER BY m.state, m.seq DESC LIMIT 1",
+        of_id("$1")
     );
     let Some(row) = row(&tx, &sql, &[&id, &party, &receipt(id)]).await? else { return Ok(None) };
     let seq: i64 = row.value("seq")?;
