@@ -148,7 +148,7 @@ async fn serve_http(
     Ok(address)
 }
 
-/// A consumer for each queue, a reader for each folder, and a look at what waits for an agreement.
+/// A consumer for each queue, a reader for each folder of messages or receipts, and a look at what waits for an agreement.
 fn start_intake(
     built: &Built,
     intake: &Intake,
@@ -165,6 +165,9 @@ fn start_intake(
     }
     for folder in &built.folders {
         tasks.spawn("spool", intake::spool::run(intake.clone(), folder.clone(), tasks.stop().clone()));
+    }
+    for folder in &built.receipts {
+        tasks.spawn("receipts", intake::receipts::run(intake.clone(), folder.clone(), tasks.stop().clone()));
     }
     tasks.spawn("held", intake::held::release(intake.clone(), tasks.stop().clone()));
 }

@@ -7,8 +7,13 @@ use super::{
     routes::{Gives, Parameter, ROUTES, Route, Shape, Takes},
     schemas::{event_name, reference, shared},
 };
-use crate::domain::case::CaseState;
-use crate::kinds::{KINDS, receipt::Business};
+use crate::{
+    domain::{
+        case::CaseState,
+        receipt::{Business, TEXT_CHARACTERS_MAX},
+    },
+    kinds::KINDS,
+};
 
 /// The document.
 pub fn document() -> Value {
@@ -294,7 +299,7 @@ fn receipt() -> Value {
         "deliveryId": { "type": "string", "format": "uuid" },
         "business": { "enum": Business::ALL },
         "receiptId": limited(receipts::ID_CHARACTERS_MAX),
-        "text": limited(receipts::TEXT_CHARACTERS_MAX),
+        "text": limited(TEXT_CHARACTERS_MAX),
     });
     let mut receipt = object(&["deliveryId", "business"], &properties);
     receipt["additionalProperties"] = json!(false);

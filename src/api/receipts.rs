@@ -18,8 +18,10 @@ use super::{
 };
 use crate::{
     codec::{envelope::holds_cpr, text},
-    domain::{DeliveryId, Fault, FaultCode, Text},
-    kinds::receipt::Business,
+    domain::{
+        DeliveryId, Text,
+        receipt::{Business, TEXT_CHARACTERS_MAX},
+    },
     store::{Command, Commanded},
 };
 
@@ -27,8 +29,6 @@ use crate::{
 const RECEIPT_BYTES_MAX: usize = 16 * 1024;
 /// Characters of the receiver's own receipt id.
 pub(super) const ID_CHARACTERS_MAX: usize = 100;
-/// Characters of the reason.
-pub(super) const TEXT_CHARACTERS_MAX: usize = 500;
 
 /// What the receiver says.
 #[derive(Debug, Deserialize)]
@@ -56,7 +56,8 @@ pub(super) async fn post(State(api): State<Arc<Api>>, request: Request) -> Resul
     let command = if receipt.business.takes() {
         Command::Confirm { delivery, receipt: receipt.receipt_id, by: by.clone() }
     } else {
-        Command::Refuse { delivery, fault: refusal(&receipt, &receiver), by: by.clone() }
+        let (text, id) = (receipt.text.as_deref(), receipt.receipt_id.as_deref());
+        Command::Refuse { delivery, fault: receipt.business.refusal(&receiver, text, id), by: by.clone() }
     };
     match api.bounded(api.desk.store.command(command, by, api.desk.clock.now())).await? {
         Commanded::Done => Ok(StatusCode::NO_CONTENT.into_response()),
@@ -96,23 +97,6 @@ fn read(body: &[u8]) -> Result<Said, Problem> {
 
 fn invalid(da: String, en: String) -> Problem {
     Problem::new(Kind::Invalid, Text::new(da, en))
-}
-
-/// The refusal as the sender will read it.
-fn refusal(receipt: &Said, receiver: &str) -> Fault {
-    let word = match receipt.business {
-        Business::Fejlet => "FEJLET",
-        _ => "AFVIST",
-    };
-    let mut detail = format!("{receiver} answered {word}");
-    if let Some(text) = &receipt.text {
-        detail.push_str(": ");
-        detail.push_str(text);
-    }
-    if let Some(id) = &receipt.receipt_id {
-        detail.extend([" (receipt ", id, ")"]);
-    }
-    Fault::new(FaultCode::ReceiverRefused, detail)
 }
 
 /// The state that a delivery is in.

@@ -9,8 +9,9 @@ use crate::{
     domain::{
         AnswerOutcome, FaultCode,
         message::{KindId, TYPE_PREFIX},
+        receipt::Business,
     },
-    kinds::{KINDS, receipt::Business},
+    kinds::KINDS,
 };
 
 /// The CloudEvents `type` of an answer.

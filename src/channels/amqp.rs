@@ -148,7 +148,7 @@ impl Amqp {
 }
 
 /// The kind in a `CloudEvents` type: `complaint` in `dk.kassebro.complaint.v1`.
-fn kind_of(event_type: &str) -> &str {
+pub(super) fn kind_of(event_type: &str) -> &str {
     let kind = event_type.strip_prefix(TYPE_PREFIX).unwrap_or(event_type);
     kind.rsplit_once(".v").map_or(kind, |(name, _)| name)
 }

@@ -15,6 +15,9 @@ use tokio::sync::Semaphore;
 
 use super::{Channel, Consignment};
 use crate::domain::{Fault, FaultCode, Outcome, attempt::Proof};
+use layout::{Layout, Place};
+
+mod layout;
 
 /// A write that takes longer is given up, though the operating system may still finish it.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -26,38 +29,81 @@ const WRITES_MAX: usize = 4;
 ///
 /// ```toml
 /// [[receiver]]
-/// party = "urn:dk:jobcenter:0707"
+/// party = "0707"
 /// channel = "file"
 /// folder = "/srv/kassebro/out/0707"
+/// file_name = "{time:%Y%m%d-%H%M%S}_{delivery}"
+/// folder_per_kind = true
+/// marker = ".ok"
+/// receipts = "/srv/kassebro/in/0707"
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// An existing folder, absolute, on one file system. Files are named by the delivery id and the content
-    /// type; names that begin with a dot are unfinished.
+    /// An existing folder, absolute, on one file system. Names that begin with a dot are unfinished.
     pub folder: PathBuf,
+    /// How files are named, before the ending that their content type gives them: `{receiver}`, `{kind}`,
+    /// `{delivery}` (must be in it) and `{time:…}`, the message's arrival in Danish time, in the directions of
+    /// `strftime`. Otherwise letters, digits, dot, underscore and hyphen.
+    #[serde(default = "file_name")]
+    pub file_name: String,
+    /// Does each kind have a folder of its name in the folder? It is made where it is missing.
+    #[serde(default)]
+    pub folder_per_kind: bool,
+    /// Added to a file's whole name it names an empty file, which is put there when the file is whole and on the disk.
+    #[serde(default)]
+    pub marker: Option<String>,
+    /// An existing folder, absolute, in which the receiver puts `<delivery id>.<word>`, the word being KOMBIT's
+    /// business receipt: `MODTAGET`, `AFLEVERET`, `ACCEPTERET`, `AFVIST` or `FEJLET`.
+    #[serde(default)]
+    pub receipts: Option<PathBuf>,
+}
+
+fn file_name() -> String {
+    "{delivery}".to_owned()
+}
+
+impl Config {
+    /// With every default, for that folder.
+    pub fn of(folder: impl Into<PathBuf>) -> Self {
+        Self {
+            folder: folder.into(),
+            file_name: file_name(),
+            folder_per_kind: false,
+            marker: None,
+            receipts: None,
+        }
+    }
 }
 
 /// One receiver's folder.
 pub struct Folder {
-    folder: PathBuf,
+    path: PathBuf,
+    layout: Layout,
     permits: Arc<Semaphore>,
 }
 
 impl Folder {
     /// # Errors
-    /// The folder is not named from the root.
-    pub fn new(config: &Config) -> Result<Self, String> {
-        if !config.folder.is_absolute() {
-            return Err(format!("folder {} is not an absolute path", config.folder.display()));
+    /// A folder is not named from the root, or files cannot be named so.
+    pub fn new(config: &Config, receiver: &str) -> Result<Self, String> {
+        for (setting, folder) in [("folder", Some(&config.folder)), ("receipts", config.receipts.as_ref())] {
+            if let Some(folder) = folder.filter(|folder| !folder.is_absolute()) {
+                return Err(format!("{setting} {} is not an absolute path", folder.display()));
+            }
         }
-        Ok(Self { folder: config.folder.clone(), permits: Arc::new(Semaphore::new(WRITES_MAX)) })
+        if config.receipts.as_ref() == Some(&config.folder) {
+            return Err("receipts are put in a folder of their own".into());
+        }
+        let layout =
+            Layout::new(&config.file_name, config.folder_per_kind, config.marker.as_deref(), receiver)?;
+        Ok(Self { path: config.folder.clone(), layout, permits: Arc::new(Semaphore::new(WRITES_MAX)) })
     }
 
     async fn write(&self, consignment: &Consignment) -> Outcome {
-        let name = format!("{}.{}", consignment.delivery, extension(&consignment.parcel.content_type));
+        let place = self.layout.place(consignment, extension(&consignment.parcel.content_type));
         let body = consignment.parcel.body.clone();
-        match self.blocking(move |folder| place(folder, &name, &body)).await {
+        match self.blocking(move |folder| put(folder, &place, &body)).await {
             Done::Yes(Ok(already_had_it)) => Outcome::Delivered(Proof {
                 already_had_it,
                 receipt_follows: true,
@@ -71,7 +117,7 @@ impl Folder {
     }
 
     fn hangs(&self, code: FaultCode) -> Fault {
-        Fault::new(code, format!("folder {} does not answer", self.folder.display()))
+        Fault::new(code, format!("folder {} does not answer", self.path.display()))
     }
 
     /// Runs work on the folder where it may block, at most [`WRITES_MAX`] at once and [`WRITE_TIMEOUT`] long.
@@ -80,7 +126,7 @@ impl Folder {
         let Ok(Ok(permit)) = permit else {
             return Done::NotBegun;
         };
-        let folder = self.folder.clone();
+        let folder = self.path.clone();
         let work = tokio::task::spawn_blocking(move || {
             let done = work(&folder);
             drop(permit);
@@ -121,6 +167,39 @@ impl Channel for Folder {
         }
         .boxed()
     }
+}
+
+/// Puts the file where it belongs, and then the marker that says so. `true`: the file was there.
+fn put(folder: &Path, Place { folder: below, name, marker }: &Place, body: &[u8]) -> Result<bool, Fault> {
+    let folder = match below {
+        Some(below) => &subfolder(folder, below).map_err(|error| fault(folder, &error))?,
+        None => folder,
+    };
+    let was_there = place(folder, name, body)?;
+    if let Some(marker) = marker {
+        mark(folder, marker).map_err(|error| fault(folder, &error))?;
+    }
+    Ok(was_there)
+}
+
+/// The folder below the receiver's, which must be there itself: a drive that is not mounted is not written to.
+fn subfolder(folder: &Path, below: &str) -> io::Result<PathBuf> {
+    let path = folder.join(below);
+    match std::fs::create_dir(&path) {
+        Ok(()) => sync(folder)?,
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(error),
+    }
+    Ok(path)
+}
+
+/// An empty file, on the disk when this returns. One that is there says the same.
+fn mark(folder: &Path, name: &str) -> io::Result<()> {
+    let marker = folder.join(name);
+    if !marker.try_exists()? {
+        write_new(&marker, b"")?;
+    }
+    sync(folder)
 }
 
 /// Puts the file there, or finds it there already. `true`: it was there.
@@ -235,7 +314,9 @@ mod tests {
 
     #[test]
     fn a_folder_is_named_from_the_root() {
-        assert!(Folder::new(&Config { folder: "out".into() }).is_err());
+        assert!(Folder::new(&Config::of("out"), "kbh").is_err());
+        assert!(Folder::new(&Config { receipts: Some("in".into()), ..Config::of("/out") }, "kbh").is_err());
+        assert!(Folder::new(&Config { receipts: Some("/out".into()), ..Config::of("/out") }, "kbh").is_err());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Ways out, one file each: a channel knows a parcel, not a message or a table.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
@@ -13,6 +13,7 @@ pub mod amqp_publisher;
 mod amqp_session;
 pub mod file;
 pub mod http;
+pub mod mail;
 pub mod mailbox;
 
 /// What a channel is handed for one attempt: the stored bytes, and the words for its headers.
@@ -29,6 +30,8 @@ pub struct Consignment {
     pub message_id: String,
     pub correlation_id: Option<String>,
     pub traceparent: Option<String>,
+    /// When the receiver is to have it.
+    pub due: Timestamp,
     /// When this attempt starts.
     pub now: Timestamp,
 }
@@ -51,12 +54,13 @@ pub enum ChannelConfig {
     Http(http::Config),
     Amqp(amqp::Config),
     File(file::Config),
+    Mail(mail::Config),
     Mailbox(mailbox::Config),
 }
 
 impl ChannelConfig {
     /// The words in configuration.
-    pub const NAMES: [&str; 4] = ["http", "amqp", "file", "mailbox"];
+    pub const NAMES: [&str; 5] = ["http", "amqp", "file", "mailbox", "mail"];
 
     /// The word in configuration, in logs and in metrics.
     pub fn name(&self) -> &'static str {
@@ -64,7 +68,18 @@ impl ChannelConfig {
             Self::Http(_) => "http",
             Self::Amqp(_) => "amqp",
             Self::File(_) => "file",
+            Self::Mail(_) => "mail",
             Self::Mailbox(_) => "mailbox",
+        }
+    }
+
+    /// The longest that the channel itself lets one attempt last, where it has a say in it: what a lane allows
+    /// must be longer, or the lane cannot tell what was sent.
+    pub fn longest(&self) -> Option<Duration> {
+        match self {
+            Self::Http(config) => Some(config.total_timeout),
+            Self::Mail(config) => Some(config.longest()),
+            Self::Amqp(_) | Self::File(_) | Self::Mailbox(_) => None,
         }
     }
 
@@ -76,7 +91,8 @@ impl ChannelConfig {
         Ok(match self {
             Self::Http(config) => Arc::new(http::Http::new(config)?),
             Self::Amqp(config) => Arc::new(amqp::Amqp::new(config, receiver)?),
-            Self::File(config) => Arc::new(file::Folder::new(config)?),
+            Self::File(config) => Arc::new(file::Folder::new(config, receiver)?),
+            Self::Mail(config) => Arc::new(mail::Mail::new(config)?),
             Self::Mailbox(mailbox::Config {}) => Arc::new(mailbox::Mailbox),
         })
     }
@@ -95,6 +111,11 @@ mod tests {
                 "amqp",
             ),
             ("channel = \"file\"\nfolder = \"/srv/out\"", "file"),
+            (
+                "channel = \"mail\"\nhost = \"smtp.example\"\nfrom = \"gw@example.dk\"\nto = \"jobcenter@example.dk\"\n\
+                 fetch_at = \"https://gw.example/v1/mailbox\"",
+                "mail",
+            ),
             ("channel = \"mailbox\"", "mailbox"),
         ] {
             let config: ChannelConfig = toml::from_str(toml).unwrap();

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{Context, Exit, Failure, GENERATION, Outcome, receivers};
 use crate::{
-    channels::{ChannelConfig, http::Http},
+    channels::{ChannelConfig, http::Http, mail},
     config::{self, Settings, settings::Receiver},
 };
 
@@ -14,6 +14,8 @@ mod certificates;
 mod machine;
 mod storage;
 mod times;
+
+use certificates::Begins;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -103,6 +105,11 @@ fn configuration(settings: &Settings) -> Finding {
     }
 }
 
+/// TLS from the first byte.
+fn at_once(place: Option<(&str, u16)>) -> Option<(&str, u16, Begins)> {
+    place.map(|(host, port)| (host, port, Begins::AtOnce))
+}
+
 /// Is it reached, how long does its certificate hold, and does its clock go with ours?
 async fn receiver(receiver: &Receiver) -> Vec<Finding> {
     let what = format!("receiver {}", receiver.common.name());
@@ -116,15 +123,20 @@ async fn receiver(receiver: &Receiver) -> Vec<Finding> {
         Err(Failure { error, .. }) => Finding::fail(&what, format!("{error:#}"), "mend the configuration"),
     };
     let (tls, ours) = match &receiver.channel {
-        ChannelConfig::Http(http) => (http.url.over_tls(), http.client_identity_file.as_deref()),
+        ChannelConfig::Http(http) => (at_once(http.url.over_tls()), http.client_identity_file.as_deref()),
         ChannelConfig::Amqp(amqp) => {
-            (amqp.url.is_tls().then(|| amqp.url.host_and_port()), amqp.client_certificate.as_deref())
+            let place = amqp.url.is_tls().then(|| amqp.url.host_and_port());
+            (at_once(place), amqp.client_certificate.as_deref())
+        }
+        ChannelConfig::Mail(mail) => {
+            let begins = if mail.tls == mail::Tls::StartTls { Begins::AfterStartTls } else { Begins::AtOnce };
+            (Some((mail.host.as_str(), mail.port(), begins)), None)
         }
         ChannelConfig::File(_) | ChannelConfig::Mailbox(_) => (None, None),
     };
     let mut findings = vec![reached];
-    if let Some((host, port)) = tls {
-        findings.push(certificates::theirs(&what, host, port).await);
+    if let Some((host, port, begins)) = tls {
+        findings.push(certificates::theirs(&what, host, port, begins).await);
     }
     findings.extend(ours.map(|file| certificates::ours(&what, file)));
     if let ChannelConfig::Http(http) = &receiver.channel

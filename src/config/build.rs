@@ -9,14 +9,14 @@ use crate::{
     amqp_client::{Broker, Tls},
     amqp_uri::AmqpUri,
     api::Access,
-    channels::Channel,
+    channels::{Channel, ChannelConfig, file},
     codec::Limits,
     dispatch::LaneConfig,
     domain::{
         Party, answer::Subscription, circuit::CircuitPolicy, retry::RetryPolicy, route::Receiver,
         sla::Promise,
     },
-    intake::{KindPromise, Rules, Sender, broker::Queue, spool::Folder, topology::Topology},
+    intake::{KindPromise, Rules, Sender, broker::Queue, receipts, spool::Folder, topology::Topology},
     watch::retention::Retention,
 };
 
@@ -32,6 +32,8 @@ pub struct Built {
     pub queues: Vec<Queue>,
     pub topology: Topology,
     pub folders: Vec<Folder>,
+    /// Where receivers that read files put their receipts.
+    pub receipts: Vec<receipts::Folder>,
     /// Who may call over HTTP.
     pub access: Vec<Access>,
 }
@@ -54,6 +56,7 @@ pub fn build(settings: &Settings, generation: u64) -> Result<Built, String> {
             .iter()
             .map(|s| Folder { path: s.folder.clone(), party: s.party.clone() })
             .collect(),
+        receipts: receipts(settings)?,
     })
 }
 
@@ -187,6 +190,28 @@ fn lanes(settings: &Settings) -> Result<Vec<Served>, String> {
             Ok((lane, channel))
         })
         .collect()
+}
+
+/// One reader for each folder, for all receivers that name it.
+fn receipts(settings: &Settings) -> Result<Vec<receipts::Folder>, String> {
+    let mut folders: Vec<receipts::Folder> = Vec::new();
+    for super::settings::Receiver { common, channel } in &settings.receiver {
+        let ChannelConfig::File(file::Config { receipts: Some(path), .. }) = channel else { continue };
+        let (owner, name) = (party(&common.party)?.to_string(), common.name().to_owned());
+        match folders.iter_mut().find(|folder| folder.path == *path) {
+            Some(folder) if folder.party == owner => folder.receivers.push(name),
+            Some(_) => {
+                let path = path.display();
+                return Err(format!(
+                    "receiver {name}: receipts in {path} are another party's: name a folder for each"
+                ));
+            }
+            None => {
+                folders.push(receipts::Folder { path: path.clone(), party: owner, receivers: vec![name] });
+            }
+        }
+    }
+    Ok(folders)
 }
 
 /// How the broker is reached, if one is. Reads the files with its password and those for TLS.

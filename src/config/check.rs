@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Problem, Settings, layers::Layers, settings::Receiver};
-use crate::{domain::Party, kinds};
+use crate::{channels::ChannelConfig, domain::Party, kinds, units};
 
 mod agreements;
 mod ways;
@@ -203,10 +203,35 @@ fn receivers(settings: &Settings, check: &mut Check<'_>) {
         if !(1..=1024).contains(&common.permits) {
             check.problem(at("permits"), "a receiver has 1 to 1024 permits");
         }
-        if let crate::channels::ChannelConfig::Http(http) = channel
-            && http.total_timeout >= common.attempt_timeout
+        if let Some(longest) = channel.longest()
+            && longest >= common.attempt_timeout
         {
-            check.problem(at("attempt_timeout"), "an attempt lasts longer than the channel's total_timeout");
+            let longest = units::duration_text(longest);
+            check.problem(
+                at("attempt_timeout"),
+                format!("an attempt lasts longer than the channel's own time-outs together ({longest})"),
+            );
         }
+        if let ChannelConfig::Mail(_) = channel {
+            let key = format!("receiver[{place}].channel");
+            mailbox(settings, &common.party, &key, check);
+        }
+    }
+}
+
+/// Who is told by mail that something waits must be able to fetch it.
+fn mailbox(settings: &Settings, code: &str, key: &str, check: &mut Check<'_>) {
+    let has_key = settings.party.iter().any(|p| p.code == code && !p.api_key_sha256.is_empty());
+    if !has_key {
+        check.problem(
+            key,
+            format!(
+                "nobody can fetch what the mail tells of: party {code} has no api_key_sha256 (`kassebro key` \
+                 makes a key)"
+            ),
+        );
+    }
+    if settings.http.listen.is_empty() {
+        check.problem(key, "nobody can fetch what the mail tells of: http.listen is empty");
     }
 }

@@ -277,15 +277,22 @@ impl TryFrom<toml::Table> for Receiver {
 
     fn try_from(mut channel: toml::Table) -> Result<Self, String> {
         let mut common = toml::Table::new();
+        let says_how_long = channel.contains_key("attempt_timeout");
         for key in ReceiverCommon::KEYS {
             if let Some(value) = channel.remove(key) {
                 common.insert(key.to_owned(), value);
             }
         }
-        let common =
+        let mut common: ReceiverCommon =
             toml::Value::Table(common).try_into().map_err(|e: toml::de::Error| e.message().to_owned())?;
-        let channel =
+        let channel: ChannelConfig =
             toml::Value::Table(channel).try_into().map_err(|e: toml::de::Error| e.message().to_owned())?;
+        if let ChannelConfig::Mail(mail) = &channel
+            && !says_how_long
+        {
+            // It may wait for the next mail before it is sent.
+            common.attempt_timeout = mail.longest() + attempt_timeout();
+        }
         Ok(Self { common, channel })
     }
 }

@@ -133,4 +133,16 @@ fn a_party_without_a_receiver_gets_what_is_addressed_to_it_all_the_same() {
     assert!(!queue.receipt_follows, "what is in its own queue it has");
 }
 
+#[test]
+fn an_attempt_over_mail_may_wait_for_the_next_mail() {
+    let text = "[[party]]\ncode = \"0101\"\napi_key_sha256 = \
+                [\"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\"]\n\n[[receiver]]\nparty = \"0101\"\n\
+                channel = \"mail\"\nhost = \"smtp.example\"\nfrom = \"gw@example.dk\"\nto = \"jc@example.dk\"\n\
+                fetch_at = \"https://gw.example/\"\n";
+    let settings = from_text("site.toml", text).unwrap();
+    assert_eq!(settings.receiver[0].common.attempt_timeout.as_secs(), 60 + 30 + 45);
+    let told = first(&format!("{text}attempt_timeout = \"90s\"\n"));
+    assert!(told.contains("attempt_timeout") && told.contains("(90s)"), "{told}");
+}
+
 mod agreements;

@@ -30,6 +30,7 @@ pub(super) async fn attempt(
         message_id: lease.message_id.clone(),
         correlation_id: lease.correlation_id.clone(),
         traceparent: lease.traceparent.clone(),
+        due: lease.due,
         now: started,
     };
     let sent =

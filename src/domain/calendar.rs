@@ -6,7 +6,7 @@
 use std::sync::LazyLock;
 
 use jiff::{
-    SignedDuration, Timestamp,
+    SignedDuration, Timestamp, Zoned,
     civil::{Date, DateTime, Time, Weekday},
     tz::{AmbiguousOffset, TimeZone},
 };
@@ -227,6 +227,11 @@ pub fn add_elapsed(start: Timestamp, elapsed: SignedDuration) -> Option<Timestam
 
 static COPENHAGEN: LazyLock<TimeZone> =
     LazyLock::new(|| TimeZone::get("Europe/Copenhagen").expect("the zones are compiled into the program"));
+
+/// An instant as Danish clocks show it.
+pub fn in_denmark(instant: Timestamp) -> Zoned {
+    instant.to_zoned(COPENHAGEN.clone())
+}
 
 /// The day an instant falls on in Denmark.
 pub fn copenhagen_date(instant: Timestamp) -> Date {

@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -52,6 +53,12 @@ impl DeliveryId {
     /// The arrival whose message owes this delivery.
     pub fn receipt(self) -> ReceiptId {
         ReceiptId::from_fresh(self.0)
+    }
+
+    /// When the id was given, to the millisecond (RFC 9562, 5.7): the message's arrival.
+    pub fn given(self) -> Timestamp {
+        let milliseconds = i64::try_from(self.0.as_u128() >> 80).expect("48 bits");
+        Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::MAX)
     }
 
     /// Which of the message's deliveries, counted from 1.

@@ -19,6 +19,7 @@ pub mod message;
 pub mod parcel;
 pub mod party;
 pub mod placement;
+pub mod receipt;
 pub mod retry;
 pub mod route;
 pub mod sla;

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fmt, str::FromStr};
 /// A part of the gateway that one process may do without, where another on the same database does it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
-    /// Takes messages from RabbitMQ and from folders.
+    /// Takes messages from RabbitMQ and from folders, and receipts from folders.
     Intake,
     /// Delivers to receivers, and publishes answers to senders.
     Dispatch,

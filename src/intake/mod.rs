@@ -23,6 +23,7 @@ mod examine;
 mod headers;
 pub mod held;
 mod memory;
+pub mod receipts;
 mod rules;
 pub mod spool;
 pub mod topology;

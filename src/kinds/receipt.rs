@@ -4,7 +4,7 @@
 //! whether the bytes could be taken, a business receipt what became of the message. A receipt is never answered by
 //! another.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::{
     Direction, Kind,
@@ -13,6 +13,7 @@ use super::{
 use crate::domain::{
     DeliveryId, Event, Format, Severity,
     case::{CaseState, Said},
+    receipt::Business,
 };
 
 pub static KIND: Kind = Kind {
@@ -67,39 +68,6 @@ pub enum Transport {
     Fejl,
 }
 
-/// KOMBIT's business receipt (`ForretningsValideringsKode`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Business {
-    Modtaget,
-    Afleveret,
-    Accepteret,
-    Afvist,
-    Fejlet,
-}
-
-impl Business {
-    pub const ALL: [Self; 5] =
-        [Self::Modtaget, Self::Afleveret, Self::Accepteret, Self::Afvist, Self::Fejlet];
-
-    /// Whether the receiver has the message and takes it.
-    pub fn takes(self) -> bool {
-        match self {
-            Self::Modtaget | Self::Afleveret | Self::Accepteret => true,
-            Self::Afvist | Self::Fejlet => false,
-        }
-    }
-
-    fn says(self) -> CaseState {
-        match self {
-            Self::Modtaget | Self::Afleveret => CaseState::Received,
-            Self::Accepteret => CaseState::InProcess,
-            Self::Afvist => CaseState::Refused,
-            Self::Fejlet => CaseState::Incomplete,
-        }
-    }
-}
-
 /// One of KOMBIT's `FejlListe`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -116,11 +84,21 @@ impl Data<'_> {
     }
 }
 
+/// Where the case stands by the receiver's word.
+fn says_of(business: Business) -> CaseState {
+    match business {
+        Business::Modtaget | Business::Afleveret => CaseState::Received,
+        Business::Accepteret => CaseState::InProcess,
+        Business::Afvist => CaseState::Refused,
+        Business::Fejlet => CaseState::Incomplete,
+    }
+}
+
 fn says(event: &Event) -> Option<Said> {
     let data = rules::read::<Data<'_>>(event).ok()?;
     let business = data.business?;
     Some(Said {
-        state: business.says(),
+        state: says_of(business),
         takes: business.takes(),
         delivery: data.delivery_id.and_then(|id| id.parse().ok()),
         receipt: data.receipt_id.map(str::to_owned),

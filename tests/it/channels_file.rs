@@ -16,7 +16,7 @@ use kassebro::{
 use crate::support::consignment;
 
 fn channel(folder: &Path) -> file::Folder {
-    file::Folder::new(&file::Config { folder: folder.to_owned() }).unwrap()
+    file::Folder::new(&file::Config::of(folder), "kbh").unwrap()
 }
 
 fn place(folder: &Path, consignment: &Consignment) -> PathBuf {
@@ -118,4 +118,44 @@ async fn many_at_once_are_all_whole() {
     }
     let mode = fs::metadata(folder.path()).unwrap().permissions().mode();
     assert_ne!(mode, 0, "the folder itself is untouched");
+}
+
+/// A folder for each kind, and a marker.
+fn marking(folder: &Path) -> file::Folder {
+    let config =
+        file::Config { folder_per_kind: true, marker: Some(".ok".into()), ..file::Config::of(folder) };
+    file::Folder::new(&config, "kbh").unwrap()
+}
+
+#[tokio::test]
+async fn a_marker_stands_only_beside_a_whole_file_and_a_missing_one_is_made_up_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let (channel, consignment) = (marking(folder.path()), consignment::saying("ours"));
+    let below = folder.path().join("complaint");
+    let (file, marker) =
+        (place(&below, &consignment), below.join(format!("{}.json.ok", consignment.delivery)));
+    fs::create_dir(&below).unwrap();
+    fs::write(&file, "another").unwrap();
+    assert_eq!(code(&channel.send(&consignment).await), Some(FaultCode::ReceiverBusy));
+    assert!(!marker.exists(), "nobody is told to read what is not ours");
+    fs::remove_file(&file).unwrap();
+    assert!(channel.send(&consignment).await.is_delivered());
+    assert_eq!((fs::read(&file).unwrap(), fs::read(&marker).unwrap()), (b"ours".to_vec(), vec![]));
+    // A death between the two.
+    fs::remove_file(&marker).unwrap();
+    let outcome = channel.send(&consignment).await;
+    assert!(matches!(&outcome, Outcome::Delivered(proof) if proof.already_had_it), "{outcome:?}");
+    assert!(marker.exists());
+    assert_eq!(names(&below).len(), 2);
+}
+
+#[tokio::test]
+async fn a_kinds_folder_is_made_in_a_folder_that_is_there_and_not_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("missing");
+    let outcome = marking(&missing).send(&consignment::saying("x")).await;
+    assert_eq!(code(&outcome), Some(FaultCode::ReceiverUnroutable));
+    assert!(!missing.exists());
+    assert!(marking(folder.path()).send(&consignment::saying("x")).await.is_delivered());
+    assert_eq!(names(folder.path()), ["complaint"]);
 }

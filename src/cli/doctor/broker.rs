@@ -1,6 +1,10 @@
 //! The broker: what is declared there, how large a message it takes, its certificate and its clock.
 
-use super::{Finding, certificates, times};
+use super::{
+    Finding,
+    certificates::{self, Begins},
+    times,
+};
 use crate::{
     amqp_client::{self, Broker, Size},
     cli::{
@@ -30,7 +34,7 @@ pub(super) async fn examine(settings: &Settings) -> Vec<Finding> {
     }
     if broker.uri.is_tls() {
         let (host, port) = broker.uri.host_and_port();
-        findings.push(certificates::theirs("broker", host, port).await);
+        findings.push(certificates::theirs("broker", host, port, Begins::AtOnce).await);
     }
     findings.extend(broker.tls.client.as_ref().map(|ours| certificates::ours("broker", &ours.certificate)));
     findings.push(clock(settings).await);

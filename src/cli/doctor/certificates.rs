@@ -1,7 +1,7 @@
 //! How long certificates still hold: those that others show, and our own.
 
 use std::{
-    io,
+    io::{self, Read, Write},
     net::{TcpStream, ToSocketAddrs},
     path::Path,
     sync::{Arc, Mutex, PoisonError},
@@ -23,15 +23,25 @@ use crate::{cli::now, http_client};
 const STEP: Duration = Duration::from_secs(5);
 /// The whole handshake.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// Bytes of one answer of a mail server.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// Fewer days than this should be known.
 const DAYS_WANTED: i64 = 30;
 const DAY_SECONDS: i64 = 86_400;
 
+/// When a server begins to speak TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Begins {
+    AtOnce,
+    /// A mail server, when it is asked (RFC 3207).
+    AfterStartTls,
+}
+
 /// The certificates that a server shows, trusted or not: whether it is trusted is seen where it is used.
-pub(super) async fn theirs(whose: &str, host: &str, port: u16) -> Finding {
+pub(super) async fn theirs(whose: &str, host: &str, port: u16, begins: Begins) -> Finding {
     let what = format!("{whose}'s certificate");
     let (name, place) = (host.to_owned(), format!("{host}:{port}"));
-    let looking = tokio::task::spawn_blocking(move || shown(&name, port));
+    let looking = tokio::task::spawn_blocking(move || shown(&name, port, begins));
     let then = "see that it is reached and speaks TLS";
     match tokio::time::timeout(PATIENCE, looking).await {
         Ok(Ok(Ok(shown))) => judge(what, &shown, now()),
@@ -76,7 +86,7 @@ fn judge(what: String, certificates: &[CertificateDer<'_>], now: Timestamp) -> F
 }
 
 /// Shakes hands and says nothing.
-fn shown(host: &str, port: u16) -> io::Result<Vec<CertificateDer<'static>>> {
+fn shown(host: &str, port: u16, begins: Begins) -> io::Result<Vec<CertificateDer<'static>>> {
     http_client::install_tls_provider();
     let provider =
         CryptoProvider::get_default().cloned().ok_or_else(|| io::Error::other("no TLS provider"))?;
@@ -90,6 +100,9 @@ fn shown(host: &str, port: u16) -> io::Result<Vec<CertificateDer<'static>>> {
     let mut stream = connected(host, port)?;
     stream.set_read_timeout(Some(STEP))?;
     stream.set_write_timeout(Some(STEP))?;
+    if begins == Begins::AfterStartTls {
+        ask_for_tls(&mut stream)?;
+    }
     let shaken = connection.complete_io(&mut stream);
     connection.send_close_notify();
     // Who wants to see a certificate of ours first has shown its own all the same.
@@ -100,6 +113,32 @@ fn shown(host: &str, port: u16) -> io::Result<Vec<CertificateDer<'static>>> {
     } else {
         Ok(seen)
     }
+}
+
+/// Greets a mail server and asks it to go on in TLS.
+fn ask_for_tls(stream: &mut TcpStream) -> io::Result<()> {
+    answered(stream, "220")?;
+    stream.write_all(b"EHLO [127.0.0.1]\r\n")?;
+    answered(stream, "250")?;
+    stream.write_all(b"STARTTLS\r\n")?;
+    answered(stream, "220")
+}
+
+/// Reads an answer to its last line: `250 ` and not `250-`. Byte by byte, for what follows it may be TLS.
+fn answered(stream: &mut TcpStream, code: &str) -> io::Result<()> {
+    let (mut line, mut byte) = (String::new(), [0]);
+    for _ in 0..ANSWER_BYTES_MAX {
+        stream.read_exact(&mut byte)?;
+        line.push(char::from(byte[0]));
+        if byte == *b"\n" {
+            match line.strip_prefix(code) {
+                Some(rest) if rest.starts_with('-') => line.clear(),
+                Some(_) => return Ok(()),
+                None => return Err(io::Error::other("it does not speak STARTTLS")),
+            }
+        }
+    }
+    Err(io::Error::other("its answer does not end"))
 }
 
 fn connected(host: &str, port: u16) -> io::Result<TcpStream> {

@@ -13,6 +13,7 @@ pub(crate) mod gateway;
 pub(crate) mod http;
 pub(crate) mod http_channel;
 pub(crate) mod kept;
+pub(crate) mod mail_server;
 pub(crate) mod node;
 pub(crate) mod process;
 pub(crate) mod raw_amqp;
