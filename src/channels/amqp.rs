@@ -7,12 +7,14 @@ use serde::Deserialize;
 
 use super::{
     Channel, Consignment,
+    amqp_ask::{Asker, NotAnswered},
     amqp_publisher::{Letter, NotPublished, Publisher, Settings},
+    profiles,
 };
 use crate::{
     amqp_client::{Broker, Tls},
     amqp_uri::AmqpUri,
-    domain::{Fault, FaultCode, Outcome, attempt::Proof, message::TYPE_PREFIX},
+    domain::{Fault, FaultCode, Outcome, Profile, attempt::Proof, message::TYPE_PREFIX},
     units,
 };
 
@@ -43,6 +45,12 @@ pub struct Config {
     /// then it has what the broker has confirmed.
     #[serde(default = "yes")]
     pub receipt_follows: bool,
+    /// The system that reads the queue, where it answers each message.
+    #[serde(default)]
+    pub profile: Option<Profile>,
+    /// From the broker's confirm until the answer of a profile that has one.
+    #[serde(default = "answer_timeout", with = "units::duration")]
+    pub answer_timeout: Duration,
     /// For connection and handshake; twice as long may pass before anything is sent.
     #[serde(default = "connect_timeout", with = "units::duration")]
     pub connect_timeout: Duration,
@@ -61,6 +69,14 @@ pub struct Config {
     pub client_key: Option<PathBuf>,
 }
 
+/// The exchange of KOMBIT's Beskedfordeler for what is sent to it.
+pub const BESKEDFORDELER: &str = "AFSEND_BESKED_EXCHANGE";
+
+/// How long the answer of a profile may take by default.
+pub fn answer_timeout() -> Duration {
+    Duration::from_secs(15)
+}
+
 fn yes() -> bool {
     true
 }
@@ -75,11 +91,19 @@ fn confirm_timeout() -> Duration {
 
 /// One receiver's exchange and routing key.
 pub struct Amqp {
-    publisher: Publisher,
+    way: Way,
     exchange: String,
     routing_key: String,
     receipt_follows: bool,
     shown: String,
+}
+
+/// What is known once the broker has it.
+enum Way {
+    /// Nothing but that.
+    Publish(Publisher),
+    /// What KOMBIT's Beskedfordeler answers, a `StandardRetur`.
+    Ask(Asker),
 }
 
 impl Amqp {
@@ -106,8 +130,19 @@ impl Amqp {
         let broker = Broker { uri, tls, connect_timeout: config.connect_timeout };
         broker.check()?;
         let settings = Settings { broker, confirm_timeout: config.confirm_timeout };
+        let name = format!("kassebro to {name}");
+        let way = match config.profile {
+            None => Way::Publish(Publisher::new(&name, &settings)),
+            Some(Profile::Kombit) if config.answer_timeout.is_zero() => {
+                return Err("answer_timeout is over 0".into());
+            }
+            Some(Profile::Kombit) => Way::Ask(Asker::new(&name, &settings, config.answer_timeout)),
+            Some(profile @ (Profile::Star | Profile::Sf2900)) => {
+                return Err(format!("the profile {profile} does not go over amqp"));
+            }
+        };
         Ok(Self {
-            publisher: Publisher::new(&format!("kassebro to {name}"), &settings),
+            way,
             exchange: config.exchange.clone(),
             routing_key: config.routing_key.clone(),
             receipt_follows: config.receipt_follows,
@@ -130,6 +165,27 @@ impl Amqp {
                 .collect(),
             timestamp: consignment.now,
             body: consignment.parcel.body.clone(),
+        }
+    }
+
+    /// Asks, and lets the answer decide. The question's correlation id is the delivery's: that of the message
+    /// stands in the envelope.
+    async fn ask(&self, asker: &Asker, consignment: &Consignment) -> Result<(), Fault> {
+        profiles::fits(Profile::Kombit, &consignment.parcel)?;
+        let letter = self.letter(consignment);
+        let letter = Letter { correlation_id: Some(letter.message_id.clone()), ..letter };
+        let answer = asker.ask(&letter).await.map_err(|why| match why {
+            NotAnswered::NotPublished(why) => self.fault(&why),
+            NotAnswered::Silent(_) => Fault::new(FaultCode::NoAnswer, format!("{}: {why}", self.shown)),
+            NotAnswered::TooLong => Fault::new(FaultCode::AnswerUnreadable, format!("{}: {why}", self.shown)),
+        })?;
+        match profiles::kombit::read(&answer).map(profiles::kombit::Return::judge) {
+            Some(Ok(())) => Ok(()),
+            Some(Err((code, says))) => Err(Fault::new(code, format!("{} {says}", self.shown))),
+            None => {
+                let detail = format!("{} answered without a StandardRetur", self.shown);
+                Err(Fault::new(FaultCode::AnswerUnreadable, detail))
+            }
         }
     }
 
@@ -156,8 +212,15 @@ pub(super) fn kind_of(event_type: &str) -> &str {
 impl Channel for Amqp {
     fn send<'a>(&'a self, consignment: &'a Consignment) -> BoxFuture<'a, Outcome> {
         async {
-            let fates = self.publisher.publish(&[self.letter(consignment)]).await;
-            match fates.first().expect("one letter has one fate") {
+            let sent = match &self.way {
+                Way::Ask(asker) => self.ask(asker, consignment).await,
+                Way::Publish(publisher) => {
+                    let fates = publisher.publish(&[self.letter(consignment)]).await;
+                    let fate = fates.into_iter().next().expect("one letter has one fate");
+                    fate.map_err(|why| self.fault(&why))
+                }
+            };
+            match sent {
                 // In a queue is not yet in the receiver's hands, unless the queue is its own: its business receipt
                 // must come.
                 Ok(()) => {
@@ -168,13 +231,20 @@ impl Channel for Amqp {
                         ..Proof::default()
                     })
                 }
-                Err(why) => Outcome::fault(self.fault(why)),
+                Err(fault) => Outcome::fault(fault),
             }
         }
         .boxed()
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<(), Fault>> {
-        async { self.publisher.probe().await.map_err(|why| self.fault(&why)) }.boxed()
+        async {
+            let probed = match &self.way {
+                Way::Publish(publisher) => publisher.probe().await,
+                Way::Ask(asker) => asker.probe().await,
+            };
+            probed.map_err(|why| self.fault(&why))
+        }
+        .boxed()
     }
 }

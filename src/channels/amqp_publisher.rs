@@ -249,7 +249,7 @@ async fn publish_one(channel: &Channel, letter: &Letter) -> Result<lapin::Publis
     channel.basic_publish(exchange, routing_key, options, &letter.body, properties).await.map_err(Fate::Lost)
 }
 
-fn properties(letter: &Letter) -> Result<BasicProperties, NotPublished> {
+pub(super) fn properties(letter: &Letter) -> Result<BasicProperties, NotPublished> {
     const PERSISTENT: u8 = 2;
     let mut headers = FieldTable::default();
     for (name, value) in &letter.headers {
@@ -269,12 +269,12 @@ fn properties(letter: &Letter) -> Result<BasicProperties, NotPublished> {
     Ok(properties)
 }
 
-fn short(text: &str) -> Result<ShortString, NotPublished> {
+pub(super) fn short(text: &str) -> Result<ShortString, NotPublished> {
     ShortString::try_new(text)
         .map_err(|_| NotPublished::Refused(format!("a text of {} bytes; 255 is the most", text.len())))
 }
 
-fn unbound(letter: &Letter) -> NotPublished {
+pub(super) fn unbound(letter: &Letter) -> NotPublished {
     let Letter { exchange, routing_key, .. } = letter;
     NotPublished::Unroutable(format!("exchange {exchange:?} has no queue for {routing_key:?}"))
 }
@@ -286,7 +286,7 @@ const PRECONDITION_FAILED: u16 = 406;
 
 /// What an error means for a message that was on its way. The broker closes a channel over one message and
 /// does not say which; only a message that was alone on its channel can be told.
-fn lost(error: &lapin::Error, letter: &Letter, lonely: bool) -> NotPublished {
+pub(super) fn lost(error: &lapin::Error, letter: &Letter, lonely: bool) -> NotPublished {
     let text = shortened(&error.to_string());
     let reply = match error.kind() {
         lapin::ErrorKind::ProtocolError(error) if lonely => error.get_id(),

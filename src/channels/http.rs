@@ -11,19 +11,20 @@ use reqwest::{
 use serde::Deserialize;
 use tokio::time::error::Elapsed;
 
-use super::{Channel, Consignment};
+use super::{Channel, Consignment, profiles};
 use crate::{
     clock::{Clock, System},
-    domain::{Fault, Outcome},
+    domain::{Fault, Outcome, Profile},
     http_client, units,
 };
 use body::WatchedBody;
 use signature::WebhookSecret;
 
-mod answer;
+pub(super) mod answer;
 mod body;
 mod failure;
 pub mod signature;
+pub mod star;
 
 /// At most this much of an answer is read.
 pub const ANSWER_BYTES_MAX: usize = 64 * 1024;
@@ -32,13 +33,14 @@ pub const ANSWER_BYTES_MAX: usize = 64 * 1024;
 const HEADERS_MAX: usize = 20;
 
 /// What the gateway sets itself, and configuration may not.
-const OWN_HEADERS: [&str; 11] = [
+const OWN_HEADERS: [&str; 12] = [
     "idempotency-key",
     "x-requestid",
     "webhook-id",
     "webhook-timestamp",
     "webhook-signature",
     "traceparent",
+    star::CITIZEN,
     "content-type",
     "content-length",
     "transfer-encoding",
@@ -71,6 +73,16 @@ pub struct Config {
     /// attempt, or the lane cannot tell what was sent.
     #[serde(default = "total_timeout", with = "units::duration")]
     pub total_timeout: Duration,
+    /// The system that is reached, where its answers have rules of their own.
+    #[serde(default)]
+    pub profile: Option<Profile>,
+    /// For the profile `star`: the organisation that it is told we speak for.
+    #[serde(default)]
+    pub star: Option<star::Organisation>,
+    /// Whether a success is only the word of somebody on the way, and the promise waits for the jobcenter's
+    /// business receipt.
+    #[serde(default)]
+    pub receipt_follows: bool,
     /// Statuses (4xx) by which this receiver says that it has the message already. Usual: 409 and 412.
     #[serde(default)]
     pub already_have: Vec<u16>,
@@ -163,6 +175,9 @@ pub struct Http {
     origin: String,
     headers: HeaderMap,
     secrets: Vec<WebhookSecret>,
+    profile: Option<Profile>,
+    organisation: Option<star::Organisation>,
+    receipt_follows: bool,
     already_have: Vec<u16>,
     first_byte_timeout: Duration,
     total_timeout: Duration,
@@ -192,6 +207,9 @@ impl Http {
                 "already_have lists {status}: only a 4xx can say that the receiver has it already"
             ));
         }
+        if let Some(organisation) = &config.star {
+            organisation.check(config.profile)?;
+        }
         let settings = http_client::Settings {
             connect_timeout: config.connect_timeout,
             ca_file: config.ca_file.clone(),
@@ -208,6 +226,9 @@ impl Http {
             origin: config.url.origin(),
             headers: configured_headers(config)?,
             secrets: secrets.unwrap_or_default(),
+            profile: config.profile,
+            organisation: config.star.clone(),
+            receipt_follows: config.receipt_follows,
             already_have: config.already_have.clone(),
             first_byte_timeout: config.first_byte_timeout,
             total_timeout: config.total_timeout,
@@ -229,7 +250,12 @@ impl Http {
     async fn attempt(&self, consignment: &Consignment) -> Outcome {
         let begin = System.monotonic();
         let (body, sent) = WatchedBody::new(consignment.parcel.body.clone());
-        let request = self.request(consignment, body);
+        let mut request = self.request(consignment, body);
+        if let Some(profile) = self.profile
+            && let Err(fault) = self.fit(profile, consignment, request.headers_mut())
+        {
+            return Outcome::fault(fault);
+        }
         let started = tokio::time::timeout(self.first_byte_timeout, self.client.execute(request)).await;
         match started {
             Ok(Ok(response)) => self.judge(consignment, response, begin).await,
@@ -266,18 +292,34 @@ impl Http {
         request
     }
 
+    /// Gives a request what only that profile's system reads; or says why it is not for it.
+    fn fit(&self, profile: Profile, consignment: &Consignment, headers: &mut HeaderMap) -> Result<(), Fault> {
+        profiles::fits(profile, &consignment.parcel)?;
+        match profile {
+            Profile::Star => star::add_headers(self.organisation.as_ref(), consignment, headers),
+            Profile::Kombit | Profile::Sf2900 => Ok(()),
+        }
+    }
+
     async fn judge(&self, consignment: &Consignment, response: Response, begin: Duration) -> Outcome {
         let status = response.status().as_u16();
-        let verdict = answer::verdict(status, response.headers(), &self.already_have, consignment.now);
+        let mut verdict = answer::verdict(status, response.headers(), &self.already_have, consignment.now);
+        // Without a profile the status alone says whether it has it. What follows a success is worth reading,
+        // not waiting for.
+        let mut body = None;
+        if self.profile.is_some() || matches!(verdict, answer::Verdict::Has { .. }) {
+            let left = self.total_timeout.saturating_sub(System.monotonic().saturating_sub(begin));
+            body = tokio::time::timeout(left, answer::read(response)).await.ok().flatten();
+        }
+        if let Some(profile) = self.profile {
+            verdict = profiles::judge(profile, status, verdict, body.as_deref());
+        }
         match verdict {
             answer::Verdict::Has { already } => {
-                // The status alone says that it has it. What follows is worth reading, not waiting for.
-                let left = self.total_timeout.saturating_sub(System.monotonic().saturating_sub(begin));
-                let body = tokio::time::timeout(left, answer::read(response)).await.ok().flatten();
-                Outcome::Delivered(answer::proof(status, already, body.as_deref()))
+                Outcome::Delivered(answer::proof(status, already, self.receipt_follows, body.as_deref()))
             }
-            answer::Verdict::Not { code, says, retry_after } => Outcome::Fault {
-                fault: Fault::new(code, format!("{} {says}", self.origin)),
+            answer::Verdict::Not { code, says, retry_after, star_code } => Outcome::Fault {
+                fault: Fault::new(code, format!("{} {says}", self.origin)).star(star_code),
                 status: Some(status),
                 retry_after,
             },

@@ -9,12 +9,14 @@ use serde::Deserialize;
 use crate::domain::{DeliveryId, Fault, Outcome, Parcel};
 
 pub mod amqp;
+mod amqp_ask;
 pub mod amqp_publisher;
 mod amqp_session;
 pub mod file;
 pub mod http;
 pub mod mail;
 pub mod mailbox;
+mod profiles;
 
 /// What a channel is handed for one attempt: the stored bytes, and the words for its headers.
 #[derive(Debug, Clone)]

@@ -12,6 +12,7 @@ use crate::{
         self, Invalid, Problem, Settings,
         settings::{self, Receiver},
     },
+    domain::{Format, Profile},
     gateway,
 };
 
@@ -44,12 +45,15 @@ struct PartyLine {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct ReceiverLine {
     name: String,
     party: String,
     channel: &'static str,
     kinds: Vec<String>,
+    profile: Option<&'static str>,
     format: Option<&'static str>,
+    already_have: Vec<u16>,
 }
 
 #[derive(Serialize)]
@@ -116,13 +120,16 @@ fn party(party: &settings::Party) -> PartyLine {
     }
 }
 
-fn receiver(Receiver { common, channel }: &Receiver) -> ReceiverLine {
+fn receiver(receiver: &Receiver) -> ReceiverLine {
+    let Receiver { common, channel } = receiver;
     ReceiverLine {
         name: common.name().to_owned(),
         party: common.party.clone(),
         channel: channel.name(),
         kinds: common.kinds.clone(),
-        format: common.format.map(crate::domain::Format::name),
+        profile: common.profile.map(Profile::name),
+        format: common.format.map(Format::name),
+        already_have: receiver.already_have().to_vec(),
     }
 }
 
@@ -137,9 +144,16 @@ fn print(context: &Context, checked: &Checked) {
         vec![p.code.clone(), or_dash(Some(&p.name)), or_dash(p.amqp_user.as_deref()), p.api_keys.to_string()]
     });
     out.heading("Receivers");
-    out.list(&checked.receivers, &["name", "party", "channel", "kinds", "format"], |r| {
+    out.list(&checked.receivers, &["name", "party", "channel", "profile", "kinds", "format"], |r| {
         let format = r.format.unwrap_or("the kind's own").to_owned();
-        vec![r.name.clone(), r.party.clone(), r.channel.to_owned(), joined(&r.kinds, "the others"), format]
+        vec![
+            r.name.clone(),
+            r.party.clone(),
+            r.channel.to_owned(),
+            or_dash(r.profile),
+            joined(&r.kinds, "the others"),
+            format,
+        ]
     });
     out.heading("Agreements");
     agreements::print(out, &checked.agreements);

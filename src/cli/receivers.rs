@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     config::{Settings, settings::Receiver},
-    domain::{Fault, FaultCode, circuit::Circuit},
+    domain::{Fault, FaultCode, Format, Profile, circuit::Circuit},
     gateway,
     store::{LaneState, views::Backlog},
 };
@@ -47,6 +47,11 @@ struct Line {
     receiver: String,
     party: String,
     channel: &'static str,
+    /// The system that it is, where that has rules of its own.
+    profile: Option<&'static str>,
+    /// The format that it gets instead of each kind's own.
+    format: Option<&'static str>,
+    already_have: Vec<u16>,
     /// `closed`, `open` or `recovering`.
     circuit: &'static str,
     /// Where the circuit is open: what opened it.
@@ -92,7 +97,7 @@ async fn list(context: &Context) -> Outcome {
         vec![
             l.receiver.clone(),
             l.party.clone(),
-            l.channel.to_owned(),
+            l.profile.map_or_else(|| l.channel.to_owned(), |profile| format!("{} ({profile})", l.channel)),
             circuit_words(l),
             or_dash(l.paused.as_deref()),
             l.pending.to_string(),
@@ -115,6 +120,9 @@ fn line(receiver: &Receiver, lane: Option<&LaneState>, backlog: Option<&Backlog>
         receiver: receiver.common.name().to_owned(),
         party: receiver.common.party.clone(),
         channel: receiver.channel.name(),
+        profile: receiver.common.profile.map(Profile::name),
+        format: receiver.common.format.map(Format::name),
+        already_have: receiver.already_have().to_vec(),
         circuit: circuit.name(),
         fault,
         open_since,

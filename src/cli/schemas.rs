@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{Context, Exit, Failure, Outcome};
-use crate::{api::schemas, kinds};
+use crate::{api::schemas, domain::Format, kinds};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -51,13 +51,19 @@ pub(super) fn run(context: &Context, command: Command) -> Outcome {
     Ok(Exit::Done)
 }
 
+/// Every format that a receiver may ask for, the kind's own first.
+fn formats(kind: &kinds::Kind) -> Vec<&'static str> {
+    let further = Format::ALL.into_iter().filter(|f| !kind.formats.contains(f) && kind.offers(*f));
+    kind.formats.iter().copied().chain(further).map(Format::name).collect()
+}
+
 fn line(kind: &kinds::Kind) -> Line {
     Line {
         kind: kind.id().to_string(),
         event_type: kind.id().event_type(),
         title: kind.title,
         direction: kind.direction.text(),
-        formats: kind.formats.iter().map(|format| format.name()).collect(),
+        formats: formats(kind),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
     codec::Limits,
     dispatch::LaneConfig,
     domain::{
-        Party, answer::Subscription, circuit::CircuitPolicy, retry::RetryPolicy, route::Receiver,
+        Party, Profile, answer::Subscription, circuit::CircuitPolicy, retry::RetryPolicy, route::Receiver,
         sla::Promise,
     },
     intake::{KindPromise, Rules, Sender, broker::Queue, receipts, spool::Folder, topology::Topology},
@@ -157,7 +157,7 @@ fn receiver(settings: &super::settings::ReceiverCommon) -> Result<Receiver, Stri
 
 fn lanes(settings: &Settings) -> Result<Vec<Served>, String> {
     let share = f64::from(settings.retry.share_percent) / 100.0;
-    let retry = RetryPolicy {
+    let usual = RetryPolicy {
         first: signed(settings.retry.first),
         longest: signed(settings.retry.longest),
         share,
@@ -176,6 +176,8 @@ fn lanes(settings: &Settings) -> Result<Vec<Served>, String> {
         .iter()
         .map(|r| {
             let name = r.common.name().to_owned();
+            let retry =
+                RetryPolicy { doubling_until: r.common.profile.and_then(Profile::doubling_until), ..usual };
             let channel = r.channel.build(&name).map_err(|e| format!("receiver {name}: {e}"))?;
             let lane = LaneConfig {
                 receiver: name,

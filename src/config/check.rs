@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Problem, Settings, layers::Layers, settings::Receiver};
+use super::{Problem, Settings, layers::Layers, profiles, settings::Receiver};
 use crate::{channels::ChannelConfig, domain::Party, kinds, units};
 
 mod agreements;
@@ -11,13 +11,13 @@ mod ways;
 /// The largest body that may be configured.
 const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-struct Check<'a> {
-    layers: &'a Layers,
+pub(super) struct Check<'a> {
+    pub(super) layers: &'a Layers,
     problems: Vec<Problem>,
 }
 
 impl Check<'_> {
-    fn problem(&mut self, key: impl AsRef<str>, problem: impl Into<String>) {
+    pub(super) fn problem(&mut self, key: impl AsRef<str>, problem: impl Into<String>) {
         self.problems.push(Problem { problem: problem.into(), ..self.layers.at(key.as_ref()) });
     }
 
@@ -50,6 +50,7 @@ pub(super) fn check(settings: &Settings, layers: &Layers) -> Vec<Problem> {
     promises(settings, &mut check);
     let parties = parties(settings, &mut check);
     receivers(settings, &mut check);
+    profiles::check(settings, &mut check);
     agreements::check(settings, Some(&parties), &mut check);
     ways::check(settings, &mut check);
     for (place, spool) in settings.spool.iter().enumerate() {

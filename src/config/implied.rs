@@ -37,6 +37,8 @@ fn queue(settings: &Settings, party: &Party) -> Option<ChannelConfig> {
         exchange: amqp.exchange_answers.clone(),
         routing_key: format!("{}.{{kind}}", party.code),
         receipt_follows: false,
+        profile: None,
+        answer_timeout: crate::channels::amqp::answer_timeout(),
         connect_timeout: amqp.connect_timeout,
         confirm_timeout: amqp.confirm_timeout,
         ca_file: amqp.ca_file.clone(),

@@ -9,6 +9,7 @@ mod build;
 mod check;
 mod implied;
 mod layers;
+mod profiles;
 pub mod settings;
 
 pub use build::{Built, Served, broker, build, retention, rules, topology};

@@ -9,7 +9,7 @@ use crate::{
     api,
     channels::ChannelConfig,
     dispatch::Ambiguous,
-    domain::{AnswerOutcome, Format, agreement::OutsideValidity},
+    domain::{AnswerOutcome, Format, Profile, agreement::OutsideValidity},
     intake::topology::QueueType,
     telemetry::LogFormat,
     units,
@@ -229,6 +229,8 @@ pub struct ReceiverCommon {
     pub party: String,
     #[serde(default)]
     pub kinds: Vec<String>,
+    /// The system that it is, where that has rules of its own.
+    pub profile: Option<Profile>,
     pub format: Option<Format>,
     #[serde(default = "permits")]
     pub permits: u32,
@@ -252,7 +254,8 @@ fn attempt_timeout() -> Duration {
 
 impl ReceiverCommon {
     /// What is the receiver's own; every other key is its channel's.
-    const KEYS: [&str; 7] = ["name", "party", "kinds", "format", "permits", "attempt_timeout", "ambiguous"];
+    const KEYS: [&str; 8] =
+        ["name", "party", "kinds", "profile", "format", "permits", "attempt_timeout", "ambiguous"];
 
     /// With every default, for that party.
     pub(super) fn of(party: &str) -> Self {
@@ -260,6 +263,7 @@ impl ReceiverCommon {
             name: None,
             party: party.to_owned(),
             kinds: vec![],
+            profile: None,
             format: None,
             permits: permits(),
             attempt_timeout: attempt_timeout(),
@@ -269,6 +273,16 @@ impl ReceiverCommon {
 
     pub fn name(&self) -> &str {
         self.name.as_deref().unwrap_or(&self.party)
+    }
+}
+
+impl Receiver {
+    /// The HTTP statuses by which it says that it has the message already.
+    pub fn already_have(&self) -> &[u16] {
+        match &self.channel {
+            ChannelConfig::Http(http) => &http.already_have,
+            _ => &[],
+        }
     }
 }
 
@@ -285,6 +299,10 @@ impl TryFrom<toml::Table> for Receiver {
         }
         let mut common: ReceiverCommon =
             toml::Value::Table(common).try_into().map_err(|e: toml::de::Error| e.message().to_owned())?;
+        if let Some(profile) = common.profile {
+            common.format = common.format.or_else(|| profile.formats().first().copied());
+            add_defaults(profile, &mut channel);
+        }
         let channel: ChannelConfig =
             toml::Value::Table(channel).try_into().map_err(|e: toml::de::Error| e.message().to_owned())?;
         if let ChannelConfig::Mail(mail) = &channel
@@ -294,6 +312,28 @@ impl TryFrom<toml::Table> for Receiver {
             common.attempt_timeout = mail.longest() + attempt_timeout();
         }
         Ok(Self { common, channel })
+    }
+}
+
+/// Gives a channel that can carry the profile its name, and the profile's defaults where nothing else is set. To
+/// another channel it means nothing: the check says so.
+fn add_defaults(profile: Profile, channel: &mut toml::Table) {
+    let word = channel.get("channel").and_then(toml::Value::as_str).unwrap_or_default().to_owned();
+    if !profile.channels().contains(&word.as_str()) {
+        return;
+    }
+    channel.insert("profile".into(), profile.name().into());
+    let mut default = |key: &str, value: toml::Value| {
+        channel.entry(key).or_insert(value);
+    };
+    default("receipt_follows", profile.receipt_follows().into());
+    match word.as_str() {
+        "http" => {
+            let statuses: Vec<_> = profile.already_have().iter().map(|s| i64::from(*s).into()).collect();
+            default("already_have", toml::Value::Array(statuses));
+        }
+        "amqp" => default("exchange", crate::channels::amqp::BESKEDFORDELER.into()),
+        _ => {}
     }
 }
 

@@ -87,6 +87,7 @@ mod tests {
                 format_version: 1,
                 content_type: "application/json".into(),
                 body: Bytes::new(),
+                citizen: None,
             },
             attempts: 0,
             rounds: 0,

@@ -164,6 +164,7 @@ mod tests {
                 format_version: 1,
                 content_type: "application/json".into(),
                 body: Bytes::from(vec![b' '; bytes]),
+                citizen: None,
             },
             attempts: 0,
             ordering_key: None,

@@ -189,11 +189,19 @@ impl<'de> Deserialize<'de> for FaultCode {
 pub struct Fault {
     pub code: FaultCode,
     pub detail: String,
+    /// The error code in the answer of a STAR service, where it had one.
+    #[serde(default, rename = "starCode", skip_serializing_if = "Option::is_none")]
+    pub star_code: Option<u32>,
 }
 
 impl Fault {
     pub fn new(code: FaultCode, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into() }
+        Self { code, detail: detail.into(), star_code: None }
+    }
+
+    pub fn star(mut self, code: Option<u32>) -> Self {
+        self.star_code = code;
+        self
     }
 
     pub fn class(&self) -> FaultClass {

@@ -19,6 +19,7 @@ pub mod message;
 pub mod parcel;
 pub mod party;
 pub mod placement;
+pub mod profile;
 pub mod receipt;
 pub mod retry;
 pub mod route;
@@ -35,4 +36,5 @@ pub use identifiers::{AkasseCode, Cpr, Cvr, EventId, Gln, MunicipalityCode, PNum
 pub use message::{Envelope, Event, KindId};
 pub use parcel::{Format, Parcel};
 pub use party::Party;
+pub use profile::Profile;
 pub use violation::{Severity, Text, Violation};

@@ -5,6 +5,8 @@ use std::{borrow::Cow, fmt, str::FromStr};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::Cpr;
+
 /// What a receiver reads. One renderer each, in `formats`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -19,11 +21,14 @@ pub enum Format {
     Cloudevents,
     /// KOMBIT's envelope around the kind's XML.
     Kombit,
+    /// Any kind that is about one citizen, for a service of the labour-market authority: JSON without the citizen's
+    /// CPR number, which travels beside it.
+    Star,
 }
 
 impl Format {
-    pub const ALL: [Self; 5] =
-        [Self::Beskedmodul, Self::Jobag, Self::Klagesag, Self::Cloudevents, Self::Kombit];
+    pub const ALL: [Self; 6] =
+        [Self::Beskedmodul, Self::Jobag, Self::Klagesag, Self::Cloudevents, Self::Kombit, Self::Star];
 
     /// The word in configuration and in the store.
     pub fn name(self) -> &'static str {
@@ -33,6 +38,7 @@ impl Format {
             Self::Klagesag => "klagesag",
             Self::Cloudevents => "cloudevents",
             Self::Kombit => "kombit",
+            Self::Star => "star",
         }
     }
 }
@@ -62,4 +68,6 @@ pub struct Parcel {
     pub format_version: u16,
     pub content_type: Cow<'static, str>,
     pub body: Bytes,
+    /// Whom it is about, where the format leaves that out of the body: the channel says it in its own place.
+    pub citizen: Option<Cpr>,
 }

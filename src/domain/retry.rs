@@ -22,6 +22,9 @@ pub struct RetryPolicy {
     pub after_breach: SignedDuration,
     /// Up to this share is taken off a gap by chance, so that receivers are not met in step.
     pub jitter: f64,
+    /// Where the receiver's profile has a schedule that doubles from one second: after the n-th failure no gap
+    /// is longer than 2ⁿ − 1 seconds, nor than this.
+    pub doubling_until: Option<SignedDuration>,
 }
 
 impl Default for RetryPolicy {
@@ -34,6 +37,7 @@ impl Default for RetryPolicy {
             last_before: SignedDuration::from_secs(30),
             after_breach: SignedDuration::from_mins(15),
             jitter: 0.10,
+            doubling_until: None,
         }
     }
 }
@@ -89,6 +93,10 @@ impl RetryPolicy {
     fn gap(&self, failure: &Failure) -> SignedDuration {
         let doublings = failure.attempts.saturating_sub(1).min(20);
         let mut gap = self.first.saturating_mul(1 << doublings).min(self.longest);
+        if let Some(longest) = self.doubling_until {
+            let doubled = (1_i64 << failure.attempts.clamp(1, 32)) - 1;
+            gap = gap.min(SignedDuration::from_secs(doubled)).min(longest);
+        }
         if let Some(due) = failure.due {
             let left = due.duration_since(failure.now);
             gap = if left.is_positive() {
@@ -123,6 +131,25 @@ mod tests {
         for (attempts, gap) in [(1, 30), (2, 60), (3, 120), (7, 1920), (8, 3600), (50, 3600)] {
             assert_eq!(POLICY().after(&failure(attempts, 0, None)), Retry::At(at(gap)), "{attempts}");
         }
+    }
+
+    #[test]
+    fn a_doubling_schedule_only_ever_shortens_a_gap() {
+        let star = RetryPolicy { doubling_until: Some(SignedDuration::from_secs(10_800)), ..POLICY() };
+        let gaps =
+            [(1, 1), (2, 3), (3, 7), (5, 31), (10, 1023), (11, 2047), (12, 3600), (4_000_000_000, 3600)];
+        for (attempts, gap) in gaps {
+            assert_eq!(star.after(&failure(attempts, 0, None)), Retry::At(at(gap)), "{attempts}");
+        }
+        let patient = RetryPolicy { longest: SignedDuration::from_hours(24), ..star };
+        for (attempts, gap) in [(13, 8191), (14, 10_800), (40, 10_800)] {
+            assert_eq!(patient.after(&failure(attempts, 0, None)), Retry::At(at(gap)), "{attempts}");
+        }
+        assert_eq!(
+            star.after(&failure(9, 0, Some(1000))),
+            Retry::At(at(100)),
+            "the deadline shortens it more"
+        );
     }
 
     #[test]

@@ -25,10 +25,10 @@ const INDSTILLING: (&str, &str) = ("Indstilling", "urn:dk:kassebro:indstilling:v
 /// The module's type for a recommendation of an offer.
 const TYPE: &str = "11";
 /// Within the 50 characters of OIO's `MeddelelseTitelTekst`.
-const HEADING: &str = "A-kassens indstilling til jobcentret om tilbud";
+pub(super) const HEADING: &str = "A-kassens indstilling til jobcentret om tilbud";
 /// Longest text that we put into a message, in characters.
 const TEXT_CHARACTERS_MAX: usize = 10_000;
-const ATTACHMENT: (&str, &str) = ("indstilling.xml", "application/xml");
+pub(super) const ATTACHMENT: (&str, &str) = ("indstilling.xml", "application/xml");
 
 const OFFER_KINDS: Codes = &[
     ("internship", "VIRKSOMHEDSPRAKTIK"),
@@ -106,11 +106,12 @@ pub fn render(event: &Event) -> Result<Parcel, Vec<Violation>> {
         format_version: VERSION,
         content_type: "application/xml".into(),
         body: Bytes::from(body),
+        citizen: None,
     })
 }
 
 /// The recommendation with all its fields, as one XML document.
-fn attachment(event: &Event, data: &Map<String, Value>) -> Result<Vec<u8>, Vec<Violation>> {
+pub(super) fn attachment(event: &Event, data: &Map<String, Value>) -> Result<Vec<u8>, Vec<Violation>> {
     let mut faults = Vec::new();
     let mut document = Document::new(INDSTILLING.0, INDSTILLING.1);
     write_envelope(&mut document, event, &mut faults);
@@ -200,7 +201,11 @@ fn compare_caseworker(reading: &mut Reading<'_>, data: &Map<String, Value>) -> R
     reading.close().map_err(|_| missing())
 }
 
-fn compare_attachment(attachment: &[u8], event: &Event, data: &Map<String, Value>) -> Result<(), Differs> {
+pub(super) fn compare_attachment(
+    attachment: &[u8],
+    event: &Event,
+    data: &Map<String, Value>,
+) -> Result<(), Differs> {
     let whole = |_: NotAsWritten| mapping::differs("/data");
     let mut reading = Reading::new(attachment, INDSTILLING.0, INDSTILLING.1).map_err(whole)?;
     compare_envelope(&mut reading, event)?;

@@ -64,6 +64,7 @@ pub fn render(event: &Event) -> Result<Parcel, Vec<Violation>> {
         format_version: VERSION,
         content_type: "application/cloudevents+json".into(),
         body: Bytes::from(body),
+        citizen: None,
     })
 }
 

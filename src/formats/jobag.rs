@@ -117,6 +117,7 @@ pub fn render(event: &Event) -> Result<Parcel, Vec<Violation>> {
         format_version: VERSION,
         content_type: "application/json".into(),
         body: Bytes::from(body),
+        citizen: None,
     })
 }
 

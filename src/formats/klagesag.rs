@@ -88,6 +88,7 @@ pub fn render(event: &Event) -> Result<Parcel, Vec<Violation>> {
         format_version: VERSION,
         content_type: "application/xml".into(),
         body: Bytes::from(body),
+        citizen: None,
     })
 }
 

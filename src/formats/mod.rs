@@ -17,6 +17,7 @@ pub mod jobag;
 pub mod klagesag;
 pub mod kombit;
 pub mod mapping;
+pub mod star;
 pub mod xml;
 
 use mapping::{Differs, Path};
@@ -27,7 +28,7 @@ use xml::{Document, Reading};
 /// delivery waits for a person. Complaints and events are carried.
 pub fn refuses_replacement_cpr(format: Format) -> bool {
     match format {
-        Format::Beskedmodul | Format::Jobag => true,
+        Format::Beskedmodul | Format::Jobag | Format::Star => true,
         Format::Klagesag | Format::Cloudevents | Format::Kombit => false,
     }
 }
@@ -58,6 +59,7 @@ pub fn render(event: &Event, format: Format) -> Result<Parcel, Vec<Violation>> {
         Format::Klagesag => klagesag::render(event),
         Format::Cloudevents => cloudevents::render(event),
         Format::Kombit => kombit::render(event),
+        Format::Star => star::render(event),
     }
 }
 

@@ -85,12 +85,26 @@ impl Kind {
         self.formats[0]
     }
 
+    /// Whether a receiver may ask for that format. What is about one citizen can go to a service of the
+    /// labour-market authority.
+    pub fn offers(&self, format: Format) -> bool {
+        self.formats.contains(&format) || (format == Format::Star && self.is_about_a_citizen())
+    }
+
+    /// Whether each message of the kind names its citizen: its schema asks for one.
+    pub fn is_about_a_citizen(&self) -> bool {
+        let schema: serde_json::Value = serde_json::from_str(self.schema).expect("a test reads the schemas");
+        let required = schema["required"].as_array().into_iter().flatten();
+        required.into_iter().any(|name| name == "citizen")
+    }
+
     /// The finished parcel, already re-read and compared with `event` and the receiver's limits.
     ///
     /// # Errors
     /// A format that the kind does not have, or everything that does not fit it.
     pub fn render(&self, event: &Event, format: Format) -> Result<Parcel, Vec<Violation>> {
-        if !self.formats.contains(&format) {
+        // Whether there is a citizen the format itself finds out, of the message and not of the schema.
+        if format != Format::Star && !self.formats.contains(&format) {
             return Err(formats::not_offered(format));
         }
         formats::render(event, format)
@@ -338,7 +352,7 @@ mod tests {
             let event = testing::event(&testing::generated(name, 1));
             let kind = find(&event.envelope.kind).unwrap();
             for format in Format::ALL {
-                let offered = kind.formats.contains(&format);
+                let offered = kind.offers(format);
                 assert_eq!(kind.render(&event, format).is_ok(), offered, "{name} {format}");
             }
         }

@@ -15,7 +15,7 @@ use super::{
     views::{MessageView, PromiseView},
 };
 use crate::domain::{
-    AnswerOutcome, AttemptRecord, DeliveryId, Envelope, Fault, FaultCode, Format, HoldReason, KindId,
+    AnswerOutcome, AttemptRecord, Cpr, DeliveryId, Envelope, Fault, FaultCode, Format, HoldReason, KindId,
     Outcome, Parcel, Party, ReceiptId, Text, Violation, answer::Subscription, attempt::Proof, sla::Clocked,
 };
 
@@ -61,6 +61,7 @@ macro_rules! conforms {
                 a_lease_is_exclusive_until_it_runs_out_and_then_the_old_one_is_lost
                 a_crash_makes_leased_work_due_again_at_once
                 what_is_handed_back_is_due_again_and_counts_no_attempt
+                whom_a_parcel_is_about_comes_with_its_lease
                 a_retry_waits_until_its_time
                 what_waits_is_woken_when_the_clock_was_set_back
                 a_dead_delivery_ends_its_promise_and_is_answered
@@ -404,6 +405,7 @@ fn delivery(starts: Timestamp, within: SignedDuration) -> NewDelivery {
             format_version: 1,
             content_type: "application/json".into(),
             body: Bytes::from_static(b"{}"),
+            citizen: Cpr::parse("0707614285").ok(),
         },
         ordering_key: None,
         promise: Clocked { promise: "delivered".into(), starts, due: starts + within },

@@ -243,5 +243,6 @@ fn fault_violation(fault: &Fault) -> Violation {
         format!("Leveringen mislykkedes: {}", fault.detail),
         format!("The delivery failed: {}", fault.detail),
     );
-    Violation::error("", format!("delivery.{}", fault.class().name()), fault.code, text)
+    let violation = Violation::error("", format!("delivery.{}", fault.class().name()), fault.code, text);
+    Violation { star_code: fault.star_code, ..violation }
 }

@@ -24,6 +24,7 @@ mod kinds;
 mod nodes;
 mod orders;
 mod privacy;
+mod profiles;
 mod receivers;
 mod receivers_channels;
 mod receivers_faults;

@@ -131,6 +131,7 @@ fn complaint(now: Timestamp) -> Admission {
             format_version: 1,
             content_type: "application/json".into(),
             body: Bytes::from_static(b"{}"),
+            citizen: None,
         },
         ordering_key: None,
         promise: Clocked { promise: "delivered".into(), starts: now, due: now + DAY },

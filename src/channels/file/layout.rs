@@ -174,6 +174,7 @@ mod tests {
         Consignment {
             delivery: delivery(),
             parcel: crate::domain::Parcel {
+                citizen: None,
                 format: crate::domain::Format::Cloudevents,
                 format_version: 1,
                 content_type: "application/json".into(),

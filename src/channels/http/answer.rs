@@ -24,11 +24,23 @@ const RECEIPT_CHARS_MAX: usize = 200;
 
 /// What status and headers say.
 #[derive(Debug, PartialEq)]
-pub(super) enum Verdict {
+pub(in crate::channels) enum Verdict {
     /// The receiver has it; perhaps it had it already.
     Has { already: bool },
     /// It does not have it, or not surely.
-    Not { code: FaultCode, says: String, retry_after: Option<SignedDuration> },
+    Not {
+        code: FaultCode,
+        says: String,
+        retry_after: Option<SignedDuration>,
+        /// The error code of a STAR service.
+        star_code: Option<u32>,
+    },
+}
+
+impl Verdict {
+    pub(in crate::channels) fn not(code: FaultCode, says: impl Into<String>) -> Self {
+        Self::Not { code, says: says.into(), retry_after: None, star_code: None }
+    }
 }
 
 /// Judges an answer by its status, `Retry-After` and `webhook-delivery`.
@@ -57,7 +69,7 @@ pub(super) fn verdict(status: u16, headers: &HeaderMap, already_have: &[u16], no
         400..=599 => (FaultCode::ReceiverError, "could not take the message", asked),
         _ => (FaultCode::AnswerUnreadable, "answered with a status that does not end a request", None),
     };
-    Verdict::Not { code, says: format!("{says} (status {status})"), retry_after }
+    Verdict::Not { code, says: format!("{says} (status {status})"), retry_after, star_code: None }
 }
 
 /// What a `HEAD` says: any answer shows that somebody is there, some that it is not who we want.
@@ -95,16 +107,16 @@ pub(super) async fn read(mut response: Response) -> Option<Bytes> {
     Some(body.into())
 }
 
-/// What shows that the receiver has it.
-pub(super) fn proof(status: u16, already_had_it: bool, body: Option<&[u8]>) -> Proof {
+/// What shows that the receiver has it. `follows`: its word is only that of somebody on the way there.
+pub(super) fn proof(status: u16, already_had_it: bool, follows: bool, body: Option<&[u8]>) -> Proof {
     let body = body.filter(|body| !body.is_empty());
     Proof {
         status: Some(status),
         receipt: body.and_then(receipt_id),
         body_sha256: body.map(|body| units::hex(&Sha256::digest(body))),
         already_had_it,
-        receipt_follows: status == 202,
-        in_transit: false,
+        receipt_follows: status == 202 || follows,
+        in_transit: follows,
     }
 }
 
@@ -115,16 +127,22 @@ struct Named<'a> {
     receipt_id: Option<&'a RawValue>,
     #[serde(borrow, default)]
     id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    registrerings_id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    message_identifier: Option<&'a RawValue>,
 }
 
-/// The receiver's receipt id: `receiptId`, else `id`, of a JSON object; a text or a whole number.
+/// The receiver's receipt id: `receiptId`, else `id`, else what STAR's receipts call it (`registreringsId`,
+/// `messageIdentifier`), of a JSON object; a text or a whole number.
 fn receipt_id(body: &[u8]) -> Option<String> {
     // serde would take an array for the object too, field by field.
     if !body.trim_ascii_start().starts_with(b"{") {
         return None;
     }
     let named: Named<'_> = serde_json::from_slice(body).ok()?;
-    [named.receipt_id, named.id].into_iter().flatten().find_map(|value| {
+    let places = [named.receipt_id, named.id, named.registrerings_id, named.message_identifier];
+    places.into_iter().flatten().find_map(|value| {
         let text = match serde_json::from_str::<String>(value.get()) {
             Ok(text) => text,
             Err(_) => serde_json::from_str::<u64>(value.get()).ok()?.to_string(),
@@ -226,6 +244,8 @@ mod tests {
             (r#"{"id":"B","receiptId":"A"}"#, Some("A")),
             (r#"{"id":17,"more":{"id":"x"}}"#, Some("17")),
             (r#"{"receiptId":{"a":1},"id":"C"}"#, Some("C")),
+            (r#"{"registreringsId":"D","registreringstidspunkt":"x"}"#, Some("D")),
+            (r#"{"messageIdentifier":"E"}"#, Some("E")),
             (r#"{"receiptId":""}"#, None),
             (r#"{"receiptId":"a\u0000b"}"#, None),
             (r#"{"receiptId":"a\nb"}"#, None),
@@ -246,10 +266,13 @@ mod tests {
 
     #[test]
     fn the_proof_holds_the_answers_hash() {
-        let proof = proof(202, false, Some(b"abc"));
+        let proof = proof(202, false, false, Some(b"abc"));
         let hash = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(proof.body_sha256.as_deref(), Some(hash));
         assert!(proof.receipt_follows);
-        assert_eq!(super::proof(204, false, Some(b"")).body_sha256, None);
+        assert!(!proof.in_transit);
+        assert_eq!(super::proof(204, false, false, Some(b"")).body_sha256, None);
+        let follows = super::proof(200, false, true, None);
+        assert!(follows.in_transit && follows.receipt_follows);
     }
 }

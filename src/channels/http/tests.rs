@@ -32,6 +32,7 @@ fn a_slip_in_the_configuration_is_named() {
         ("url = \"https://a.example\"\nconnect_timeout = \"0s\"", "over 0"),
         ("url = \"https://a.example\"\nalready_have = [500]", "500"),
         ("url = \"https://a.example\"\nheaders = { \"Idempotency-Key\" = \"x\" }", "gateway's own"),
+        ("url = \"https://a.example\"\nheaders = { x-civilRegistrationIdentifier = \"x\" }", "gateway's own"),
         ("url = \"https://a.example\"\nheaders = { \"a b\" = \"x\" }", "not the name"),
         ("url = \"https://a.example\"\nheaders = { a = \"x\\ny\" }", "no header may"),
         ("url = \"https://a.example\"\nheader_files = { Authorization = \"/nowhere/x\" }", "/nowhere/x"),
@@ -40,6 +41,26 @@ fn a_slip_in_the_configuration_is_named() {
     ] {
         let error = new(toml).err().unwrap_or_default();
         assert!(error.contains(names), "{toml}: {error:?} does not say {names:?}");
+    }
+}
+
+#[test]
+fn the_organisation_belongs_to_the_profile_star_and_has_its_form() {
+    let with = |profile: &str, kind: &str, code: &str| {
+        new(&format!(
+            "url = \"https://a.example\"\n{profile}star = {{ organisation_type = \"{kind}\", organisation_codes = {{ 3f = \"{code}\" }} }}"
+        ))
+    };
+    assert!(with("profile = \"star\"\n", "5", "067").is_ok());
+    for (profile, kind, code, names) in [
+        ("", "5", "067", "the profile star"),
+        ("profile = \"kombit\"\n", "5", "067", "the profile star"),
+        ("profile = \"star\"\n", "", "067", "organisation_type"),
+        ("profile = \"star\"\n", "5", "0 67", "organisation_codes.3f"),
+        ("profile = \"star\"\n", "5", "067-067-067-067-067-067", "organisation_codes.3f"),
+    ] {
+        let error = with(profile, kind, code).err().unwrap_or_default();
+        assert!(error.contains(names), "{error:?} does not say {names:?}");
     }
 }
 

@@ -59,7 +59,7 @@ fn goes(kind: &str, way: Direction) -> bool {
 
 /// Whether a kind becomes that format.
 fn is_offered(kind: &str, format: Format) -> bool {
-    kinds::KINDS.iter().any(|known| known.name == kind && known.formats.contains(&format))
+    kinds::KINDS.iter().any(|known| known.name == kind && known.offers(format))
 }
 
 /// Whether routing gives the receiver that kind.

@@ -33,6 +33,22 @@ pub(super) async fn the_earliest_deadline_is_leased_first(mut office: Office) {
     assert!(office.store().lease_due(other).await.unwrap().leases.is_empty(), "another receiver's lane");
 }
 
+pub(super) async fn whom_a_parcel_is_about_comes_with_its_lease(mut office: Office) {
+    let mut about_nobody = office.message("nobody");
+    about_nobody.deliveries[0].parcel.citizen = None;
+    office.taken("one").await;
+    office.accept(about_nobody).await;
+    // From the table, and not from the hand of whoever stored it.
+    office.crash();
+    let leases = office.lease(2).await;
+    let citizen = |id: &str| {
+        let lease = leases.iter().find(|lease| lease.message_id == id).expect("it is leased");
+        lease.parcel.citizen.as_ref().map(|citizen| citizen.digits().to_owned())
+    };
+    assert_eq!(citizen("one").as_deref(), Some("0707614285"));
+    assert_eq!(citizen("nobody"), None);
+}
+
 pub(super) async fn a_lease_is_exclusive_until_it_runs_out_and_then_the_old_one_is_lost(mut office: Office) {
     office.taken("one").await;
     let first = office.lease(1).await.pop().unwrap();

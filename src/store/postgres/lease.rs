@@ -31,7 +31,7 @@ const LEASE: &str = "WITH head AS MATERIALIZED (
          UPDATE delivery d SET lease_node = $5, lease_token = nextval('lease_token'), leased_until = $6
          FROM head WHERE d.seq = head.seq RETURNING d.*)
      SELECT d.seq, d.lease_token, d.due_at, d.expires_at, d.attempts, d.crashes, d.rounds, d.ordering_key, d.format,
-         d.format_version, p.content_type, p.body, m.receipt, m.source, m.id, m.kind, m.correlation, m.traceparent,
+         d.format_version, p.content_type, p.body, p.citizen, m.receipt, m.source, m.id, m.kind, m.correlation, m.traceparent,
          m.party, m.answers
      FROM taken d JOIN parcel p ON p.seq = d.seq JOIN message m ON m.seq = d.seq / 256
      ORDER BY d.due_at, d.seq";

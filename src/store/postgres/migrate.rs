@@ -18,6 +18,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0005_placement.sql"),
     include_str!("migrations/0006_uncovered.sql"),
     include_str!("migrations/0007_ids.sql"),
+    include_str!("migrations/0008_citizen.sql"),
 ];
 
 /// The version this program brings a database to.

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::fail::Fail;
 use crate::{
-    domain::{Fault, Parcel, ReceiptId, Violation},
+    domain::{Cpr, Fault, Parcel, ReceiptId, Violation},
     store::StoreError,
 };
 
@@ -52,7 +52,7 @@ pub(super) trait Read {
         self.json(column).map(Option::unwrap_or_default)
     }
 
-    /// The finished bytes, from the columns `format`, `format_version`, `content_type` and `body`.
+    /// The finished bytes, from the columns `format`, `format_version`, `content_type`, `body` and `citizen`.
     fn parcel(&self) -> Result<Parcel, Fail> {
         let format: String = self.value("format")?;
         Ok(Parcel {
@@ -63,6 +63,10 @@ pub(super) trait Read {
                 .map_err(|_| unreadable("format_version"))?,
             content_type: self.value::<String>("content_type")?.into(),
             body: self.value::<Vec<u8>>("body")?.into(),
+            citizen: self
+                .value::<Option<String>>("citizen")?
+                .map(|digits| Cpr::parse(&digits).map_err(|_| unreadable("citizen")))
+                .transpose()?,
         })
     }
 }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     domain::{
-        Answer, AnswerOutcome, HoldReason,
+        Answer, AnswerOutcome, Cpr, HoldReason,
         answer::Subscription,
         sla::{next_step, steps_due},
     },
@@ -132,8 +132,13 @@ fn owe(tx: &mut Tx<'_, '_>, message: &Accepted, seq: i64, delivery: &NewDelivery
     )?;
     tx.execute(
         "-- store::accept parcel
-         INSERT INTO parcel (seq, content_type, body) VALUES (?1, ?2, ?3)",
-        params![seq, delivery.parcel.content_type, &delivery.parcel.body[..]],
+         INSERT INTO parcel (seq, content_type, body, citizen) VALUES (?1, ?2, ?3, ?4)",
+        params![
+            seq,
+            delivery.parcel.content_type,
+            &delivery.parcel.body[..],
+            delivery.parcel.citizen.as_ref().map(Cpr::digits),
+        ],
     )?;
     if hold.is_none() {
         hand_over(tx, message, seq, delivery);

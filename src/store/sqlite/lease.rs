@@ -81,7 +81,8 @@ fn fetch(tx: &Tx<'_, '_>, seq: i64, token: u64, until: Timestamp) -> rusqlite::R
     tx.prepare(
         "-- store::lease_due fetch
          SELECT d.due_at, d.expires_at, d.attempts, d.crashes, d.rounds, d.ordering_key, d.format, d.format_version,
-             p.content_type, p.body, m.receipt, m.source, m.id, m.kind, m.correlation, m.traceparent, m.party, m.answers
+             p.content_type, p.body, m.receipt, m.source, m.id, m.kind, m.correlation, m.traceparent, m.party, m.answers,
+             p.citizen
          FROM delivery d JOIN parcel p ON p.seq = d.seq JOIN message m ON m.seq = ?2
          WHERE d.seq = ?1",
     )?
@@ -97,6 +98,7 @@ fn fetch(tx: &Tx<'_, '_>, seq: i64, token: u64, until: Timestamp) -> rusqlite::R
                 format_version: row.get(7)?,
                 content_type: row.get::<_, String>(8)?.into(),
                 body: Bytes::from(row.get::<_, Vec<u8>>(9)?),
+                citizen: row.citizen(18)?,
             },
             attempts: row.get(2)?,
             crashes: row.get(3)?,

@@ -12,6 +12,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0004_lasting.sql"),
     include_str!("migrations/0005_placement.sql"),
     include_str!("migrations/0006_uncovered.sql"),
+    include_str!("migrations/0007_citizen.sql"),
 ];
 
 /// The version this program brings a store to.

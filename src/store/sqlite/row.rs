@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{Row, RowIndex, types::Type};
 use uuid::Uuid;
 
-use crate::domain::{Fault, ReceiptId, Violation};
+use crate::domain::{Cpr, Fault, ReceiptId, Violation};
 pub(super) use crate::store::numbers::{DEADLINES, delivery_id, delivery_seq, kept, message_of, us};
 
 /// A column by its name, or by its place where a row is read for each message: names are searched for.
@@ -20,6 +20,7 @@ pub(super) trait Read {
     fn instant(&self, column: impl Column) -> rusqlite::Result<Timestamp>;
     fn instant_or_none(&self, column: impl Column) -> rusqlite::Result<Option<Timestamp>>;
     fn receipt(&self, column: impl Column) -> rusqlite::Result<ReceiptId>;
+    fn citizen(&self, column: impl Column) -> rusqlite::Result<Option<Cpr>>;
     fn fault(&self, column: &str) -> rusqlite::Result<Option<Fault>>;
     fn violations(&self, column: &str) -> rusqlite::Result<Vec<Violation>>;
 }
@@ -40,6 +41,11 @@ impl Read for Row<'_> {
         let bytes: [u8; 16] = self.get(column)?;
         ReceiptId::from_stored(Uuid::from_bytes(bytes))
             .ok_or_else(|| unreadable(column, Type::Blob, "not a receipt id"))
+    }
+
+    fn citizen(&self, column: impl Column) -> rusqlite::Result<Option<Cpr>> {
+        let Some(digits) = self.get::<_, Option<String>>(column)? else { return Ok(None) };
+        Cpr::parse(&digits).map(Some).map_err(|e| unreadable(column, Type::Text, &e.to_string()))
     }
 
     fn fault(&self, column: &str) -> rusqlite::Result<Option<Fault>> {

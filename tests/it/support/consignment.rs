@@ -17,6 +17,7 @@ pub(crate) fn saying(text: &str) -> Consignment {
             format_version: 1,
             content_type: "application/cloudevents+json".into(),
             body: Bytes::copy_from_slice(text.as_bytes()),
+            citizen: None,
         },
         event_type: "dk.kassebro.complaint.v1".into(),
         source: "urn:dk:akasse:testkassen".into(),

@@ -21,6 +21,7 @@ pub(crate) mod receiver;
 pub(crate) mod scene;
 pub(crate) mod session;
 pub(crate) mod site;
+pub(crate) mod stand_ins;
 pub(crate) mod world;
 
 use std::path::PathBuf;

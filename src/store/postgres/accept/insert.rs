@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{Rows, deadline_seq, next};
 use crate::{
-    domain::HoldReason,
+    domain::{Cpr, HoldReason},
     store::{
         Arrived, Invalid, json,
         numbers::us,
@@ -33,8 +33,8 @@ pub(in crate::store::postgres) const DELIVERIES: &str = "INSERT INTO delivery (s
          unnest($9::text[]), unnest($10::text[]), unnest($11::integer[]), unnest($12::bytea[]),
          unnest($13::bigint[]), unnest($14::bigint[]), unnest($15::bigint[])";
 
-pub(in crate::store::postgres) const PARCELS: &str = "INSERT INTO parcel (seq, content_type, body)
-     SELECT unnest($1::bigint[]), unnest($2::text[]), unnest($3::bytea[])";
+pub(in crate::store::postgres) const PARCELS: &str = "INSERT INTO parcel (seq, content_type, body, citizen)
+     SELECT unnest($1::bigint[]), unnest($2::text[]), unnest($3::bytea[]), unnest($4::text[])";
 
 pub(in crate::store::postgres) const DEADLINES: &str =
     "INSERT INTO deadline (seq, promise, starts_at, due_at, step, next_step_at)
@@ -149,6 +149,7 @@ impl Rows<'_> {
             column(owed, |o| o.seq),
             column(owed, |o| o.delivery.parcel.content_type.as_ref()),
             column(owed, |o| &o.delivery.parcel.body[..]),
+            column(owed, |o| o.delivery.parcel.citizen.as_ref().map(Cpr::digits)),
         ];
         insert(session, &session.statements.parcels, &columns).await
     }

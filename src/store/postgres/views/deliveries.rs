@@ -133,7 +133,7 @@ pub(super) async fn mailbox(
 ) -> Result<Vec<MailboxItem>, Fail> {
     let rows = rows(
         client,
-        "SELECT d.seq, d.receiver, d.due_at, d.format, d.format_version, p.content_type, p.body, m.receipt,
+        "SELECT d.seq, d.receiver, d.due_at, d.format, d.format_version, p.content_type, p.body, p.citizen, m.receipt,
                  m.source, m.id, m.kind
              FROM (SELECT i.* FROM unnest($1::text[]) r CROSS JOIN LATERAL (
                        SELECT * FROM delivery WHERE receiver = r AND phase = 2 AND hold = 'mailbox'
@@ -150,7 +150,7 @@ pub(super) async fn mailbox(
 pub(super) async fn parcel(client: &Client, delivery: DeliveryId) -> Result<Option<MailboxItem>, Fail> {
     let found = row(
         client,
-        "SELECT d.seq, d.receiver, d.due_at, d.format, d.format_version, p.content_type, p.body, m.receipt,
+        "SELECT d.seq, d.receiver, d.due_at, d.format, d.format_version, p.content_type, p.body, p.citizen, m.receipt,
                  m.source, m.id, m.kind
              FROM message m JOIN delivery d ON d.seq = m.seq * 256 + $2 JOIN parcel p ON p.seq = d.seq
              WHERE m.receipt = $1 AND d.phase = 2 AND d.hold = 'mailbox'",

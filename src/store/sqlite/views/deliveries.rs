@@ -163,7 +163,8 @@ pub(super) fn parcel(connection: &Connection, delivery: DeliveryId) -> rusqlite:
 }
 
 const MAILBOX: &str = "-- store::mailbox
-    SELECT d.seq, d.receiver, d.due_at, d.format, d.format_version, p.content_type, p.body, m.receipt, m.source, m.id, m.kind
+    SELECT d.seq, d.receiver, d.due_at, d.format, d.format_version, p.content_type, p.body, p.citizen, m.receipt, m.source, m.id,
+        m.kind
     FROM delivery d JOIN parcel p ON p.seq = d.seq JOIN message m ON m.seq = d.seq / 256";
 
 fn mailbox_item(row: &Row<'_>) -> rusqlite::Result<MailboxItem> {
@@ -180,6 +181,7 @@ fn mailbox_item(row: &Row<'_>) -> rusqlite::Result<MailboxItem> {
             format_version: row.get("format_version")?,
             content_type: row.get::<_, String>("content_type")?.into(),
             body: Bytes::from(row.get::<_, Vec<u8>>("body")?),
+            citizen: row.citizen("citizen")?,
         },
     })
 }

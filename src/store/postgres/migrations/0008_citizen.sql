@@ -1,0 +1,2 @@
+-- Whom a parcel is about, where its format leaves that out of the body: it travels beside it.
+ALTER TABLE parcel ADD COLUMN citizen text;
