@@ -17,7 +17,7 @@ use crate::{
                   Examples:\n  kassebro bench\n  kassebro bench --messages 40000 --json\n  \
                   kassebro bench --amqp amqp://guest:guest@127.0.0.1/%2f\n  kassebro bench --rate 200 --messages 4000\n  \
                   kassebro bench --stored 1000000 --stored-with-bodies 100000\n  \
-                  for n in 6 98 294; do kassebro bench --receivers $n --json; done"
+                  kassebro bench --records 1000000\n  for n in 6 98 294; do kassebro bench --receivers $n --json; done"
 )]
 pub(super) struct Args {
     /// Messages to measure.
@@ -51,6 +51,9 @@ pub(super) struct Args {
     /// How many of these have bodies; the others' are empty.
     #[arg(long, default_value_t = 0, requires = "stored")]
     stored_with_bodies: u32,
+    /// Instead of all that: how long the key figures (sla report) over so many interview records take.
+    #[arg(long, conflicts_with_all = ["amqp", "rate", "stored", "promises"], value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    records: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -69,6 +72,9 @@ impl From<IdsArg> for Ids {
 }
 
 pub(super) fn run(context: &Context, args: &Args) -> Outcome {
+    if let Some(count) = args.records {
+        return records(context, count);
+    }
     let plan = Plan {
         messages: args.messages,
         seed: args.seed,
@@ -89,6 +95,24 @@ pub(super) fn run(context: &Context, args: &Args) -> Outcome {
     } else {
         print(context, &measured);
     }
+    Ok(Exit::Done)
+}
+
+fn records(context: &Context, count: u32) -> Outcome {
+    let counted = super::block_on(bench::records::measure(count, clock::from_environment()))??;
+    if context.output.json {
+        context.output.value(&counted);
+        return Ok(Exit::Done);
+    }
+    context.output.line(format_args!(
+        "{count} interview records, {} of them corrected, in a store of {:.0} MiB",
+        u64::from(count) - counted.interviews,
+        counted.store_mebibytes
+    ));
+    context.output.line(format_args!(
+        "counted in {:.2} s into {} groups, with {:.1} MiB of memory more than before",
+        counted.seconds, counted.groups, counted.grew_mebibytes
+    ));
     Ok(Exit::Done)
 }
 

@@ -35,6 +35,7 @@ mod route;
 mod run;
 mod schemas;
 mod send;
+mod signature;
 mod sla;
 mod topology;
 mod transform;
@@ -174,9 +175,9 @@ enum Command {
     Inbox(inbox::Args),
     /// Measure messages through the whole path on this machine.
     Bench(bench::Args),
-    /// Make an API key and the hash that configuration keeps.
+    /// Make an API key and the hash that configuration keeps, or a pair of keys that sign reports.
     #[command(after_help = key::EXAMPLES)]
-    Key,
+    Key(key::Args),
     /// Write manual pages.
     Man(man::Args),
     /// Print completions for a shell.
@@ -256,7 +257,7 @@ fn dispatch(context: &Context, command: Command) -> Outcome {
         Command::Backup(args) => backup::run(context, &args),
         Command::Inbox(args) => inbox::run(context, &args),
         Command::Bench(args) => bench::run(context, &args),
-        Command::Key => Ok(key::run(context)),
+        Command::Key(args) => key::run(context, &args),
         Command::Man(args) => man::run(context, &args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "kassebro", &mut std::io::stdout());

@@ -71,13 +71,16 @@ impl Output {
             self.raw("nothing");
             return;
         }
+        self.raw(Self::table(columns, items.iter().map(row)));
+    }
+
+    /// A table with these columns, as text.
+    pub(super) fn table(columns: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
         let mut table = Table::new();
         table.load_style(STYLE).set_content_arrangement(ContentArrangement::Dynamic);
         table.set_header(columns);
-        for item in items {
-            table.add_row(row(item));
-        }
-        self.raw(table);
+        table.add_rows(rows);
+        table.to_string()
     }
 
     /// A heading over what follows, for people.

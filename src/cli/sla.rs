@@ -1,4 +1,4 @@
-//! `kassebro sla`: promises by their deadlines, and where a message's time went.
+//! `kassebro sla`: promises by their deadlines, where a message's time went, and key figures.
 
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -13,6 +13,7 @@ use crate::{
 };
 
 mod explain;
+mod report;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -53,6 +54,12 @@ pub(super) enum Command {
         #[arg(long)]
         reason: String,
     },
+    /// Key figures of a period: interviews held in time, promises, volumes, lateness and decisions.
+    #[command(after_help = report::EXAMPLES)]
+    Report(Box<report::Args>),
+    /// Check that a report is as it was signed.
+    #[command(after_help = report::VERIFY_EXAMPLES)]
+    VerifyReport(report::VerifyArgs),
 }
 
 pub(super) fn run(context: &Context, command: Command) -> Outcome {
@@ -61,6 +68,8 @@ pub(super) fn run(context: &Context, command: Command) -> Outcome {
             Command::List { all, breached, limit, exit_code } => {
                 list(context, all && !breached, breached, limit, exit_code).await
             }
+            Command::Report(args) => report::report(context, &args).await,
+            Command::VerifyReport(args) => report::verify(context, &args),
             Command::Explain { id } => explain(context, &id).await,
             Command::Waive { delivery, reason } => {
                 let waive = |delivery| store::Command::Waive { delivery, reason: reason.clone() };

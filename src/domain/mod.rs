@@ -14,6 +14,7 @@ pub mod circuit;
 pub mod cpr;
 pub mod delivery;
 pub mod fault;
+pub mod figure;
 pub mod identifiers;
 pub mod message;
 pub mod parcel;
@@ -24,6 +25,7 @@ pub mod receipt;
 pub mod retry;
 pub mod route;
 pub mod sla;
+pub mod spread;
 
 pub mod violation;
 

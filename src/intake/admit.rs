@@ -126,6 +126,7 @@ fn judge(
             Admission::Accepted(Box::new(Accepted {
                 bearing: bearing(rules, &event),
                 reply: rules.kinds.get(&envelope.kind).and_then(|compiled| (compiled.kind.says)(&event)),
+                figure: rules.kinds.get(&envelope.kind).and_then(|compiled| (compiled.kind.figure)(&event)),
                 arrived,
                 hash: codec::canonical_hash(&event),
                 agreement: under.agreement().map(|a| a.id.clone()),

@@ -27,6 +27,7 @@ pub static KIND: Kind = Kind {
     check,
     says: |_| None,
     bears: |_| None,
+    figure: |_| None,
 };
 
 /// The data, borrowed from the event.

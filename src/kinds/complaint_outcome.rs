@@ -28,6 +28,7 @@ pub static KIND: Kind = Kind {
     check,
     says,
     bears: |_| None,
+    figure: |_| None,
 };
 
 /// The data, borrowed from the event.

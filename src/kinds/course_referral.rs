@@ -28,6 +28,7 @@ pub static KIND: Kind = Kind {
     check,
     says: |_| None,
     bears: |_| Some(Bearing::Within),
+    figure: |_| None,
 };
 
 /// How long a course may last, in days, the first and the last counted (København agreement, two weeks).

@@ -31,6 +31,7 @@ pub static KIND: Kind = Kind {
     check,
     says: |_| None,
     bears: |_| Some(Bearing::Within),
+    figure: |_| None,
 };
 
 /// The data, borrowed from the event.

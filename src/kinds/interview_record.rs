@@ -15,7 +15,12 @@ use super::{
     people::{Citizen, Contact},
     rules::{self, Findings, days},
 };
-use crate::domain::{Event, Format, Severity, party::PartyKind, placement::Bearing};
+use crate::domain::{
+    Event, Format, Severity,
+    figure::{Figure, Interview, Month, Timeliness},
+    party::PartyKind,
+    placement::Bearing,
+};
 
 pub static KIND: Kind = Kind {
     name: "interview_record",
@@ -29,6 +34,7 @@ pub static KIND: Kind = Kind {
     check,
     says: |_| None,
     bears,
+    figure,
 };
 
 /// The data, borrowed from the event.
@@ -131,37 +137,10 @@ pub enum Organisation {
     Other,
 }
 
-/// What is counted of an interview where timeliness is reported.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub struct Counted {
-    pub interview: InterviewType,
-    /// The first day of the month by Danish clocks in which it was held. Where it was not held: for which it was
-    /// planned, or, if that is not said, in which it was recorded.
-    pub month: Date,
-    pub timeliness: Timeliness,
-}
-
-/// Rettidighed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Timeliness {
-    /// Held on its deadline's day or before.
-    InTime,
-    /// Held after it.
-    Late,
-    /// The citizen stayed away, or it was cancelled.
-    NotHeld,
-}
-
-/// What a report counts of an interview record; `None` of any other message. Reads no more of the data than it needs.
-pub fn counted(event: &Event) -> Option<Counted> {
-    let kind = &event.envelope.kind;
-    if kind.name != KIND.name || kind.version != KIND.version {
-        return None;
-    }
+/// What the key figures count of the record. Reads no more of the data than that needs.
+fn figure(event: &Event) -> Option<Figure> {
     let text = |name: &str| event.data.get(name).and_then(Value::as_str);
     let instant = |name: &str| text(name).and_then(days::instant);
-    let interview = InterviewType::deserialize(event.data.get("type")?).ok()?;
     let (day, timeliness) = match Status::deserialize(event.data.get("status")?).ok()? {
         Status::Held => {
             let held = rules::day_of(instant("heldAt")?);
@@ -171,7 +150,7 @@ pub fn counted(event: &Event) -> Option<Counted> {
             (rules::day_of(instant("plannedAt").unwrap_or(event.envelope.time)), Timeliness::NotHeld)
         }
     };
-    Some(Counted { interview, month: day.first_of_month(), timeliness })
+    Some(Figure { month: Month::of(day), interview: Interview::new(text("type")?)?, timeliness })
 }
 
 fn timeliness(held: Date, deadline: Date) -> Timeliness {

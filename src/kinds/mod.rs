@@ -5,7 +5,10 @@
 use jiff::Timestamp;
 
 use crate::{
-    domain::{Event, Format, KindId, Parcel, Violation, case::Said, party::PartyKind, placement::Bearing},
+    domain::{
+        Event, Format, KindId, Parcel, Violation, case::Said, figure::Figure, party::PartyKind,
+        placement::Bearing,
+    },
     formats,
 };
 use rules::Findings;
@@ -42,7 +45,7 @@ pub mod workshop_referral;
 
 /// One business message: what it is called, who sends it, and what is known of its content.
 ///
-/// `check` and `says` are only called with data that passed the schema.
+/// `check`, `says` and `figure` are only called with data that passed the schema.
 pub struct Kind {
     /// The name on the wire, e.g. `job_order`.
     pub name: &'static str,
@@ -66,6 +69,8 @@ pub struct Kind {
     pub says: fn(&Event) -> Option<Said>,
     /// What it has to do with the citizen's placement at the a-kasse.
     pub bears: fn(&Event) -> Option<Bearing>,
+    /// What counts of it in the key figures.
+    pub figure: fn(&Event) -> Option<Figure>,
 }
 
 impl Kind {

@@ -28,6 +28,7 @@ pub static KIND: Kind = Kind {
     check,
     says: |_| None,
     bears: |_| Some(Bearing::Within),
+    figure: |_| None,
 };
 
 /// How long before the transition the jobcenter would have the notice, in days (Norddjurs agreement, "gerne").

@@ -26,6 +26,7 @@ pub static KIND: Kind = Kind {
     check,
     says: |_| None,
     bears: |_| Some(Bearing::Within),
+    figure: |_| None,
 };
 
 /// The data, borrowed from the event.

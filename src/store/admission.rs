@@ -7,6 +7,7 @@ use crate::domain::{
     Answer, Envelope, Fault, HoldReason, Parcel, ReceiptId, Violation,
     answer::Subscription,
     case::Said,
+    figure::Figure,
     placement::{Bearing, Placed},
     sla::Clocked,
 };
@@ -67,6 +68,8 @@ pub struct Accepted {
     pub reply: Option<Said>,
     /// What it has to do with a placement, and with whose.
     pub bearing: Option<(Placed, Bearing)>,
+    /// What counts of it in the key figures.
+    pub figure: Option<Figure>,
 }
 
 /// One delivery an accepted message owes.

@@ -10,27 +10,32 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::{
-    Accepted, Admission, Arrived, Invalid, Lease, LeaseAsk, Leased, NewDelivery, Next, Settled, Settlement,
-    StepPassed, Store, Verdict, Way, sqlite,
+    Accepted, Admission, Arrived, Invalid, Lease, LeaseAsk, Leased, Next, Settled, Settlement, StepPassed,
+    Store, Verdict, Way, sqlite,
     views::{MessageView, PromiseView},
 };
 use crate::domain::{
-    AnswerOutcome, AttemptRecord, Cpr, DeliveryId, Envelope, Fault, FaultCode, Format, HoldReason, KindId,
-    Outcome, Parcel, Party, ReceiptId, Text, Violation, answer::Subscription, attempt::Proof, sla::Clocked,
+    AnswerOutcome, AttemptRecord, DeliveryId, Envelope, FaultCode, HoldReason, KindId, Outcome, Party,
+    ReceiptId, Text, Violation, answer::Subscription, attempt::Proof,
 };
 
 mod alerts;
 mod commands;
 mod deliveries;
+mod figures;
 mod forget;
 pub(super) mod handed;
 mod history;
 mod intake;
 mod nodes;
 mod operations;
+mod parts;
 mod placements;
 mod promises;
+mod recomputed;
 mod replies;
+
+use parts::{delivery, fault, hours};
 
 /// Opens the same store each time it is called; the one before must have been dropped.
 pub(super) type Open = Box<dyn Fn() -> Arc<dyn Store> + Send + Sync>;
@@ -124,6 +129,13 @@ macro_rules! conforms {
                 numbers_are_not_given_twice_after_everything_was_forgotten
                 what_has_no_content_is_not_tried_again
             }
+            figures {
+                interviews_are_counted_by_month_and_parties_and_by_who_told_of_them
+                a_correction_takes_the_place_of_what_it_corrects
+                what_narrows_the_figures_narrows_them
+                promises_volumes_and_lateness_are_counted_over_a_period
+                a_decision_is_timed_from_the_acceptance_to_the_first_reply_that_decides
+            }
             alerts {
                 a_condition_opens_one_alert_and_its_absence_resolves_it
                 an_open_alert_keeps_its_earliest_beginning
@@ -164,6 +176,11 @@ mod on_sqlite {
         super::operations::whatever_is_done_nothing_is_lost_and_order_and_leases_hold(open, 32);
     }
 
+    #[test]
+    fn the_figures_are_what_the_stored_messages_say() {
+        super::recomputed::the_figures_are_what_the_stored_messages_say(open, 32);
+    }
+
     conforms!(super::open);
 }
 
@@ -180,6 +197,11 @@ mod on_postgres {
     #[test]
     fn whatever_is_done_nothing_is_lost_and_order_and_leases_hold() {
         super::operations::whatever_is_done_nothing_is_lost_and_order_and_leases_hold(open, 8);
+    }
+
+    #[test]
+    fn the_figures_are_what_the_stored_messages_say() {
+        super::recomputed::the_figures_are_what_the_stored_messages_say(open, 8);
     }
 
     conforms!(super::open);
@@ -199,6 +221,7 @@ mod on_postgres {
             what_a_dead_node_had_handed_over_is_due_when_another_starts
             what_another_node_left_in_the_table_is_soon_looked_for
             of_one_ordering_key_one_is_handed_over_whichever_node_stores_it
+            of_two_corrections_at_two_nodes_one_counts
         }
     }
 }
@@ -266,6 +289,7 @@ impl Office {
         Accepted {
             reply: None,
             bearing: None,
+            figure: None,
             arrived,
             envelope,
             hash: [7; 32],
@@ -385,31 +409,5 @@ impl Office {
         let ids: BTreeSet<String> = log.iter().map(|l| l.answer.id()).collect();
         assert_eq!(ids.len(), log.len(), "each answer has an id of its own");
         history::agrees_with_the_promises(self).await;
-    }
-}
-
-fn hours(hours: i64) -> SignedDuration {
-    SignedDuration::from_hours(hours)
-}
-
-fn fault(code: FaultCode) -> Fault {
-    Fault::new(code, "as the test wants it")
-}
-
-/// Something owed to [`RECEIVER`] within `within` of `starts`.
-fn delivery(starts: Timestamp, within: SignedDuration) -> NewDelivery {
-    NewDelivery {
-        receiver: RECEIVER.into(),
-        parcel: Parcel {
-            format: Format::Cloudevents,
-            format_version: 1,
-            content_type: "application/json".into(),
-            body: Bytes::from_static(b"{}"),
-            citizen: Cpr::parse("0707614285").ok(),
-        },
-        ordering_key: None,
-        promise: Clocked { promise: "delivered".into(), starts, due: starts + within },
-        expires: None,
-        hold: None,
     }
 }

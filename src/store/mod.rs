@@ -19,6 +19,7 @@ use crate::domain::{
 mod admission;
 #[cfg(test)]
 mod conformance;
+pub mod figures;
 mod forget;
 pub mod handover;
 pub mod hints;

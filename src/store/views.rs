@@ -7,7 +7,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Conservation, LaneState, LoggedAnswer, MailboxItem, StoreError};
+use super::{
+    Conservation, LaneState, LoggedAnswer, MailboxItem, StoreError,
+    figures::{Asked, KeyFigures},
+};
 use crate::domain::{
     DeliveryId, Fault, FaultCode, HoldReason, ReceiptId, Violation,
     alert::{Alert, Change, Condition},
@@ -299,4 +302,8 @@ pub trait Views {
 
     /// Promises by how they stand: `met`, `met_late`, `ended`, `waived`, `breached`, `open`.
     fn sla_totals(&self, now: Timestamp) -> BoxFuture<'_, Result<BTreeMap<String, i64>, StoreError>>;
+
+    /// Counts the key figures of a period, all from one state of the store. In memory it holds a row for each group
+    /// of parties, kinds and agreements, whatever the number of messages.
+    fn key_figures(&self, asked: Asked) -> BoxFuture<'_, Result<KeyFigures, StoreError>>;
 }

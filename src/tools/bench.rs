@@ -14,6 +14,7 @@ pub mod deployment;
 pub mod figures;
 pub mod messages;
 pub mod queues;
+pub mod records;
 pub mod stock;
 pub mod usage;
 

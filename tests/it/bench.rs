@@ -47,3 +47,12 @@ fn at_a_steady_rate_three_quarters_of_the_messages_are_timed() {
     // Forty at a hundred a second take four tenths of a second, a tenth of which is left out.
     assert!(measured["seconds"].as_f64().is_some_and(|seconds| seconds >= 0.3), "{measured}");
 }
+
+#[test]
+fn the_key_figures_are_counted_over_as_many_records_as_are_asked_for() {
+    let counted = bench(&["--records", "3000"]);
+    assert_eq!((&counted["records"], &counted["messages"]), (&json!(3000), &json!(3000)));
+    assert_eq!(counted["interviews"], json!(2940), "one in fifty is corrected");
+    assert!(counted["seconds"].as_f64().is_some_and(|seconds| seconds > 0.0), "{counted}");
+    assert!(counted["grewMebibytes"].as_f64().is_some_and(|grew| grew < 64.0), "{counted}");
+}

@@ -31,6 +31,7 @@ mod receivers_faults;
 mod receivers_files;
 mod receivers_mail;
 mod recovery;
+mod report;
 mod returns;
 mod returns_mailbox;
 mod sla;

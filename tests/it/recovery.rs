@@ -139,6 +139,7 @@ fn complaint(now: Timestamp) -> Admission {
         hold: None,
     };
     Admission::Accepted(Box::new(Accepted {
+        figure: None,
         reply: None,
         bearing: None,
         arrived,

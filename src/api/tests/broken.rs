@@ -14,6 +14,7 @@ use crate::{
         Admission, Command, Commanded, Conservation, Forget, Forgotten, Hints, InHand, LaneState, Lease,
         LeaseAsk, Leased, LoggedAnswer, MailboxItem, Settled, Settlement, StepPassed, Store, StoreError,
         TakenAgain, Verdict, Views,
+        figures::{Asked, KeyFigures},
         views::{
             Astray, Backlog, DeadGroup, DeliveryView, Endangered, MessageFilter, MessageLine, MessageView,
             PromiseView, RawMessage, Uncovered, Which,
@@ -107,5 +108,6 @@ impl Views for Broken {
         delivery_receiver(delivery: DeliveryId) -> Option<String>;
         conservation() -> Conservation;
         sla_totals(now: Timestamp) -> BTreeMap<String, i64>;
+        key_figures(asked: Asked) -> KeyFigures;
     }
 }

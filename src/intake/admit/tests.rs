@@ -353,3 +353,28 @@ fn a_legacy_senders_own_headers_stand_for_attributes() {
     assert_eq!(message.envelope.time, now() - SignedDuration::from_hours(1));
     assert_eq!(message.envelope.kind.to_string(), "complaint.v1");
 }
+
+#[test]
+fn what_a_kind_says_for_the_key_figures_goes_into_the_store_with_the_message() {
+    use crate::{
+        domain::figure::{Figure, Interview, Month, Timeliness},
+        kinds::{Kind, complaint},
+    };
+    assert_eq!(accepted(&event("complaint")).figure, None);
+    let counts: &'static Kind = Box::leak(Box::new(Kind {
+        figure: |event| {
+            Some(Figure {
+                month: Month::at(event.envelope.time),
+                interview: Interview::new("jobInterview")?,
+                timeliness: Timeliness::Late,
+            })
+        },
+        ..complaint::KIND
+    }));
+    let mut rules = config::rules(&config::from_text("test.toml", DEPLOYMENT).unwrap(), 7).unwrap();
+    rules.kinds.get_mut(&counts.id()).unwrap().kind = counts;
+    let arrived = arrived("3f", Way::Http, &[], "application/cloudevents+json", &event("complaint"));
+    let Admission::Accepted(message) = admit(&rules, arrived) else { panic!("it is valid") };
+    let figure = message.figure.expect("the kind says one");
+    assert_eq!((figure.month.to_string().as_str(), figure.timeliness), ("2026-11", Timeliness::Late));
+}

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use futures_util::{FutureExt, future::join_all};
 use jiff::SignedDuration;
 
+pub(super) use super::figures::of_two_corrections_at_two_nodes_one_counts;
 use super::{
     Arc, Office, PARTY, RECEIVER, Store, delivery, fault,
     handed::{all, enter, ids},

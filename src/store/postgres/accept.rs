@@ -27,6 +27,7 @@ use crate::{
     },
 };
 
+mod figures;
 pub(super) mod insert;
 
 /// Gives each message a number under its identity. Waits for another node that is just taking the same one.
@@ -162,12 +163,15 @@ pub(super) async fn judge<'a>(
 impl Rows<'_> {
     /// What the accepted messages mean for others: the message that one answers, the placement of its citizen.
     async fn follow(&mut self, tx: &mut Tx<'_>) -> Result<(), Fail> {
-        let concerns = |message: &Accepted| message.reply.is_some() || message.bearing.is_some();
+        let concerns = |message: &Accepted| {
+            message.reply.is_some() || message.bearing.is_some() || message.figure.is_some()
+        };
         if !self.taken.iter().any(|fresh| concerns(fresh.message)) {
             return Ok(());
         }
         // One of them may be about a message of this very batch.
         self.write(tx.session).await?;
+        figures::write(tx.session, &self.taken).await?;
         for Fresh { message, seq, .. } in &self.taken {
             placement::changes(tx, *seq, message).await?;
             if let Some(said) = &message.reply {

@@ -53,9 +53,10 @@ const CONTENT: [&str; 3] = [
 ];
 
 /// Everything that was written of messages.
-const WHOLE: [&str; 5] = [
+const WHOLE: [&str; 6] = [
     "DELETE FROM deadline d USING unnest($1::bigint[]) m WHERE d.seq BETWEEN m * 4096 AND m * 4096 + 4095",
     "DELETE FROM delivery d USING unnest($1::bigint[]) m WHERE d.seq BETWEEN m * 256 AND m * 256 + 255",
+    "DELETE FROM figure WHERE message = ANY ($1::bigint[])",
     "DELETE FROM event WHERE message = ANY ($1::bigint[])",
     "DELETE FROM identity i USING message m WHERE m.seq = ANY ($1::bigint[]) AND m.state = 0
          AND i.source = m.source AND i.id = m.id",

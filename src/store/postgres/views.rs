@@ -19,6 +19,7 @@ use crate::{
     },
     store::{
         Conservation, LaneState, LoggedAnswer, MailboxItem, StoreError,
+        figures::{Asked, KeyFigures},
         numbers::us,
         told::STATES,
         views::{
@@ -30,6 +31,7 @@ use crate::{
 
 mod answers;
 mod deliveries;
+mod figures;
 mod messages;
 
 use messages::DERIVED;
@@ -217,16 +219,19 @@ async fn alert_changes(client: &Client, after: i64, most: u32) -> Result<Vec<Ale
     rows.iter().map(read).collect()
 }
 
+/// How the promise `p` stands at the instant `$1`, as [`crate::domain::sla::Standing`] says it; `open` while it is
+/// neither met nor breached.
+const STANDING: &str = "CASE WHEN p.met_at <= p.due_at THEN 'met' WHEN p.met_at IS NOT NULL THEN 'met_late'
+     WHEN p.waived THEN 'waived' WHEN p.ended_at IS NOT NULL THEN 'ended' WHEN p.due_at <= $1 THEN 'breached'
+     ELSE 'open' END";
+
 async fn sla_totals(client: &Client, now: Timestamp) -> Result<BTreeMap<String, i64>, Fail> {
     let rows = rows(
         client,
-        "SELECT CASE WHEN met_at IS NOT NULL AND met_at <= due_at THEN 'met' WHEN met_at IS NOT NULL THEN 'met_late'
-                 WHEN waived THEN 'waived' WHEN ended_at IS NOT NULL THEN 'ended' WHEN due_at <= $1 THEN 'breached' ELSE 'open' END AS standing,
-                 count(*) AS count
-             FROM deadline GROUP BY 1",
-            &[&us(now)],
-        )
-        .await?;
+        &format!("SELECT {STANDING} AS standing, count(*) AS count FROM deadline p GROUP BY 1"),
+        &[&us(now)],
+    )
+    .await?;
     rows.iter().map(|row| Ok((row.value("standing")?, row.value("count")?))).collect()
 }
 
@@ -366,5 +371,9 @@ impl Views for Postgres {
 
     fn sla_totals(&self, now: Timestamp) -> BoxFuture<'_, Result<BTreeMap<String, i64>, StoreError>> {
         self.readers.read(async move |c| sla_totals(&c, now).await)
+    }
+
+    fn key_figures(&self, asked: Asked) -> BoxFuture<'_, Result<KeyFigures, StoreError>> {
+        self.readers.read(async move |mut c| figures::key_figures(&mut c, &asked).await)
     }
 }

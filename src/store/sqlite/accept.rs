@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
 use super::{
-    deadlines, placement, reply,
+    deadlines, figures, placement, reply,
     row::{DEADLINES, Read, delivery_seq, kept, us},
     writer::Tx,
 };
@@ -56,6 +56,7 @@ fn accept_one(tx: &mut Tx<'_, '_>, message: &Accepted) -> rusqlite::Result<Verdi
         owe(tx, message, delivery_seq(seq, ordinal), delivery)?;
     }
     placement::changes(tx, seq, message)?;
+    figures::write(tx, seq, message)?;
     if let Some(said) = &message.reply {
         reply::reply(tx, seq, message, said)?;
     }

@@ -112,6 +112,11 @@ fn whole(tx: &Tx<'_, '_>, message: i64) -> rusqlite::Result<()> {
         [message],
     )?;
     tx.execute(
+        "-- store::forget figure
+         DELETE FROM figure WHERE message = ?1",
+        [message],
+    )?;
+    tx.execute(
         "-- store::forget message
          DELETE FROM message WHERE seq = ?1",
         [message],

@@ -13,6 +13,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0005_placement.sql"),
     include_str!("migrations/0006_uncovered.sql"),
     include_str!("migrations/0007_citizen.sql"),
+    include_str!("migrations/0008_figure.sql"),
 ];
 
 /// The version this program brings a store to.

@@ -28,6 +28,7 @@ pub mod backup;
 mod checkpoint;
 mod commands;
 mod deadlines;
+mod figures;
 mod forget;
 mod hand;
 pub mod inspect;

@@ -18,6 +18,7 @@ use crate::{
     },
     store::{
         Conservation, LaneState, LoggedAnswer, MailboxItem, StoreError,
+        figures::{Asked, KeyFigures},
         told::STATES,
         views::{
             AlertChange, Astray, Backlog, DeadGroup, DeliveryView, Endangered, MessageFilter, MessageLine,
@@ -28,11 +29,18 @@ use crate::{
 
 mod answers;
 mod deliveries;
+mod figures;
 mod messages;
 
 use answers::answers;
 use deliveries::{backlogs, dead_groups, mailbox, parcel, select_deliveries, select_promises};
 use messages::{DERIVED, message, messages};
+
+/// How the promise `p` stands at the instant `?1`, as [`crate::domain::sla::Standing`] says it; `open` while it is
+/// neither met nor breached.
+const STANDING: &str = "CASE WHEN p.met_at <= p.due_at THEN 'met' WHEN p.met_at IS NOT NULL THEN 'met_late'
+     WHEN p.waived = 1 THEN 'waived' WHEN p.ended_at IS NOT NULL THEN 'ended' WHEN p.due_at <= ?1 THEN 'breached'
+     WHEN p.due_at IS NOT NULL THEN 'open' END";
 
 fn endangered(connection: &Connection) -> rusqlite::Result<Vec<Endangered>> {
     connection
@@ -325,14 +333,15 @@ impl Views for Sqlite {
 
     fn sla_totals(&self, now: Timestamp) -> BoxFuture<'_, Result<BTreeMap<String, i64>, StoreError>> {
         self.readers.read(move |c| {
-            c.prepare_cached(
+            let sql = format!(
                 "-- store::sla_totals
-                 SELECT CASE WHEN met_at IS NOT NULL AND met_at <= due_at THEN 'met' WHEN met_at IS NOT NULL THEN 'met_late'
-                     WHEN waived = 1 THEN 'waived' WHEN ended_at IS NOT NULL THEN 'ended' WHEN due_at <= ?1 THEN 'breached' ELSE 'open' END AS standing, count(*)
-                 FROM deadline GROUP BY standing",
-            )?
-            .query_map([us(now)], |row| Ok((row.get(0)?, row.get(1)?)))?
-            .collect()
+                 SELECT {STANDING} AS standing, count(*) FROM deadline p GROUP BY standing"
+            );
+            c.prepare_cached(&sql)?.query_map([us(now)], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
         })
+    }
+
+    fn key_figures(&self, asked: Asked) -> BoxFuture<'_, Result<KeyFigures, StoreError>> {
+        self.readers.read(move |c| figures::key_figures(c, &asked))
     }
 }

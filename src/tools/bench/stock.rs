@@ -25,7 +25,7 @@ const RECEIVER: &str = "bench-stock";
 /// The party whose answers these are. Nobody fetches them.
 const PARTY: &str = "bench-stock";
 /// Messages stored, and settled, in one call.
-const BATCH: u32 = 2048;
+pub(super) const BATCH: u32 = 2048;
 /// How far ahead open promises are due.
 const DUE_IN: SignedDuration = SignedDuration::from_hours(300 * 24);
 /// How many different messages the stock is made of.
@@ -60,20 +60,23 @@ pub async fn lay(
     while left > 0 {
         let count = left.min(BATCH);
         let done = stock.finished - left;
-        accept(&store, (done..done + count).map(|n| copy(&models, n, n < stock.with_bodies, now)).collect())
-            .await?;
+        accept(
+            &store,
+            (done..done + count).map(|n| admitted(&models, n, n < stock.with_bodies, now)).collect(),
+        )
+        .await?;
         deliver(&store, now).await?;
         left -= count;
     }
     for first in (0..stock.promises).step_by(BATCH as usize) {
         let batch = first..stock.promises.min(first + BATCH);
-        accept(&store, batch.map(|n| copy(&models, n, true, now)).collect()).await?;
+        accept(&store, batch.map(|n| admitted(&models, n, true, now)).collect()).await?;
     }
     Ok(())
 }
 
 /// Messages as the rules take them.
-fn models(rules: &Rules, jobcentre: &str, now: Timestamp) -> anyhow::Result<Vec<Accepted>> {
+pub(super) fn models(rules: &Rules, jobcentre: &str, now: Timestamp) -> anyhow::Result<Vec<Accepted>> {
     let Some(party) = rules.senders.keys().next() else { anyhow::bail!("nobody sends") };
     let messages = Messages {
         count: MODELS,
@@ -104,7 +107,7 @@ fn models(rules: &Rules, jobcentre: &str, now: Timestamp) -> anyhow::Result<Vec<
 }
 
 /// A model as a message of its own, owed to nobody who is served.
-fn copy(models: &[Accepted], number: u32, with_body: bool, now: Timestamp) -> Admission {
+pub(super) fn copy(models: &[Accepted], number: u32, with_body: bool, now: Timestamp) -> Accepted {
     let mut message = models[number as usize % models.len()].clone();
     message.arrived.receipt = ReceiptId::from_fresh(Uuid::now_v7());
     PARTY.clone_into(&mut message.arrived.party);
@@ -121,10 +124,14 @@ fn copy(models: &[Accepted], number: u32, with_body: bool, now: Timestamp) -> Ad
             delivery.parcel.body = Bytes::new();
         }
     }
-    Admission::Accepted(Box::new(message))
+    message
 }
 
-async fn accept(store: &Sqlite, batch: Vec<Admission>) -> anyhow::Result<()> {
+fn admitted(models: &[Accepted], number: u32, with_body: bool, now: Timestamp) -> Admission {
+    Admission::Accepted(Box::new(copy(models, number, with_body, now)))
+}
+
+pub(super) async fn accept(store: &Sqlite, batch: Vec<Admission>) -> anyhow::Result<()> {
     for verdict in store.accept(batch).await? {
         anyhow::ensure!(
             matches!(verdict, Verdict::Accepted(_)),

@@ -42,9 +42,12 @@ pub(in crate::store::postgres) const DEADLINES: &str =
          unnest($5::smallint[]), unnest($6::bigint[])";
 
 /// A column of what is inserted.
-type Column<'a> = Box<dyn ToSql + Sync + Send + 'a>;
+pub(super) type Column<'a> = Box<dyn ToSql + Sync + Send + 'a>;
 
-fn column<'a, T, V: ToSql + Sync + Send + 'a>(rows: &'a [T], value: impl Fn(&'a T) -> V) -> Column<'a> {
+pub(super) fn column<'a, T, V: ToSql + Sync + Send + 'a>(
+    rows: &'a [T],
+    value: impl Fn(&'a T) -> V,
+) -> Column<'a> {
     Box::new(rows.iter().map(value).collect::<Vec<V>>())
 }
 

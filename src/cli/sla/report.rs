@@ -1,0 +1,258 @@
+//! `kassebro sla report`: key figures of a period, for people, for programs, and as a signed page.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+use serde_json::Value;
+
+use super::super::{
+    Context, Exit, Failure, Outcome, now,
+    output::{Output, span},
+    signature::{Signer, Verifier, beside},
+};
+use crate::{
+    domain::Party,
+    store::figures::{Asked, GROUPS_MAX},
+};
+use model::Report;
+use period::PeriodArgs;
+use sheet::{Cell, Sheet, Table};
+
+mod chart;
+mod csv;
+mod html;
+mod model;
+mod period;
+mod sheet;
+
+/// No report is longer: the most lines that one has need about half of it.
+const FILE_MAX: u64 = 256 * 1024 * 1024;
+
+/// What the file beside a report ends with.
+const SIGNATURE: &str = "sig";
+
+pub(super) const EXAMPLES: &str = "Interviews count in the month in which they were held, and by whole months; everything else by when the \
+     message was received, in Danish days. A record that names an earlier one of its sender as its cause replaces it. \
+     An a-kasse's share is marked where it is below 90 %, or below the jobcenter's own of the same month and kind; \
+     shares are rounded down. Times are at most a tenth too long. Everything is of one state of the store, and no \
+     person's data is in it.\n\n\
+     Examples:\n  kassebro sla report\n  kassebro sla report --quarter 2026-Q4 --jobcenter 0101\n  \
+     kassebro sla report --half 2026-H2 --akasse 3f --csv --table timeliness > rettidighed.csv\n  \
+     kassebro sla report --year 2026 --html rapport.html --sign report.key\n  \
+     kassebro sla verify-report rapport.html --key report.key.pub\n\n\
+     Exit codes: 0 done, also where there is nothing to count; 2 the period or a party is not one.";
+
+pub(super) const VERIFY_EXAMPLES: &str = "The signature is Ed25519 (base64) in the file of that name with .sig behind it. With OpenSSL the same is:\n  \
+     base64 -d rapport.html.sig > s && openssl pkeyutl -verify -pubin -inkey report.key.pub -rawin -in rapport.html -sigfile s\n\n\
+     Example:\n  kassebro sla verify-report rapport.html --key report.key.pub\n\n\
+     Exit codes: 0 it is as it was signed, 4 there is no signature beside it, 5 it is not as it was signed.";
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Args {
+    #[command(flatten)]
+    period: PeriodArgs,
+    /// Only this a-kasse, by its code. The jobcenters' own interviews stay what it is measured by.
+    #[arg(long, value_name = "CODE")]
+    akasse: Option<String>,
+    /// Only this jobcenter, by its four digits.
+    #[arg(long, value_name = "CODE")]
+    jobcenter: Option<String>,
+    /// Only what went under this agreement, by its id.
+    #[arg(long, value_name = "ID")]
+    agreement: Option<String>,
+    /// Only this kind of message, e.g. recommendation. Interviews are counted all the same.
+    #[arg(long)]
+    kind: Option<String>,
+    /// Only this kind of interview, e.g. cvInterview.
+    #[arg(long, value_name = "CODE")]
+    interview: Option<String>,
+    /// One table as CSV; see --table.
+    #[arg(long, conflicts_with = "html")]
+    csv: bool,
+    /// The table that --csv writes.
+    #[arg(long, requires = "csv", value_enum, default_value_t = Table::Summary)]
+    table: Table,
+    /// A page to print, in Danish: one file.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Write to this file and not to the terminal.
+    #[arg(long, value_name = "FILE", conflicts_with = "html")]
+    out: Option<PathBuf>,
+    /// Write a signature beside the file, made with this private key (kassebro key --signing makes one).
+    #[arg(long, value_name = "KEY FILE")]
+    sign: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct VerifyArgs {
+    /// The report; its signature lies beside it.
+    file: PathBuf,
+    /// The public key.
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+}
+
+pub(super) async fn report(context: &Context, args: &Args) -> Outcome {
+    let usage = |problem: String| Failure::new(Exit::Usage, anyhow::anyhow!(problem));
+    let file = args.html.as_deref().or(args.out.as_deref());
+    if args.sign.is_some() && file.is_none() {
+        return Err(usage("--sign writes beside a file: give --html or --out".into()));
+    }
+    // Before the store is asked, which may take its time.
+    let signer = args.sign.as_deref().map(Signer::read).transpose()?;
+    let now = now();
+    let period = args.period.period(now).map_err(usage)?;
+    let (from, to) = period.instants();
+    let asked = Asked {
+        months: period.months(),
+        from,
+        to,
+        akasse: party(args.akasse.as_ref(), "an a-kasse").map_err(usage)?,
+        jobcenter: party(args.jobcenter.as_ref(), "a jobcenter").map_err(usage)?,
+        agreement: args.agreement.clone(),
+        kind: args.kind.clone(),
+        interview: args.interview.clone(),
+        now,
+    };
+    let found = context.store()?.key_figures(asked.clone()).await?;
+    let groups = found.interviews.len();
+    if groups >= GROUPS_MAX {
+        return Err(usage(format!(
+            "there are {groups} groups of interviews or more: ask for less at one time"
+        )));
+    }
+    let report = Report::new(&asked, &period, found);
+    let Some(file) = file else {
+        print(&context.output, args, &report);
+        return Ok(Exit::Done);
+    };
+    let text = content(context, args, &report);
+    write(file, text.as_bytes())?;
+    if let Some(signer) = signer {
+        write(&beside(file, SIGNATURE), signer.sign(text.as_bytes()).as_bytes())?;
+    }
+    context.output.line(format_args!("{}: figures {}", file.display(), report.figures_sha256));
+    Ok(Exit::Done)
+}
+
+/// A code of a party on that side, as it was given.
+fn party(code: Option<&String>, side: &str) -> Result<Option<String>, String> {
+    let Some(code) = code else { return Ok(None) };
+    let fits = match Party::from_code(code) {
+        Ok(Party::Akasse(_)) => side == "an a-kasse",
+        Ok(Party::Jobcenter(_)) => side == "a jobcenter",
+        Ok(Party::Gateway) | Err(_) => false,
+    };
+    if fits { Ok(Some(code.clone())) } else { Err(format!("{code:?} is not the code of {side}")) }
+}
+
+/// What goes to a file.
+fn content(context: &Context, args: &Args, report: &Report) -> String {
+    if args.html.is_some() {
+        html::html(report)
+    } else if args.csv {
+        chosen_csv(args, report)
+    } else if context.output.json {
+        serde_json::to_string_pretty(report).expect("plain data of ours serialises") + "\n"
+    } else {
+        text(report)
+    }
+}
+
+fn print(output: &Output, args: &Args, report: &Report) {
+    if args.csv {
+        output.bytes(chosen_csv(args, report).as_bytes());
+    } else if output.json {
+        output.value(report);
+    } else {
+        output.bytes(text(report).as_bytes());
+    }
+}
+
+fn chosen_csv(args: &Args, report: &Report) -> String {
+    let sheets = report.figures.sheets().into_iter();
+    sheets
+        .filter(|sheet| sheet.table == args.table)
+        .map(|sheet| csv::csv(&sheet, &report.figures_sha256))
+        .collect()
+}
+
+/// All tables for a terminal.
+fn text(report: &Report) -> String {
+    let figures = &report.figures;
+    let period = &figures.period;
+    let mut text = format!("Key figures for {}: {} to {}\n", period.name, period.first_day, period.last_day);
+    for sheet in figures.sheets() {
+        let _ = writeln!(text, "\n{}\n{}", sheet.title.en, table(&sheet));
+    }
+    let _ = writeln!(
+        text,
+        "\nlast message {}, configuration {}, figures SHA-256 {}",
+        figures.last_message, figures.generation, report.figures_sha256
+    );
+    text
+}
+
+fn table(sheet: &Sheet) -> String {
+    if sheet.rows.is_empty() {
+        return sheet.none.en.to_owned();
+    }
+    let header: Vec<&str> = sheet.columns.iter().map(|column| column.words.en).collect();
+    let rows = sheet.rows.iter().map(|row| row.iter().map(cell).collect());
+    Output::table(&header, rows)
+}
+
+fn cell(cell: &Cell) -> String {
+    match cell {
+        Cell::Text(text) if text.is_empty() => "-".to_owned(),
+        Cell::Text(text) | Cell::Jobcenter(text) | Cell::Interview(text) => text.clone(),
+        Cell::Count(count) => count.to_string(),
+        Cell::Share(share) => share.map_or_else(|| "-".to_owned(), |share| format!("{share} %")),
+        Cell::Span(seconds) => seconds.map_or_else(
+            || "over a year".to_owned(),
+            |seconds| span(jiff::SignedDuration::from_secs(seconds)),
+        ),
+        Cell::Mark(mark) => if *mark { "yes" } else { "" }.to_owned(),
+    }
+}
+
+fn write(file: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    fs::write(file, bytes).with_context(|| format!("writing {}", file.display()))?;
+    Ok(())
+}
+
+/// Checks the signature, and that a report in JSON has the fingerprint it names.
+pub(super) fn verify(context: &Context, args: &VerifyArgs) -> Outcome {
+    let file = args.file.display();
+    let length = fs::metadata(&args.file).with_context(|| format!("reading {file}"))?.len();
+    if length > FILE_MAX {
+        return Err(Failure::new(Exit::Conflict, anyhow::anyhow!("{file} is longer than any report")));
+    }
+    let bytes = fs::read(&args.file).with_context(|| format!("reading {file}"))?;
+    let verifier = Verifier::read(&args.key)?;
+    let signature = beside(&args.file, SIGNATURE);
+    if !signature.exists() {
+        return Err(Failure::not_found(format!("{}: there is no such file", signature.display())));
+    }
+    let differs = |what: String| Err(Failure::new(Exit::Conflict, anyhow::anyhow!(what)));
+    if !verifier.signs(&signature, &bytes)? {
+        return differs(format!("{file} is not what was signed with this key"));
+    }
+    if let Ok(report) = serde_json::from_slice::<Value>(&bytes) {
+        let stated = report["figuresSha256"].as_str().unwrap_or_default();
+        if stated != model::fingerprint(&report["figures"]) {
+            return differs(format!(
+                "{file} is signed, and its figures have another fingerprint than it says"
+            ));
+        }
+    }
+    context.output.line(format_args!("{file} is as it was signed"));
+    if context.output.json {
+        context.output.value(&serde_json::json!({ "file": args.file, "verified": true }));
+    }
+    Ok(Exit::Done)
+}
