@@ -103,6 +103,7 @@ fn record(number: u128, from: &str, to: &str, timeliness: Timeliness) -> Admissi
     let owed = NewDelivery {
         receiver: "inbox".into(),
         parcel: Parcel {
+            citizen: None,
             format: Format::Cloudevents,
             format_version: 1,
             content_type: "application/json".into(),
@@ -120,6 +121,7 @@ fn record(number: u128, from: &str, to: &str, timeliness: Timeliness) -> Admissi
     let figure =
         Figure { month: Month::at(received), interview: Interview::new("cvInterview").unwrap(), timeliness };
     Admission::Accepted(Box::new(Accepted {
+        bearing: None,
         figure: Some(figure),
         reply: None,
         arrived,

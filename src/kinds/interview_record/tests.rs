@@ -4,7 +4,7 @@ use std::slice::from_ref;
 
 use serde_json::json;
 
-use super::{InterviewType::*, Timeliness::*, *};
+use super::{Timeliness::*, *};
 use crate::kinds::{find, testing};
 
 const EXAMPLE: &str = "schemas/examples/interview_record.v1/valid-job-interview.json";
