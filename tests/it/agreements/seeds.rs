@@ -208,3 +208,49 @@ async fn the_regional_framework_is_over_everyone_and_behind_the_local_agreements
     assert_eq!(then.send(&local).status, 202);
     assert_eq!(then.under("complaint-2"), "koebenhavn-hk-2009", "the local one goes before it");
 }
+
+/// The kind's example at that time, about somebody of that age.
+fn of_age(then: &Then, kind: &str, id: &str, (from, to): (&str, &str), ages: std::ops::Range<i16>) -> Value {
+    let day = then.now.strftime("%F").to_string().parse().unwrap();
+    let mut people = (0..).map(|seed| then.event("complaint", seed, from, to)["data"]["citizen"].clone());
+    let citizen = people
+        .find(|citizen| ages.contains(&Cpr::parse(citizen["cpr"].as_str().unwrap()).unwrap().age_on(day)));
+    let mut event = then.event(kind, 1, from, to);
+    event["id"] = json!(id);
+    event["data"]["citizen"] = citizen.unwrap();
+    event
+}
+
+#[tokio::test]
+async fn koebenhavn_2009_places_those_from_thirty_on_and_binds_courses_to_its_framework() {
+    let then = Then::at("2009-09-01T10:00:00Z").await;
+    let between = ("hk", "0101");
+    let held = of_age(&then, "interview_record", "held", between, 30..60);
+    assert_eq!(then.send(&held).status, 202);
+    let young = then.send(&of_age(&then, "interview_record", "young", between, 18..30));
+    assert_eq!(young.status, 422);
+    assert!(young.says("agreement.group", &["koebenhavn-hk-2009", "4. Målgrupper"]), "{:?}", young.said);
+    let mut course = of_age(&then, "course_referral", "course", between, 30..60);
+    course["data"]["frameworkId"] = json!("RAMMEAFTALE-HK-2009");
+    course["data"]["subAgreementId"] = json!("DELAFTALE-0101-HK");
+    assert_eq!(then.send(&course).status, 202);
+    course["id"] = json!("another-framework");
+    course["data"]["frameworkId"] = json!("RAMMEAFTALE-3F-2009");
+    let refused = then.send(&course);
+    assert_eq!(refused.status, 422);
+    assert!(refused.says("agreement.field", &["koebenhavn-hk-2009", "5. Rammeaftale"]), "{:?}", refused.said);
+}
+
+#[tokio::test]
+async fn krifa_2023_begins_its_second_phase_with_the_law_and_the_regions_count_interviews() {
+    let first = Then::at("2023-09-01T10:00:00Z").await;
+    let early = first.sends("risk_notice", "krifa", "0101");
+    assert_eq!(early.status, 422);
+    assert!(early.says("agreement.phase", &["krifa-koebenhavn-2023"]), "{:?}", early.said);
+    let second = Then::at("2024-02-01T10:00:00Z").await;
+    assert_eq!(second.sends("risk_notice", "krifa", "0101").status, 202);
+    assert_eq!(second.under("risk_notice-1"), "krifa-koebenhavn-2023");
+    let regions = Then::at("2009-12-01T10:00:00Z").await;
+    assert_eq!(regions.sends("interview_record", "hk", "0707").status, 202);
+    assert_eq!(regions.under("interview_record-1"), "regional-2009");
+}
