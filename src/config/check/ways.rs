@@ -11,7 +11,10 @@ use crate::{
 pub(super) fn check(settings: &Settings, check: &mut Check<'_>) {
     for (place, Receiver { common, .. }) in settings.receiver.iter().enumerate() {
         for kind in &common.kinds {
-            let Some(format) = common.format.filter(|format| !is_offered(kind, *format)) else { continue };
+            // What a profile asks for is its own check's.
+            let format =
+                common.format.filter(|format| common.profile.is_none() && !is_offered(kind, *format));
+            let Some(format) = format else { continue };
             let there = check.place(format!("receiver[{place}].kinds"));
             check.problem(
                 format!("receiver[{place}].format"),
