@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 
 use super::{Format, Party, party::PartyKind, sla::Promise};
 
+pub mod budget;
 mod expiry;
 mod find;
 mod groups;

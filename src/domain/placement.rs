@@ -43,11 +43,15 @@ impl Placed {
     }
 }
 
-/// Why there is no placement.
+/// Why the store refuses a message that is sound by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
+    /// There is no placement: the citizen opted out.
     OptOut,
+    /// There is no placement: the citizen is under special effort.
     SpecialEffort,
+    /// It would pass a cap of its agreement.
+    Cap,
 }
 
 /// What stops a message of the placement that happened at `at`, by the instants from which the citizen opted out and

@@ -13,6 +13,7 @@ use crate::{
     domain::{
         Agreement, Cpr, Envelope, Event, Fault, FaultCode, Format, HoldReason, KindId, Party, Text,
         Violation,
+        agreement::budget::Spend,
         answer::Subscription,
         placement::{Bearing, Placed},
         route::{Receiver, route},
@@ -125,6 +126,7 @@ fn judge(
         Some(deliveries) if !violations.iter().any(Violation::is_error) => {
             Admission::Accepted(Box::new(Accepted {
                 bearing: bearing(rules, &event),
+                spends: under.agreement().and_then(|agreement| Spend::of(agreement, &event)),
                 reply: rules.kinds.get(&envelope.kind).and_then(|compiled| (compiled.kind.says)(&event)),
                 figure: rules.kinds.get(&envelope.kind).and_then(|compiled| (compiled.kind.figure)(&event)),
                 arrived,

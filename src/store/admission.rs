@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use crate::domain::{
     Answer, Envelope, Fault, HoldReason, Parcel, ReceiptId, Violation,
+    agreement::budget::Spend,
     answer::Subscription,
     case::Said,
     figure::Figure,
@@ -68,6 +69,8 @@ pub struct Accepted {
     pub reply: Option<Said>,
     /// What it has to do with a placement, and with whose.
     pub bearing: Option<(Placed, Bearing)>,
+    /// What it takes of a cap.
+    pub spends: Option<Spend>,
     /// What counts of it in the key figures.
     pub figure: Option<Figure>,
 }

@@ -174,6 +174,7 @@ impl Office {
         Accepted {
             reply: None,
             bearing: None,
+            spends: None,
             figure: None,
             arrived,
             envelope,

@@ -51,26 +51,43 @@ fn identity_reused(first: &Answer) -> Violation {
     .expected("a new id for a new message")
 }
 
-/// A message of a placement that is none: what is kept of it.
+/// A message that is sound by itself and does not go: what is kept of it.
 pub(super) fn stopped(message: &Accepted, stop: Stop) -> Invalid {
-    let (rule, text) = match stop {
+    let placed = "a citizen who is placed with the a-kasse at the business time".to_owned();
+    let (pointer, rule, expected, text) = match stop {
         Stop::OptOut => (
+            "/data/citizen",
             "placement.opted-out",
+            placed,
             Text::new(
                 "Borgeren har fravalgt a-kassen og følger jobcentrets kontaktforløb.",
                 "The citizen opted out of the a-kasse and follows the jobcenter's contact course.",
             ),
         ),
         Stop::SpecialEffort => (
+            "/data/citizen",
             "placement.special-effort",
+            placed,
             Text::new(
                 "Borgeren er omfattet af jobcentrets specialindsats og er ikke udlagt til a-kassen.",
                 "The citizen is under the jobcenter's special effort and is not placed with the a-kasse.",
             ),
         ),
+        Stop::Cap => {
+            let cap = message.spends.as_ref();
+            let (agreement, clause) = cap.map_or(("", ""), |cap| (&*cap.agreement, &*cap.clause));
+            (
+                "/data",
+                "agreement.cap",
+                cap.map_or_else(String::new, |cap| format!("at most {} kr. a year", cap.most / 100)),
+                Text::new(
+                    format!("Aftalen {agreement} ({clause}): årets ramme ville blive overskredet."),
+                    format!("Agreement {agreement} ({clause}): the year's sum would be passed."),
+                ),
+            )
+        }
     };
-    let violation = Violation::error("/data/citizen", rule, FaultCode::AgreementRefuses, text)
-        .expected("a citizen who is placed with the a-kasse at the business time");
+    let violation = Violation::error(pointer, rule, FaultCode::AgreementRefuses, text).expected(expected);
     Invalid { violations: vec![violation], ..reused(message, &first_answer(message)) }
 }
 

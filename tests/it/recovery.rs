@@ -142,6 +142,7 @@ fn complaint(now: Timestamp) -> Admission {
         figure: None,
         reply: None,
         bearing: None,
+        spends: None,
         arrived,
         envelope,
         hash: [0; 32],

@@ -122,6 +122,7 @@ fn record(number: u128, from: &str, to: &str, timeliness: Timeliness) -> Admissi
         Figure { month: Month::at(received), interview: Interview::new("cvInterview").unwrap(), timeliness };
     Admission::Accepted(Box::new(Accepted {
         bearing: None,
+        spends: None,
         figure: Some(figure),
         reply: None,
         arrived,

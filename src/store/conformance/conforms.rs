@@ -77,6 +77,7 @@ macro_rules! conforms {
                 special_effort_keeps_a_citizen_out_until_it_ends
                 a_duplicate_gets_its_first_answer_also_after_an_opt_out
                 other_messages_go_on
+                what_would_pass_a_cap_is_refused_and_what_fits_is_taken
             }
             forget {
                 content_is_forgotten_after_its_time_and_what_is_owed_is_kept

@@ -4,8 +4,11 @@ use jiff::Timestamp;
 
 use super::{Accepted, Office, hours};
 use crate::{
-    domain::placement::{Bearing, Placed},
-    store::Verdict,
+    domain::{
+        agreement::budget::Spend,
+        placement::{Bearing, Placed},
+    },
+    store::{Admission, Verdict},
 };
 
 const CITIZEN: Placed = Placed([7; 16]);
@@ -80,4 +83,37 @@ pub(super) async fn other_messages_go_on(mut office: Office) {
     let mut stranger = message(&mut office, "stranger", Bearing::Within);
     stranger.bearing = Some((Placed([8; 16]), Bearing::Within));
     assert!(matches!(office.accept(stranger).await, Verdict::Accepted(_)));
+}
+
+fn course(office: &mut Office, id: &str, sum: &str, price: i64) -> Accepted {
+    let mut message = office.message(id);
+    message.spends = Some(Spend {
+        sum: sum.into(),
+        agreement: "lo-2009".into(),
+        clause: "Økonomi".into(),
+        price,
+        most: 100,
+    });
+    message
+}
+
+pub(super) async fn what_would_pass_a_cap_is_refused_and_what_fits_is_taken(mut office: Office) {
+    let batch = [("one", 60), ("too-much", 41), ("fits", 40), ("more", 1)];
+    let batch =
+        batch.map(|(id, price)| Admission::Accepted(Box::new(course(&mut office, id, "3f/2026", price))));
+    let verdicts = office.accept_all(batch.into()).await;
+    let names: Vec<&str> = verdicts.iter().map(Verdict::name).collect();
+    assert_eq!(names, ["accepted", "rejected", "accepted", "rejected"]);
+    let error = &verdicts[1].answer().errors[0];
+    assert_eq!(error.rule, "agreement.cap");
+    for said in [&error.message.da, &error.message.en] {
+        assert!(said.contains("lo-2009") && said.contains("Økonomi"), "{said}");
+    }
+    office.crash();
+    let (late, again) =
+        (course(&mut office, "late", "3f/2026", 1), course(&mut office, "one", "3f/2026", 60));
+    assert_eq!(office.accept(late).await.name(), "rejected");
+    assert_eq!(office.accept(again).await.name(), "duplicate", "what was taken stays so");
+    let next_year = course(&mut office, "next-year", "3f/2027", 100);
+    assert_eq!(office.accept(next_year).await.name(), "accepted");
 }

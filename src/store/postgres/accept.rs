@@ -164,7 +164,8 @@ impl Rows<'_> {
     /// What the accepted messages mean for others: the message that one answers, the placement of its citizen.
     async fn follow(&mut self, tx: &mut Tx<'_>) -> Result<(), Fail> {
         let concerns = |message: &Accepted| {
-            message.reply.is_some() || message.bearing.is_some() || message.figure.is_some()
+            let placed = message.bearing.is_some() || message.spends.is_some();
+            placed || message.reply.is_some() || message.figure.is_some()
         };
         if !self.taken.iter().any(|fresh| concerns(fresh.message)) {
             return Ok(());

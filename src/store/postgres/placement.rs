@@ -1,4 +1,4 @@
-//! Who is placed with an a-kasse, as far as messages tell.
+//! Who is placed with an a-kasse, as far as messages tell; and what is spent.
 
 use std::collections::HashMap;
 
@@ -10,9 +10,37 @@ use crate::{
     store::{Accepted, Admission, numbers::us},
 };
 
-/// What stops messages of placements, by their places in the batch. A message that was taken before is none that
-/// could be stopped.
+/// What stops messages that are sound by themselves, by their places in the batch. One that was taken before is none
+/// that could be stopped. Two nodes that take at the same moment may pass a cap by what one of them takes.
 pub(super) async fn stops(session: &Session, batch: &[&Admission]) -> Result<HashMap<usize, Stop>, Fail> {
+    let mut stopped = not_placed(session, batch).await?;
+    let mut more: HashMap<&str, i64> = HashMap::new();
+    for (place, admission) in batch.iter().enumerate() {
+        let Admission::Accepted(message) = admission else { continue };
+        let Some(spend) = &message.spends else { continue };
+        let row = session
+            .query_opt(
+                "SELECT coalesce((SELECT oere FROM spent WHERE sum = $1), 0) AS oere,
+                     EXISTS (SELECT 1 FROM identity WHERE source = $2 AND id = $3) AS known",
+                &[&spend.sum, &message.envelope.source.to_string(), &message.envelope.id.as_str()],
+            )
+            .await?;
+        let row = row.ok_or(Fail::Again)?;
+        if row.value("known")? {
+            continue;
+        }
+        let more = more.entry(spend.sum.as_str()).or_default();
+        if spend.passes(row.value::<i64>("oere")? + *more) {
+            stopped.entry(place).or_insert(Stop::Cap);
+        } else if !stopped.contains_key(&place) {
+            *more += spend.price;
+        }
+    }
+    Ok(stopped)
+}
+
+/// What stops messages of placements.
+async fn not_placed(session: &Session, batch: &[&Admission]) -> Result<HashMap<usize, Stop>, Fail> {
     let within = |admission: &&Admission| match admission {
         Admission::Accepted(message) => matches!(message.bearing, Some((_, Bearing::Within))),
         Admission::Invalid(_) => false,
@@ -55,6 +83,11 @@ pub(super) async fn stops(session: &Session, batch: &[&Admission]) -> Result<Has
 
 /// What the accepted message with the number `seq` changes.
 pub(super) async fn changes(tx: &Tx<'_>, seq: i64, message: &Accepted) -> Result<(), Fail> {
+    if let Some(spend) = &message.spends {
+        let sql = "INSERT INTO spent (sum, oere) VALUES ($1, $2)
+             ON CONFLICT (sum) DO UPDATE SET oere = spent.oere + excluded.oere";
+        tx.session.execute(sql, &[&spend.sum, &spend.price]).await?;
+    }
     let Some((placed, bearing)) = message.bearing else { return Ok(()) };
     let key = &placed.0[..];
     match bearing {
