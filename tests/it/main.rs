@@ -32,6 +32,7 @@ mod receivers_files;
 mod receivers_mail;
 mod recovery;
 mod report;
+mod retention;
 mod returns;
 mod returns_mailbox;
 mod sla;
