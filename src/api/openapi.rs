@@ -300,6 +300,12 @@ fn receipt() -> Value {
         "business": { "enum": Business::ALL },
         "receiptId": limited(receipts::ID_CHARACTERS_MAX),
         "text": limited(TEXT_CHARACTERS_MAX),
+        "level": { "enum": ["business"], "description": "As in a message of the kind receipt." },
+        "receivedAt": instant(),
+        "errors": { "type": "array", "maxItems": 50, "items": object(&["code", "text"], &json!({
+            "code": limited(50),
+            "text": limited(TEXT_CHARACTERS_MAX),
+        })) },
     });
     let mut receipt = object(&["deliveryId", "business"], &properties);
     receipt["additionalProperties"] = json!(false);

@@ -8,6 +8,7 @@ use axum::{
     http::{HeaderName, HeaderValue, StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -22,11 +23,16 @@ use crate::{
         DeliveryId, Text,
         receipt::{Business, TEXT_CHARACTERS_MAX},
     },
+    intake::AHEAD_MAX,
+    kinds::receipt::Level,
     store::{Command, Commanded},
 };
 
 /// Bytes of a receipt.
 const RECEIPT_BYTES_MAX: usize = 16 * 1024;
+/// Errors in one receipt, and characters of the code of each.
+const ERRORS_MAX: usize = 50;
+const CODE_CHARACTERS_MAX: usize = 50;
 /// Characters of the receiver's own receipt id.
 pub(super) const ID_CHARACTERS_MAX: usize = 100;
 
@@ -38,6 +44,29 @@ struct Said {
     business: Business,
     receipt_id: Option<String>,
     text: Option<String>,
+    /// As in a message of the kind `receipt`: only business receipts come by this call.
+    level: Option<Level>,
+    /// When the receiver took it, by its own clock.
+    received_at: Option<Timestamp>,
+    #[serde(default)]
+    errors: Vec<Fejl>,
+}
+
+/// One of KOMBIT's `FejlListe`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fejl {
+    code: String,
+    text: String,
+}
+
+impl Said {
+    /// Why it is not taken: the text and the errors, as the sender will read them.
+    fn reason(&self) -> Option<String> {
+        let errors = self.errors.iter().map(|fejl| format!("{} {}", fejl.code, fejl.text));
+        let parts: Vec<String> = self.text.iter().cloned().chain(errors).collect();
+        (!parts.is_empty()).then(|| parts.join("; "))
+    }
 }
 
 pub(super) async fn post(State(api): State<Arc<Api>>, request: Request) -> Result<Response, Problem> {
@@ -51,13 +80,19 @@ pub(super) async fn post(State(api): State<Arc<Api>>, request: Request) -> Resul
             .header(HeaderName::from_static("accept-post"), HeaderValue::from_static("application/json")));
     }
     let receipt = read(&taken.body)?;
+    let ahead = api.desk.clock.now() + AHEAD_MAX;
+    if receipt.received_at.is_some_and(|at| at > ahead) {
+        let (da, en) = ("receivedAt ligger i fremtiden.", "receivedAt lies in the future.");
+        return Err(invalid(da.into(), en.into()));
+    }
     let (delivery, receiver) = own(&api, &taken.caller, &receipt.delivery_id).await?;
     let by = taken.caller.access.party.to_string();
     let command = if receipt.business.takes() {
         Command::Confirm { delivery, receipt: receipt.receipt_id, by: by.clone() }
     } else {
-        let (text, id) = (receipt.text.as_deref(), receipt.receipt_id.as_deref());
-        Command::Refuse { delivery, fault: receipt.business.refusal(&receiver, text, id), by: by.clone() }
+        let (reason, id) = (receipt.reason(), receipt.receipt_id.as_deref());
+        let fault = receipt.business.refusal(&receiver, reason.as_deref(), id);
+        Command::Refuse { delivery, fault, by: by.clone() }
     };
     match api.bounded(api.desk.store.command(command, by, api.desk.clock.now())).await? {
         Commanded::Done => Ok(StatusCode::NO_CONTENT.into_response()),
@@ -75,10 +110,25 @@ fn read(body: &[u8]) -> Result<Said, Problem> {
             format!("The receipt cannot be read (line {line}, column {column}); see the schema Receipt in /openapi.json."),
         )
     })?;
-    for (name, value, most) in
-        [("receiptId", &receipt.receipt_id, ID_CHARACTERS_MAX), ("text", &receipt.text, TEXT_CHARACTERS_MAX)]
-    {
-        let Some(value) = value else { continue };
+    if receipt.level == Some(Level::Transport) {
+        return Err(invalid(
+            "Transportkvitteringen er svaret på selve afleveringen; her tages kun imod forretningskvitteringer.".into(),
+            "The transport receipt is the answer to the delivery itself; only business receipts are taken here.".into(),
+        ));
+    }
+    if receipt.errors.len() > ERRORS_MAX {
+        return Err(invalid(
+            format!("errors har højst {ERRORS_MAX} fejl."),
+            format!("errors has at most {ERRORS_MAX} errors."),
+        ));
+    }
+    let own =
+        [("receiptId", &receipt.receipt_id, ID_CHARACTERS_MAX), ("text", &receipt.text, TEXT_CHARACTERS_MAX)];
+    let own = own.into_iter().filter_map(|(name, value, most)| Some((name, value.as_ref()?, most)));
+    let errors = receipt.errors.iter().flat_map(|fejl| {
+        [("errors.code", &fejl.code, CODE_CHARACTERS_MAX), ("errors.text", &fejl.text, TEXT_CHARACTERS_MAX)]
+    });
+    for (name, value, most) in own.chain(errors) {
         if value.is_empty() || value.chars().count() > most || value.chars().any(text::is_forbidden) {
             return Err(invalid(
                 format!("{name} skal være 1-{most} tegn uden styretegn."),

@@ -125,6 +125,23 @@ async fn a_receipt_confirms_or_refuses_a_delivery_and_the_sender_is_told() {
 }
 
 #[tokio::test]
+async fn the_data_of_a_receipt_message_are_taken_as_they_are() {
+    let rig = Rig::new();
+    let delivery = deposited(&rig, "m-1").await;
+    let receipt = json!({
+        "deliveryId": delivery,
+        "level": "business",
+        "business": "AFVIST",
+        "receivedAt": "2026-01-02T09:30:00+01:00",
+        "text": "Bilag mangler",
+        "errors": [{ "code": "JC-7", "text": "ingen fuldmagt" }],
+    });
+    assert_eq!(rig.post("0101", "/v1/receipts", &receipt).await.status, 204);
+    let answer = rig.get("3f", "/v1/answers").await.json()["answers"][0]["data"].to_string();
+    assert!(answer.contains("Bilag mangler; JC-7 ingen fuldmagt"), "{answer}");
+}
+
+#[tokio::test]
 async fn a_late_or_contradicting_receipt_is_kept_and_changes_nothing() {
     let rig = Rig::new();
     let delivery = deposited(&rig, "m-1").await;
@@ -159,6 +176,10 @@ async fn a_receipt_that_cannot_be_read_is_refused_without_repeating_it() {
         json!({ "deliveryId": delivery, "business": "AFVIST", "text": "" }),
         json!({ "deliveryId": delivery, "business": "AFVIST", "text": "om 070761-4285" }),
         json!({ "deliveryId": delivery, "business": "AFVIST", "receiptId": "a\u{0}b" }),
+        json!({ "deliveryId": delivery, "business": "AFVIST", "level": "transport" }),
+        json!({ "deliveryId": delivery, "business": "MODTAGET", "receivedAt": "2999-01-01T00:00:00Z" }),
+        json!({ "deliveryId": delivery, "business": "AFVIST", "errors": [{ "code": "E1", "text": "om 070761-4285" }] }),
+        json!({ "deliveryId": delivery, "business": "AFVIST", "errors": vec![json!({ "code": "E", "text": "x" }); 51] }),
     ] {
         let reply = rig.post("0101", "/v1/receipts", &receipt).await;
         assert_eq!(reply.status, 422, "{receipt}");
