@@ -26,6 +26,9 @@ pub const FUNDS: [(&str, &str); 2] = [("3f", "demo-key-3f"), ("krifa", "demo-key
 const JOBCENTRES: [(&str, &str, &str); 2] =
     [("0101", "koebenhavn", "demo-key-0101"), ("0707", "norddjurs", "demo-key-0707")];
 
+/// How long an answer waits for what it answers.
+const ARRIVAL_MAX: Duration = Duration::from_secs(5);
+
 /// The file in the demonstration's folder that holds its configuration.
 pub const CONFIGURATION: &str = "kassebro.toml";
 
@@ -171,6 +174,9 @@ impl Demo {
     pub async fn send(&mut self, folder: &Path, plan: &Plan, told: impl Fn(u32)) -> anyhow::Result<()> {
         for number in 0..plan.messages {
             let (event, code, key) = self.event(plan, number);
+            if let Some(answered) = event["correlationid"].as_str() {
+                self.has_arrived(answered).await?;
+            }
             if number % 10 == 9 && FUNDS.iter().any(|(fund, _)| *fund == code) {
                 drop_file(&folder.join("spool").join(code), number, &event)?;
             } else {
@@ -183,6 +189,18 @@ impl Demo {
             told(number + 1);
         }
         Ok(())
+    }
+
+    /// Waits a while until a message is delivered: nobody answers what has not come.
+    async fn has_arrived(&self, id: &str) -> anyhow::Result<()> {
+        let until = self.clock.monotonic() + ARRIVAL_MAX;
+        loop {
+            let found = self.gateway.store.message(id.to_owned(), None, self.clock.now()).await?;
+            if found.is_none_or(|message| message.line.state != "pending") || self.clock.monotonic() > until {
+                return Ok(());
+            }
+            self.clock.sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// The message of that number, with its sender and the sender's key.
