@@ -21,7 +21,7 @@ use crate::{
     codec::{envelope::holds_cpr, text},
     domain::{
         DeliveryId, Text,
-        receipt::{Business, TEXT_CHARACTERS_MAX},
+        receipt::{Business, TEXT_CHARACTERS_MAX, reason},
     },
     intake::AHEAD_MAX,
     kinds::receipt::Level,
@@ -60,15 +60,6 @@ struct Fejl {
     text: String,
 }
 
-impl Said {
-    /// Why it is not taken: the text and the errors, as the sender will read them.
-    fn reason(&self) -> Option<String> {
-        let errors = self.errors.iter().map(|fejl| format!("{} {}", fejl.code, fejl.text));
-        let parts: Vec<String> = self.text.iter().cloned().chain(errors).collect();
-        (!parts.is_empty()).then(|| parts.join("; "))
-    }
-}
-
 pub(super) async fn post(State(api): State<Arc<Api>>, request: Request) -> Result<Response, Problem> {
     let taken = body::take(&api, request, RECEIPT_BYTES_MAX).await?;
     let content_type =
@@ -90,7 +81,8 @@ pub(super) async fn post(State(api): State<Arc<Api>>, request: Request) -> Resul
     let command = if receipt.business.takes() {
         Command::Confirm { delivery, receipt: receipt.receipt_id, by: by.clone() }
     } else {
-        let (reason, id) = (receipt.reason(), receipt.receipt_id.as_deref());
+        let errors = receipt.errors.iter().map(|fejl| (&*fejl.code, &*fejl.text));
+        let (reason, id) = (reason(receipt.text.as_deref(), errors), receipt.receipt_id.as_deref());
         let fault = receipt.business.refusal(&receiver, reason.as_deref(), id);
         Command::Refuse { delivery, fault, by: by.clone() }
     };
@@ -122,13 +114,13 @@ fn read(body: &[u8]) -> Result<Said, Problem> {
             format!("errors has at most {ERRORS_MAX} errors."),
         ));
     }
-    let own =
+    let fields =
         [("receiptId", &receipt.receipt_id, ID_CHARACTERS_MAX), ("text", &receipt.text, TEXT_CHARACTERS_MAX)];
-    let own = own.into_iter().filter_map(|(name, value, most)| Some((name, value.as_ref()?, most)));
+    let fields = fields.into_iter().filter_map(|(name, value, most)| Some((name, value.as_ref()?, most)));
     let errors = receipt.errors.iter().flat_map(|fejl| {
         [("errors.code", &fejl.code, CODE_CHARACTERS_MAX), ("errors.text", &fejl.text, TEXT_CHARACTERS_MAX)]
     });
-    for (name, value, most) in own.chain(errors) {
+    for (name, value, most) in fields.chain(errors) {
         if value.is_empty() || value.chars().count() > most || value.chars().any(text::is_forbidden) {
             return Err(invalid(
                 format!("{name} skal være 1-{most} tegn uden styretegn."),

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::DeliveryId;
+use super::{DeliveryId, Fault};
 
 /// Where a matter stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -47,20 +47,18 @@ pub enum CaseStep {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Said {
     pub state: CaseState,
-    /// Its receiver has it and takes it, or will not have it.
-    pub takes: bool,
+    /// Why its receiver will not have it; `None`: it has it and takes it.
+    pub refusal: Option<Fault>,
     /// The delivery that is meant, where it is named.
     pub delivery: Option<DeliveryId>,
     /// The receiver's own receipt id.
     pub receipt: Option<String>,
-    /// Why it is not taken, in the receiver's words; no person's data.
-    pub reason: Option<String>,
 }
 
 /// Who decides upon a message has it.
 impl From<CaseState> for Said {
     fn from(state: CaseState) -> Self {
-        Self { state, takes: true, delivery: None, receipt: None, reason: None }
+        Self { state, refusal: None, delivery: None, receipt: None }
     }
 }
 

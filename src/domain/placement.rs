@@ -43,24 +43,39 @@ impl Placed {
     }
 }
 
-/// Why the store refuses a message that is sound by itself.
+/// Why there is no placement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stop {
-    /// There is no placement: the citizen opted out.
+pub enum Absence {
     OptOut,
-    /// There is no placement: the citizen is under special effort.
     SpecialEffort,
-    /// It would pass a cap of its agreement.
-    Cap,
 }
 
-/// What stops a message of the placement that happened at `at`, by the instants from which the citizen opted out and
-/// was under special effort.
-pub fn stop(opted_out: Option<Timestamp>, special: Option<Timestamp>, at: Timestamp) -> Option<Stop> {
-    if opted_out.is_some_and(|from| from <= at) {
-        return Some(Stop::OptOut);
+/// From when a citizen is not placed, as far as messages told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Away {
+    pub opted_out: Option<Timestamp>,
+    pub special: Option<Timestamp>,
+}
+
+impl Away {
+    /// Why there was no placement at `at`.
+    pub fn at(self, at: Timestamp) -> Option<Absence> {
+        if self.opted_out.is_some_and(|from| from <= at) {
+            return Some(Absence::OptOut);
+        }
+        self.special.is_some_and(|from| from <= at).then_some(Absence::SpecialEffort)
     }
-    special.is_some_and(|from| from <= at).then_some(Stop::SpecialEffort)
+
+    /// After a message that bears so on it.
+    #[must_use]
+    pub fn after(self, bearing: Bearing) -> Self {
+        match bearing {
+            Bearing::Within => self,
+            Bearing::OptsOut(from) => Self { opted_out: Some(from), ..self },
+            Bearing::OptsIn => Self { opted_out: None, ..self },
+            Bearing::SpecialEffort(special) => Self { special, ..self },
+        }
+    }
 }
 
 #[cfg(test)]
@@ -73,12 +88,12 @@ mod tests {
         let from = at("2026-11-02T00:00:00+01:00");
         for (happened, opted_out, special, expected) in [
             ("2026-11-01T23:59:59+01:00", Some(from), None, None),
-            ("2026-11-02T00:00:00+01:00", Some(from), None, Some(Stop::OptOut)),
-            ("2026-11-02T00:00:00+01:00", None, Some(from), Some(Stop::SpecialEffort)),
-            ("2026-11-03T00:00:00+01:00", Some(from), Some(from), Some(Stop::OptOut)),
+            ("2026-11-02T00:00:00+01:00", Some(from), None, Some(Absence::OptOut)),
+            ("2026-11-02T00:00:00+01:00", None, Some(from), Some(Absence::SpecialEffort)),
+            ("2026-11-03T00:00:00+01:00", Some(from), Some(from), Some(Absence::OptOut)),
             ("2026-11-03T00:00:00+01:00", None, None, None),
         ] {
-            assert_eq!(stop(opted_out, special, at(happened)), expected, "{happened}");
+            assert_eq!(Away { opted_out, special }.at(at(happened)), expected, "{happened}");
         }
     }
 

@@ -56,6 +56,13 @@ impl Business {
     }
 }
 
+/// Why a message is not taken: the text and KOMBIT's `FejlListe` (code and text), as the sender will read them.
+pub fn reason<'a>(text: Option<&str>, errors: impl Iterator<Item = (&'a str, &'a str)>) -> Option<String> {
+    let errors = errors.map(|(code, text)| format!("{code} {text}"));
+    let parts: Vec<String> = text.map(str::to_owned).into_iter().chain(errors).collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
+}
+
 impl FromStr for Business {
     type Err = String;
 

@@ -6,10 +6,12 @@
 
 use std::{fmt::Write, ops::Range};
 
-use jiff::civil::Date;
 use serde_json::Value;
 
-use super::mapping::{self, Differs};
+use super::{
+    danish,
+    mapping::{self, Differs},
+};
 use crate::codec::pointer;
 
 /// The kinds of offer in words, by their canonical code.
@@ -24,21 +26,6 @@ const OFFERS: &[(&str, &str)] = &[
     ("adultApprenticeship", "Voksenlærling"),
     ("priorLearningAssessment", "Realkompetencevurdering"),
     ("mentor", "Mentor"),
-];
-
-const MONTHS: [&str; 12] = [
-    "januar",
-    "februar",
-    "marts",
-    "april",
-    "maj",
-    "juni",
-    "juli",
-    "august",
-    "september",
-    "oktober",
-    "november",
-    "december",
 ];
 
 /// The text, and where in it each value of the data stands.
@@ -197,13 +184,12 @@ fn put(text: &mut String, manner: Manner, value: &Value) {
         }
         Manner::Day => {
             if let Some(day) = value.as_str().and_then(mapping::day) {
-                let month = MONTHS[usize::from(day.month().unsigned_abs()) - 1];
-                write!(text, "{}. {month} {}", day.day(), day.year()).expect(NEVER_FAILS);
+                text.push_str(&danish::day(day));
             }
         }
         Manner::Kroner => {
             let oere = value.as_u64().unwrap_or_default();
-            write!(text, "{},{:02}", thousands(oere / 100), oere % 100).expect(NEVER_FAILS);
+            write!(text, "{},{:02}", danish::thousands(oere / 100), oere % 100).expect(NEVER_FAILS);
         }
         Manner::Number => write!(text, "{}", value.as_u64().unwrap_or_default()).expect(NEVER_FAILS),
         Manner::Phone => {
@@ -214,19 +200,6 @@ fn put(text: &mut String, manner: Manner, value: &Value) {
             }
         }
     }
-}
-
-/// `1234567` as `1.234.567`.
-fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push('.');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 /// `20123456` as `20 12 34 56`.
@@ -247,7 +220,9 @@ fn says(manner: Manner, value: &Value, piece: &str) -> bool {
             let offer = OFFERS.iter().find(|(_, words)| *words == piece);
             offer.is_some_and(|(code, _)| value.as_str() == Some(code))
         }
-        Manner::Day => value.as_str().and_then(mapping::day).is_some_and(|day| read_day(piece) == Some(day)),
+        Manner::Day => {
+            value.as_str().and_then(mapping::day).is_some_and(|day| danish::read_day(piece) == Some(day))
+        }
         Manner::Kroner => {
             let digits: String = piece.chars().filter(|c| !matches!(c, '.' | ',')).collect();
             piece.find(',') == piece.len().checked_sub(3)
@@ -257,14 +232,6 @@ fn says(manner: Manner, value: &Value, piece: &str) -> bool {
         Manner::Number => value.is_u64() && piece.parse().ok() == value.as_u64(),
         Manner::Phone => value.as_str().is_some_and(|phone| mapping::same_phone(phone, piece)),
     }
-}
-
-/// `1. februar 2027` as a date.
-fn read_day(words: &str) -> Option<Date> {
-    let (day, rest) = words.split_once(". ")?;
-    let (month, year) = rest.split_once(' ')?;
-    let month = MONTHS.iter().position(|name| *name == month)? + 1;
-    Date::new(year.parse().ok()?, i8::try_from(month).ok()?, day.parse().ok()?).ok()
 }
 
 #[cfg(test)]
@@ -329,13 +296,6 @@ mod tests {
             let composed = compose(&data);
             let violation = composed.compare(&composed.text, &data).unwrap_err();
             assert_eq!(violation.pointer, format!("/data{pointer}"));
-        }
-    }
-
-    #[test]
-    fn prices_are_grouped_by_thousands() {
-        for (number, shown) in [(0, "0"), (999, "999"), (1000, "1.000"), (12_345_678, "12.345.678")] {
-            assert_eq!(thousands(number), shown);
         }
     }
 }

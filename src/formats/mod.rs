@@ -13,6 +13,7 @@ use crate::domain::{Event, Format, Parcel, Text, Violation};
 pub mod beskedmodul;
 pub mod citizen_text;
 pub mod cloudevents;
+pub mod danish;
 pub mod jobag;
 pub mod klagesag;
 pub mod kombit;

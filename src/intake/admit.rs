@@ -119,16 +119,19 @@ fn judge(
             violations.push(unknown_kind(&event.envelope.kind));
             None
         }
-        Some(compiled) => check_content(rules, compiled, &event, &arrived, under, &mut violations),
+        Some(compiled) => {
+            let owed = check_content(rules, compiled, &event, &arrived, under, &mut violations);
+            owed.map(|deliveries| (compiled.kind, deliveries))
+        }
     };
     let envelope = event.envelope.clone();
     match owed {
-        Some(deliveries) if !violations.iter().any(Violation::is_error) => {
+        Some((kind, deliveries)) if !violations.iter().any(Violation::is_error) => {
             Admission::Accepted(Box::new(Accepted {
-                bearing: bearing(rules, &event),
+                bearing: bearing(kind, &event),
                 spends: under.agreement().and_then(|agreement| Spend::of(agreement, &event)),
-                reply: rules.kinds.get(&envelope.kind).and_then(|compiled| (compiled.kind.says)(&event)),
-                figure: rules.kinds.get(&envelope.kind).and_then(|compiled| (compiled.kind.figure)(&event)),
+                reply: (kind.says)(&event),
+                figure: (kind.figure)(&event),
                 arrived,
                 hash: codec::canonical_hash(&event),
                 agreement: under.agreement().map(|a| a.id.clone()),
@@ -152,8 +155,8 @@ fn judge(
 }
 
 /// What the message has to do with its citizen's placement.
-fn bearing(rules: &Rules, event: &Event) -> Option<(Placed, Bearing)> {
-    let bearing = (rules.kinds.get(&event.envelope.kind)?.kind.bears)(event)?;
+fn bearing(kind: &Kind, event: &Event) -> Option<(Placed, Bearing)> {
+    let bearing = (kind.bears)(event)?;
     let citizen = kinds::rules::citizen(event)?;
     Some((Placed::of(&event.envelope.source, &event.envelope.receiver, &citizen), bearing))
 }

@@ -20,6 +20,7 @@ mod admit;
 mod agreements;
 pub mod broker;
 mod examine;
+mod folder;
 mod headers;
 pub mod held;
 mod memory;

@@ -8,12 +8,14 @@
 use std::{
     io::{self, Read},
     path::{Path, PathBuf},
-    time::Duration,
 };
 
-use tracing::{info, warn};
+use tracing::info;
 
-use super::Intake;
+use super::{
+    Intake,
+    folder::{BATCH_MAX, LOOK_EVERY, Trouble, blocking, is_more},
+};
 use crate::{
     codec::{envelope::holds_cpr, text::is_forbidden},
     domain::{
@@ -24,10 +26,6 @@ use crate::{
     store::{Command, Commanded, StoreError},
 };
 
-/// How often the folder is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// Files taken in one go.
-const BATCH_MAX: usize = 64;
 /// Bytes of a reason that are read: more than may be in it.
 const BYTES_MAX: u64 = 4 * TEXT_CHARACTERS_MAX as u64 + 1;
 
@@ -57,23 +55,11 @@ struct Found {
 pub async fn run(intake: Intake, folder: Folder, stop: Stop) -> Result<(), StoreError> {
     info!(folder = %folder.path.display(), party = %folder.party, "Taking receipts");
     while !stop.is_soft() {
-        match take(&intake, &folder).await {
-            Ok(taken) if taken == BATCH_MAX => continue,
-            Ok(_) => {}
-            Err(Trouble::Store(error @ StoreError::Unusable(_))) => return Err(error),
-            Err(Trouble::Store(error)) => warn!(error = %error, "The store cannot commit; receipts wait"),
-            Err(Trouble::Io(error)) => {
-                warn!(folder = %folder.path.display(), error = %error, "The folder of receipts cannot be used; trying again");
-            }
+        if !is_more(take(&intake, &folder).await, &folder.path)? {
+            stop.unless_soft(intake.clock.sleep(LOOK_EVERY)).await;
         }
-        stop.unless_soft(intake.clock.sleep(LOOK_EVERY)).await;
     }
     Ok(())
-}
-
-enum Trouble {
-    Io(io::Error),
-    Store(StoreError),
 }
 
 /// Takes what lies there, at most a batch. Says how many files it saw.
@@ -87,13 +73,6 @@ async fn take(intake: &Intake, folder: &Folder) -> Result<usize, Trouble> {
         blocking(move || put_away(&path, &receipt.file, verdict.err().as_ref())).await?;
     }
     Ok(seen)
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> Result<T, Trouble> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|error| Trouble::Io(io::Error::other(error)))?.map_err(Trouble::Io)
 }
 
 /// The receipts by name. What has another name is somebody else's, or not finished.

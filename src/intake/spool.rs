@@ -7,21 +7,18 @@
 use std::{
     io,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
-use tracing::{info, warn};
+use tracing::info;
 
-use super::{Intake, RawMessage};
+use super::{
+    Intake, RawMessage,
+    folder::{BATCH_MAX, LOOK_EVERY, Trouble, blocking, is_more},
+};
 use crate::{
     lifecycle::Stop,
     store::{StoreError, Verdict, Way},
 };
-
-/// How often the folder is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// Files taken in one batch.
-const BATCH_MAX: usize = 64;
 
 /// One folder, and the party whose files these are.
 #[derive(Debug, Clone)]
@@ -37,33 +34,18 @@ pub struct Folder {
 pub async fn run(intake: Intake, folder: Folder, stop: Stop) -> Result<(), StoreError> {
     info!(folder = %folder.path.display(), party = %folder.party, "Taking files");
     while !stop.is_soft() {
-        match take(&intake, &folder).await {
-            Ok(taken) if taken == BATCH_MAX => continue,
-            Ok(_) => {}
-            Err(Trouble::Store(error @ StoreError::Unusable(_))) => return Err(error),
-            Err(Trouble::Store(error)) => warn!(error = %error, "The store cannot commit; files wait"),
-            Err(Trouble::Io(error)) => {
-                warn!(folder = %folder.path.display(), error = %error, "The spool folder cannot be read; trying again");
-            }
+        if !is_more(take(&intake, &folder).await, &folder.path)? {
+            stop.unless_soft(intake.clock.sleep(LOOK_EVERY)).await;
         }
-        stop.unless_soft(intake.clock.sleep(LOOK_EVERY)).await;
     }
     Ok(())
-}
-
-enum Trouble {
-    Io(io::Error),
-    Store(StoreError),
 }
 
 /// Takes what lies there, at most a batch. Says how many files it saw.
 async fn take(intake: &Intake, folder: &Folder) -> Result<usize, Trouble> {
     let body_max = intake.rules().limits.body_bytes;
     let path = folder.path.clone();
-    let files = tokio::task::spawn_blocking(move || read(&path, body_max))
-        .await
-        .map_err(|e| Trouble::Io(io::Error::other(e)))?
-        .map_err(Trouble::Io)?;
+    let files = blocking(move || read(&path, body_max)).await?;
     if files.is_empty() {
         return Ok(0);
     }
@@ -80,10 +62,10 @@ async fn take(intake: &Intake, folder: &Folder) -> Result<usize, Trouble> {
     let verdicts = intake.take(raws, Way::Spool).await.map_err(Trouble::Store)?;
     let taken = files.len();
     let path = folder.path.clone();
-    let moved = tokio::task::spawn_blocking(move || {
+    blocking(move || {
         files.iter().zip(&verdicts).try_for_each(|((name, _), verdict)| put_away(&path, name, verdict))
-    });
-    moved.await.map_err(|e| Trouble::Io(io::Error::other(e)))?.map_err(Trouble::Io)?;
+    })
+    .await?;
     Ok(taken)
 }
 

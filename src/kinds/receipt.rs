@@ -13,7 +13,7 @@ use super::{
 use crate::domain::{
     DeliveryId, Event, Format, Severity,
     case::{CaseState, Said},
-    receipt::Business,
+    receipt::{Business, reason},
 };
 
 pub static KIND: Kind = Kind {
@@ -98,12 +98,16 @@ fn says_of(business: Business) -> CaseState {
 fn says(event: &Event) -> Option<Said> {
     let data = rules::read::<Data<'_>>(event).ok()?;
     let business = data.business?;
+    let refusal = || {
+        let errors = data.errors.iter().map(|fejl| (fejl.code, fejl.text));
+        let by = event.envelope.source.to_string();
+        business.refusal(&by, reason(data.text, errors).as_deref(), data.receipt_id)
+    };
     Some(Said {
         state: says_of(business),
-        takes: business.takes(),
+        refusal: (!business.takes()).then(refusal),
         delivery: data.delivery_id.and_then(|id| id.parse().ok()),
         receipt: data.receipt_id.map(str::to_owned),
-        reason: data.text.map(str::to_owned),
     })
 }
 
@@ -282,5 +286,23 @@ mod tests {
             assert_eq!(testing::says(EXAMPLE, &[("/data/business", json!(word))]), Some(state), "{word:?}");
         }
         assert_eq!(testing::says(REFUSED, &[]), None);
+    }
+
+    #[test]
+    fn who_refuses_is_quoted_with_text_and_errors() {
+        let refused = [
+            ("/data/business", json!("AFVIST")),
+            ("/data/text", json!("Mangler bilag")),
+            (
+                "/data/errors",
+                json!([{"code": "41", "text": "Kan ikke læses"}, {"code": "7", "text": "Ukendt"}]),
+            ),
+        ];
+        let fault = testing::said(EXAMPLE, &refused).unwrap().refusal.unwrap();
+        assert_eq!(
+            fault.detail,
+            "urn:dk:jobcenter:0101 answered AFVIST: Mangler bilag; 41 Kan ikke læses; 7 Ukendt (receipt KVIT-2026-0815)"
+        );
+        assert_eq!(testing::said(EXAMPLE, &[]).unwrap().refusal, None);
     }
 }

@@ -7,7 +7,10 @@ use serde_json::Value;
 
 use super::{Direction, KINDS};
 use crate::{
-    domain::{Envelope, Event, case::CaseState},
+    domain::{
+        Envelope, Event,
+        case::{CaseState, Said},
+    },
     tools::generate,
 };
 
@@ -94,12 +97,17 @@ pub(crate) fn check_table(example: &str, rows: &[Row<'_>]) {
 
 /// What the example, so changed, says of the case that it answers.
 pub(crate) fn says(example: &str, changes: &[(&str, Value)]) -> Option<CaseState> {
+    said(example, changes).map(|said| said.state)
+}
+
+/// What the example, changed so, says of another message.
+pub(crate) fn said(example: &str, changes: &[(&str, Value)]) -> Option<Said> {
     let mut value = read_example(example);
     for (pointer, to) in changes {
         set(&mut value, pointer, to.clone());
     }
     let event = event(&value);
-    (super::find(&event.envelope.kind).unwrap().says)(&event).map(|said| said.state)
+    (super::find(&event.envelope.kind).unwrap().says)(&event)
 }
 
 pub(crate) fn lines(found: impl Iterator<Item = String>) -> Vec<String> {

@@ -21,8 +21,9 @@ pub enum Stage {
     Content,
     /// The messages themselves with all that was written of them, and their identities.
     Messages,
-    /// The content of messages that owed something when their time came, on from this message's number.
-    Lasting(i64),
+    /// Messages that owed something when their time came, on from the number `after`: their content, and all of those
+    /// that came before `whole_before`.
+    Lasting { after: i64, whole_before: Option<Timestamp> },
 }
 
 /// What a slice did.
@@ -37,7 +38,7 @@ pub struct Forgotten {
 /// The cursor of a stage.
 pub(super) fn cursor(stage: Stage) -> &'static str {
     match stage {
-        Stage::Content | Stage::Lasting(_) => "forget/content",
+        Stage::Content | Stage::Lasting { .. } => "forget/content",
         Stage::Messages => "forget/messages",
     }
 }

@@ -29,6 +29,7 @@ mod place;
 pub mod postgres;
 mod reply;
 pub mod sqlite;
+mod stops;
 mod told;
 pub mod views;
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Accepted, Command};
 use crate::domain::{
-    DeliveryId, Fault, FaultCode, ReceiptId,
+    DeliveryId, ReceiptId,
     case::{CaseState, CaseStep, Said},
 };
 
@@ -56,12 +56,8 @@ fn command(message: &Accepted, said: &Said, original: &Original, moved: bool) ->
         None => only,
     }?;
     let by = message.envelope.source.to_string();
-    if said.takes {
-        return Some(Command::Confirm { delivery, receipt: said.receipt.clone(), by });
+    match &said.refusal {
+        None => Some(Command::Confirm { delivery, receipt: said.receipt.clone(), by }),
+        Some(fault) => moved.then(|| Command::Refuse { delivery, fault: fault.clone(), by }),
     }
-    moved.then(|| {
-        let reason = said.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-        let fault = Fault::new(FaultCode::ReceiverRefused, format!("{by} does not take it{reason}"));
-        Command::Refuse { delivery, fault, by }
-    })
 }

@@ -4,11 +4,13 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Accepted, Admission, Arrived, Invalid, Next, Settlement, TakenAgain, json, numbers::kept};
+use super::{
+    Accepted, Admission, Arrived, Invalid, Next, Settlement, TakenAgain, json, numbers::kept, stops::Stop,
+};
 use crate::domain::{
     Answer, AnswerOutcome, Fault, FaultCode, Outcome, ReceiptId, Text, Violation,
     attempt::Proof,
-    placement::Stop,
+    placement::Absence,
     sla::{AT_RISK, BREACHED},
 };
 
@@ -55,7 +57,7 @@ fn identity_reused(first: &Answer) -> Violation {
 pub(super) fn stopped(message: &Accepted, stop: Stop) -> Invalid {
     let placed = "a citizen who is placed with the a-kasse at the business time".to_owned();
     let (pointer, rule, expected, text) = match stop {
-        Stop::OptOut => (
+        Stop::NotPlaced(Absence::OptOut) => (
             "/data/citizen",
             "placement.opted-out",
             placed,
@@ -64,7 +66,7 @@ pub(super) fn stopped(message: &Accepted, stop: Stop) -> Invalid {
                 "The citizen opted out of the a-kasse and follows the jobcenter's contact course.",
             ),
         ),
-        Stop::SpecialEffort => (
+        Stop::NotPlaced(Absence::SpecialEffort) => (
             "/data/citizen",
             "placement.special-effort",
             placed,

@@ -55,12 +55,13 @@ async fn round(desk: &Desk, retention: Retention, stop: &Stop) -> Result<u64, St
     }
     let now = desk.clock.now();
     let before = |kept: Option<SignedDuration>| kept.and_then(|kept| now.checked_sub(kept).ok());
+    let (content, whole_before) = (before(retention.content), before(retention.messages));
     let mut count = 0;
-    if let Some(before) = before(retention.content) {
+    if let Some(before) = content {
         count += stage(desk, Stage::Content, before, stop).await?;
-        count += stage(desk, Stage::Lasting(0), before, stop).await?;
+        count += stage(desk, Stage::Lasting { after: 0, whole_before }, before, stop).await?;
     }
-    if let Some(before) = before(retention.messages) {
+    if let Some(before) = whole_before {
         count += stage(desk, Stage::Messages, before, stop).await?;
     }
     Ok(count)
@@ -73,7 +74,9 @@ async fn stage(desk: &Desk, what: Stage, before: Timestamp, stop: &Stop) -> Resu
         count += more;
         match (what, last) {
             (_, None) => break,
-            (Stage::Lasting(_), Some(last)) => what = Stage::Lasting(last),
+            (Stage::Lasting { whole_before, .. }, Some(after)) => {
+                what = Stage::Lasting { after, whole_before }
+            }
             (Stage::Content | Stage::Messages, Some(_)) => {}
         }
         stop.unless_soft(desk.clock.sleep(PAUSE)).await;

@@ -77,12 +77,14 @@ macro_rules! conforms {
                 special_effort_keeps_a_citizen_out_until_it_ends
                 a_duplicate_gets_its_first_answer_also_after_an_opt_out
                 other_messages_go_on
+                what_is_in_one_batch_counts_for_what_comes_after_it
                 what_would_pass_a_cap_is_refused_and_what_fits_is_taken
             }
             forget {
                 content_is_forgotten_after_its_time_and_what_is_owed_is_kept
                 messages_are_forgotten_whole_and_their_ids_are_free
                 what_outlasted_its_time_is_forgotten_when_it_has_ended
+                what_outlasted_both_times_is_forgotten_whole_when_it_has_ended
                 numbers_are_not_given_twice_after_everything_was_forgotten
                 what_has_no_content_is_not_tried_again
             }

@@ -6,6 +6,8 @@ use crate::{
     store::{Command, Commanded, Forget, Forgotten, Next, Stage, Verdict},
 };
 
+const LASTING: Stage = Stage::Lasting { after: 0, whole_before: None };
+
 /// Forgets everything that came more than an hour ago, in slices of two; how many messages that were.
 async fn forget(office: &Office, what: Stage) -> u64 {
     let (mut stage, mut count) = (what, 0);
@@ -16,7 +18,9 @@ async fn forget(office: &Office, what: Stage) -> u64 {
         count += more;
         match (stage, last) {
             (_, None) => return count,
-            (Stage::Lasting(_), Some(last)) => stage = Stage::Lasting(last),
+            (Stage::Lasting { whole_before, .. }, Some(after)) => {
+                stage = Stage::Lasting { after, whole_before }
+            }
             _ => {}
         }
     }
@@ -81,12 +85,12 @@ pub(super) async fn what_outlasted_its_time_is_forgotten_when_it_has_ended(mut o
     office.pass(hours(2));
     delivered(&mut office, &["young"]).await;
     assert_eq!(forget(&office, Stage::Content).await, 0);
-    assert_eq!(forget(&office, Stage::Lasting(0)).await, 0);
+    assert_eq!(forget(&office, LASTING).await, 0);
     office.attempt(Next::Delivered).await;
     assert_eq!(forget(&office, Stage::Content).await, 0, "they are passed already");
-    assert_eq!(forget(&office, Stage::Lasting(0)).await, 1);
+    assert_eq!(forget(&office, LASTING).await, 1);
     office.attempt(Next::Delivered).await;
-    assert_eq!(forget(&office, Stage::Lasting(0)).await, 1);
+    assert_eq!(forget(&office, LASTING).await, 1);
     for id in ["first", "second"] {
         assert!(!has_content(&office, id).await, "{id}");
     }
@@ -115,4 +119,23 @@ pub(super) async fn what_has_no_content_is_not_tried_again(mut office: Office) {
     let told = office.store().command(Command::Retry(dead), "op".into(), office.now).await.unwrap();
     assert_eq!(told, Commanded::NotNow);
     assert_eq!(office.view("dead").await.line.state, "dead");
+}
+
+pub(super) async fn what_outlasted_both_times_is_forgotten_whole_when_it_has_ended(mut office: Office) {
+    for id in ["old", "younger"] {
+        office.taken(id).await;
+        office.pass(hours(2));
+    }
+    let between = office.now - hours(3);
+    office.pass(hours(2));
+    delivered(&mut office, &["last"]).await;
+    for stage in [Stage::Content, Stage::Messages, LASTING] {
+        assert_eq!(forget(&office, stage).await, 0, "both are owed");
+    }
+    for _ in 0..2 {
+        office.attempt(Next::Delivered).await;
+    }
+    assert_eq!(forget(&office, Stage::Lasting { after: 0, whole_before: Some(between) }).await, 2);
+    assert!(office.store().message("old".into(), None, office.now).await.unwrap().is_none());
+    assert!(!has_content(&office, "younger").await, "and of the other the content, with its story kept");
 }

@@ -117,3 +117,25 @@ pub(super) async fn what_would_pass_a_cap_is_refused_and_what_fits_is_taken(mut 
     let next_year = course(&mut office, "next-year", "3f/2027", 100);
     assert_eq!(office.accept(next_year).await.name(), "accepted");
 }
+
+pub(super) async fn what_is_in_one_batch_counts_for_what_comes_after_it(mut office: Office) {
+    let now = office.now;
+    let mut batch = vec![
+        message(&mut office, "before", Bearing::Within),
+        message(&mut office, "out", Bearing::OptsOut(now)),
+        message(&mut office, "after", Bearing::Within),
+        message(&mut office, "before", Bearing::Within),
+        message(&mut office, "in", Bearing::OptsIn),
+        message(&mut office, "then", Bearing::Within),
+    ];
+    batch.extend(["spent", "spent"].map(|id| course(&mut office, id, "3f/2026", 60)));
+    let batch = batch.into_iter().map(|message| Admission::Accepted(Box::new(message))).collect();
+    let verdicts = office.accept_all(batch).await;
+    let names: Vec<&str> = verdicts.iter().map(Verdict::name).collect();
+    let expected =
+        ["accepted", "accepted", "rejected", "duplicate", "accepted", "accepted", "accepted", "duplicate"];
+    assert_eq!(names, expected);
+    assert_eq!(refused_by(&mut office, "later", now).await, None, "and it is kept so");
+    let rest = course(&mut office, "rest", "3f/2026", 40);
+    assert_eq!(office.accept(rest).await.name(), "accepted", "what came twice is spent once");
+}

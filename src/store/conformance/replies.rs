@@ -3,7 +3,7 @@
 use super::{Accepted, Admission, Office, PARTY, SignedDuration, delivery, hours};
 use crate::{
     domain::{
-        KindId, Outcome, Party,
+        Fault, FaultCode, KindId, Outcome, Party,
         attempt::Proof,
         case::{CaseState, Said},
     },
@@ -32,7 +32,8 @@ async fn answer(office: &mut Office, id: &str, to: &str, said: impl Into<Said>) 
 }
 
 fn refusal(state: CaseState) -> Said {
-    Said { takes: false, reason: Some("mangler bilag".into()), ..state.into() }
+    let fault = Fault::new(FaultCode::ReceiverRefused, "mangler bilag");
+    Said { refusal: Some(fault), ..state.into() }
 }
 
 async fn events(office: &Office, id: &str) -> Vec<String> {

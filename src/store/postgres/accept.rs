@@ -9,20 +9,21 @@ use tokio_postgres::Row;
 use super::{
     deadlines,
     fail::Fail,
-    lease, placement, reply,
+    lease, reply,
     row::{Read, unreadable},
     session::Session,
+    stops,
     work::Tx,
 };
 use crate::{
     domain::{
         Answer, AnswerOutcome, HoldReason,
-        placement::Stop,
         sla::{next_step, steps_due},
     },
     store::{
         Accepted, Admission, Invalid, NewDelivery, Verdict, json,
         numbers::{DEADLINES, delivery_seq, kept, us},
+        stops::{Stop, concerns},
         told,
     },
 };
@@ -163,18 +164,16 @@ pub(super) async fn judge<'a>(
 impl Rows<'_> {
     /// What the accepted messages mean for others: the message that one answers, the placement of its citizen.
     async fn follow(&mut self, tx: &mut Tx<'_>) -> Result<(), Fail> {
-        let concerns = |message: &Accepted| {
-            let placed = message.bearing.is_some() || message.spends.is_some();
-            placed || message.reply.is_some() || message.figure.is_some()
-        };
-        if !self.taken.iter().any(|fresh| concerns(fresh.message)) {
+        let follows =
+            |message: &Accepted| concerns(message) || message.reply.is_some() || message.figure.is_some();
+        if !self.taken.iter().any(|fresh| follows(fresh.message)) {
             return Ok(());
         }
         // One of them may be about a message of this very batch.
         self.write(tx.session).await?;
         figures::write(tx.session, &self.taken).await?;
         for Fresh { message, seq, .. } in &self.taken {
-            placement::changes(tx, *seq, message).await?;
+            stops::changes(tx, *seq, message).await?;
             if let Some(said) = &message.reply {
                 reply::reply(tx, *seq, message, said).await?;
             }

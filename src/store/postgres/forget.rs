@@ -8,15 +8,23 @@ use crate::store::{
     numbers::us,
 };
 
+/// A message looked at, and whether all of it goes or only its content.
+type Due = (i64, bool);
+
 pub(super) async fn forget(tx: &mut Tx<'_>, slice: Forget) -> Result<Forgotten, Fail> {
     let looked_at = match slice.what {
         Stage::Content | Stage::Messages => passed(tx, slice).await?,
-        Stage::Lasting(after) => lasting(tx, after, slice.most).await?,
+        Stage::Lasting { after, whole_before } => {
+            lasting(tx, after, whole_before.map(us), slice.most).await?
+        }
     };
-    let owing = owing(tx, &looked_at).await?;
-    let last = looked_at.last().copied();
-    let ended: Vec<i64> = looked_at.into_iter().filter(|message| !owing.contains(message)).collect();
-    let owing: Vec<i64> = owing.into_iter().collect();
+    let last = looked_at.last().map(|(message, _)| *message);
+    let messages: Vec<i64> = looked_at.iter().map(|(message, _)| *message).collect();
+    let owing = owing(tx, &messages).await?;
+    let ended = || looked_at.iter().filter(|(message, _)| !owing.contains(message));
+    let content: Vec<i64> = ended().map(|(message, _)| *message).collect();
+    let whole: Vec<i64> = ended().filter(|(_, is_whole)| *is_whole).map(|(message, _)| *message).collect();
+    let owing: Vec<i64> = owing.iter().copied().collect();
     let session = tx.session;
     session
         .execute(
@@ -25,12 +33,14 @@ pub(super) async fn forget(tx: &mut Tx<'_>, slice: Forget) -> Result<Forgotten, 
         )
         .await?;
     for sql in CONTENT {
-        session.execute(sql, &[&ended]).await?;
+        session.execute(sql, &[&content]).await?;
+    }
+    if !whole.is_empty() {
+        for sql in WHOLE {
+            session.execute(sql, &[&whole]).await?;
+        }
     }
     if slice.what == Stage::Messages {
-        for sql in WHOLE {
-            session.execute(sql, &[&ended]).await?;
-        }
         session
             .execute(
                 "DELETE FROM answer WHERE at < $1 AND seq IN (SELECT seq FROM answer ORDER BY seq LIMIT $2)
@@ -42,7 +52,7 @@ pub(super) async fn forget(tx: &mut Tx<'_>, slice: Forget) -> Result<Forgotten, 
     if let (Stage::Content | Stage::Messages, Some(last)) = (slice.what, last) {
         set_cursor(tx, cursor(slice.what), last).await?;
     }
-    Ok(Forgotten { count: ended.len() as u64, last })
+    Ok(Forgotten { count: content.len() as u64, last })
 }
 
 /// The bytes of messages, as they came and as they were delivered.
@@ -65,7 +75,7 @@ const WHOLE: [&str; 6] = [
 
 /// The next messages that came before the time, in the order of their numbers. The last of all stays, as in a store
 /// that would give its number again.
-async fn passed(tx: &Tx<'_>, slice: Forget) -> Result<Vec<i64>, Fail> {
+async fn passed(tx: &Tx<'_>, slice: Forget) -> Result<Vec<Due>, Fail> {
     let rows = tx
         .session
         .query(
@@ -81,15 +91,18 @@ async fn passed(tx: &Tx<'_>, slice: Forget) -> Result<Vec<i64>, Fail> {
         if received >= us(slice.before) {
             break;
         }
-        numbers.push(row.value("seq")?);
+        numbers.push((row.value("seq")?, slice.what == Stage::Messages));
     }
     Ok(numbers)
 }
 
-async fn lasting(tx: &Tx<'_>, after: i64, most: u32) -> Result<Vec<i64>, Fail> {
-    let sql = "SELECT message FROM lasting WHERE message > $1 ORDER BY message LIMIT $2";
-    let rows = tx.session.query(sql, &[&after, &i64::from(most)]).await?;
-    rows.iter().map(|row| row.value("message")).collect()
+/// The last message of all stays here too.
+async fn lasting(tx: &Tx<'_>, after: i64, whole_before: Option<i64>, most: u32) -> Result<Vec<Due>, Fail> {
+    let sql = "SELECT l.message, coalesce(m.received_at < $3, false) AS is_whole
+         FROM lasting l JOIN message m ON m.seq = l.message
+         WHERE l.message > $1 AND l.message < (SELECT max(seq) FROM message) ORDER BY l.message LIMIT $2";
+    let rows = tx.session.query(sql, &[&after, &i64::from(most), &whole_before]).await?;
+    rows.iter().map(|row| Ok((row.value("message")?, row.value("is_whole")?))).collect()
 }
 
 /// Those of the messages that have a delivery still to end. What has ended is locked first, so that nobody has it

@@ -43,7 +43,6 @@ mod lease;
 mod listen;
 mod logs;
 mod migrate;
-mod placement;
 mod reader;
 mod replay;
 mod reply;
@@ -51,6 +50,7 @@ mod row;
 mod session;
 mod settle;
 mod statements;
+mod stops;
 #[cfg(test)]
 pub(super) mod tests;
 mod views;

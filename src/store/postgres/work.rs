@@ -11,9 +11,9 @@ use super::{
     fail::Fail,
     forget, hand, lease,
     logs::Logs,
-    placement, replay, reply,
+    replay, reply,
     session::Session,
-    settle,
+    settle, stops,
 };
 use crate::{
     domain::{
@@ -162,7 +162,7 @@ impl<'a> Work<'a> {
     /// Nothing of it may be committed then.
     pub(super) async fn perform(&self, tx: &mut Tx<'_>, batch: i64) -> Result<(Vec<Told>, Rows<'a>), Fail> {
         let keys = self.keys(tx.session).await?;
-        let stopped = placement::stops(tx.session, &self.admissions).await?;
+        let stopped = stops::stops(tx.session, &self.admissions).await?;
         let fresh = accept::fresh(&self.admissions, &stopped);
         let settling = settle::Columns::of(&self.settlements);
         let came = self.open(tx.session, batch, &keys, &fresh, &settling).await?;

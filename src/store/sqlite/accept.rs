@@ -4,8 +4,9 @@ use rusqlite::{OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
 use super::{
-    deadlines, figures, placement, reply,
+    deadlines, figures, reply,
     row::{DEADLINES, Read, delivery_seq, kept, us},
+    stops,
     writer::Tx,
 };
 use crate::{
@@ -21,7 +22,10 @@ pub(super) fn accept(tx: &mut Tx<'_, '_>, batch: &[Admission]) -> rusqlite::Resu
     batch
         .iter()
         .map(|admission| match admission {
-            Admission::Accepted(message) => accept_one(tx, message),
+            Admission::Accepted(message) => match stops::stops(tx, message, admission)? {
+                Some(stop) => reject(tx, &told::stopped(message, stop)).map(Verdict::Rejected),
+                None => accept_one(tx, message),
+            },
             Admission::Invalid(message) => reject(tx, message).map(Verdict::Rejected),
         })
         .collect()
@@ -33,9 +37,6 @@ pub(super) fn keep_raw(tx: &mut Tx<'_, '_>, admission: &Admission) -> rusqlite::
 }
 
 fn accept_one(tx: &mut Tx<'_, '_>, message: &Accepted) -> rusqlite::Result<Verdict> {
-    if let Some(stop) = placement::stops(tx, message)? {
-        return reject(tx, &told::stopped(message, stop)).map(Verdict::Rejected);
-    }
     if !insert_accepted(tx, message)? {
         return same_identity(tx, message);
     }
@@ -55,7 +56,7 @@ fn accept_one(tx: &mut Tx<'_, '_>, message: &Accepted) -> rusqlite::Result<Verdi
     for (ordinal, delivery) in (1..=u8::MAX).zip(&message.deliveries) {
         owe(tx, message, delivery_seq(seq, ordinal), delivery)?;
     }
-    placement::changes(tx, seq, message)?;
+    stops::changes(tx, seq, message)?;
     figures::write(tx, seq, message)?;
     if let Some(said) = &message.reply {
         reply::reply(tx, seq, message, said)?;

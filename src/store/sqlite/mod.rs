@@ -35,7 +35,6 @@ pub mod inspect;
 mod lease;
 mod lock;
 mod migrate;
-mod placement;
 mod reader;
 mod replay;
 mod reply;
@@ -43,6 +42,7 @@ mod reserve;
 mod row;
 mod settle;
 mod statements;
+mod stops;
 mod views;
 mod writer;
 

@@ -1,4 +1,4 @@
-//! Who is placed with an a-kasse, as far as messages tell; and what is spent.
+//! What is remembered of placements and caps, and what that stops.
 
 use rusqlite::{OptionalExtension, params};
 
@@ -7,52 +7,60 @@ use super::{
     writer::Tx,
 };
 use crate::{
-    domain::placement::{Bearing, Stop, stop},
-    store::Accepted,
+    domain::placement::{Away, Bearing},
+    store::{
+        Accepted, Admission,
+        stops::{Remembered, Stop, concerns},
+    },
 };
 
-/// What stops a message that is sound by itself. One that was taken before is none that could be stopped.
-pub(super) fn stops(tx: &Tx<'_, '_>, message: &Accepted) -> rusqlite::Result<Option<Stop>> {
-    let stop = match not_placed(tx, message)? {
-        None if passes(tx, message)? => Stop::Cap,
-        None => return Ok(None),
-        Some(stop) => stop,
-    };
-    let known = tx
+/// What stops a message that is sound by itself.
+pub(super) fn stops(
+    tx: &Tx<'_, '_>,
+    message: &Accepted,
+    admission: &Admission,
+) -> rusqlite::Result<Option<Stop>> {
+    if !concerns(message) {
+        return Ok(None);
+    }
+    Ok(remembered(tx, message)?.stops(&[admission]).remove(&0))
+}
+
+fn remembered(tx: &Tx<'_, '_>, message: &Accepted) -> rusqlite::Result<Remembered> {
+    let mut remembered = Remembered::default();
+    if let Some((placed, _)) = message.bearing {
+        let away = tx
+            .prepare(
+                "-- store::placement
+                 SELECT opted_out, special FROM placement WHERE key = ?1",
+            )?
+            .query_row([&placed.0[..]], |row| {
+                let (opted_out, special) =
+                    (row.instant_or_none("opted_out")?, row.instant_or_none("special")?);
+                Ok(Away { opted_out, special })
+            })
+            .optional()?;
+        remembered.away.extend(away.map(|away| (placed, away)));
+    }
+    if let Some(spend) = &message.spends {
+        let spent = tx
+            .prepare(
+                "-- store::spent
+                 SELECT oere FROM spent WHERE sum = ?1",
+            )?
+            .query_row([&spend.sum], |row| row.get(0))
+            .optional()?;
+        remembered.spent.extend(spent.map(|spent| (spend.sum.clone(), spent)));
+    }
+    let identity = (message.envelope.source.to_string(), message.envelope.id.to_string());
+    let is_taken = tx
         .prepare(
-            "-- store::placement known
+            "-- store::placement taken
              SELECT 1 FROM message WHERE source = ?1 AND id = ?2 AND state = 0",
         )?
-        .exists(params![message.envelope.source.to_string(), message.envelope.id.as_str()])?;
-    Ok((!known).then_some(stop))
-}
-
-/// Whether it would pass its cap.
-fn passes(tx: &Tx<'_, '_>, message: &Accepted) -> rusqlite::Result<bool> {
-    let Some(spend) = &message.spends else { return Ok(false) };
-    let so_far: Option<i64> = tx
-        .prepare(
-            "-- store::spent
-             SELECT oere FROM spent WHERE sum = ?1",
-        )?
-        .query_row([&spend.sum], |row| row.get(0))
-        .optional()?;
-    Ok(spend.passes(so_far.unwrap_or(0)))
-}
-
-/// What stops a message of a placement.
-fn not_placed(tx: &Tx<'_, '_>, message: &Accepted) -> rusqlite::Result<Option<Stop>> {
-    let Some((placed, Bearing::Within)) = message.bearing else { return Ok(None) };
-    let found = tx
-        .prepare(
-            "-- store::placement
-             SELECT opted_out, special FROM placement WHERE key = ?1",
-        )?
-        .query_row([&placed.0[..]], |row| {
-            Ok((row.instant_or_none("opted_out")?, row.instant_or_none("special")?))
-        })
-        .optional()?;
-    Ok(found.and_then(|(opted_out, special)| stop(opted_out, special, message.envelope.time)))
+        .exists(params![identity.0, identity.1])?;
+    remembered.taken.extend(is_taken.then_some(identity));
+    Ok(remembered)
 }
 
 /// What the accepted message with the number `seq` changes.
