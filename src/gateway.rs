@@ -15,6 +15,7 @@ use crate::{
     http_client,
     intake::{self, Intake, Rules, broker::Queue},
     lifecycle::{Stop, Tasks},
+    otlp,
     store::{Mode, Place, Store, StoreError},
     telemetry::{Metrics, Part},
     watch as watchers,
@@ -86,6 +87,7 @@ pub async fn start(
     let built = config::build(settings, 1).map_err(StartError::Configuration)?;
     let store = own_store(settings).await?;
     let metrics = Metrics::new();
+    start_traces(settings, &clock, &metrics, tasks)?;
     let (keep, in_force) = watch::channel(Arc::clone(&built.rules));
     let intake = Intake::new(Arc::clone(&store), Arc::clone(&clock), Arc::clone(&metrics), in_force);
     let health = Arc::<api::Health>::default();
@@ -104,6 +106,25 @@ pub async fn start(
         start_watch(settings, &built.rules, &desk, tasks)?;
     }
     Ok(Gateway { store, intake, metrics, address, _rules: keep })
+}
+
+/// Sends traces to the collector that the settings name, if they do.
+fn start_traces(
+    settings: &Settings,
+    clock: &Arc<dyn Clock>,
+    metrics: &Arc<Metrics>,
+    tasks: &Tasks,
+) -> Result<(), StartError> {
+    let trace = &settings.trace;
+    if trace.otlp.is_none() {
+        return Ok(());
+    }
+    let exporter = otlp::Exporter::new(trace).map_err(StartError::Configuration)?;
+    if let Some(spans) = metrics.tracer.switch_on(trace.share.0, otlp::ROOM) {
+        let (clock, metrics, stop) = (Arc::clone(clock), Arc::clone(metrics), tasks.stop().clone());
+        tasks.spawn("traces", otlp::run(spans, exporter, clock, metrics, stop));
+    }
+    Ok(())
 }
 
 /// A part of the work can be left to others only where they see the same table.

@@ -17,6 +17,7 @@ pub mod http_client;
 pub mod intake;
 pub mod kinds;
 pub mod lifecycle;
+pub mod otlp;
 pub mod reconnect;
 pub mod store;
 pub mod telemetry;

@@ -9,6 +9,15 @@ use prometheus_client::{
 };
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
+pub mod flow;
+pub mod gauges;
+mod table;
+pub mod trace;
+
+use flow::Flow;
+use gauges::Gauges;
+use trace::Tracer;
+
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -37,21 +46,6 @@ pub fn start(level: &str, format: LogFormat) -> Result<(), String> {
         }
     };
     started.map_err(|e| e.to_string())
-}
-
-/// A party and what became of its messages.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct Arrivals {
-    pub party: String,
-    pub kind: String,
-    pub verdict: &'static str,
-}
-
-/// A receiver and what attempts came to.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct Attempts {
-    pub receiver: String,
-    pub outcome: &'static str,
 }
 
 /// One receiver.
@@ -91,9 +85,6 @@ pub struct Build {
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    pub messages_received: Family<Arrivals, Counter>,
-    pub delivery_attempts: Family<Attempts, Counter>,
-    pub delivery_attempt_duration: Family<ForReceiver, Histogram>,
     pub commit_duration: Family<Part, Histogram>,
     pub sla_steps: Family<Steps, Counter>,
     pub answers_published: Family<Part, Counter>,
@@ -106,6 +97,12 @@ pub struct Metrics {
     pub alerts_open: Gauge,
     pub notifications_failed: Family<Part, Counter>,
     pub intake_paused: Gauge,
+    /// What each message and each attempt counts.
+    pub flow: Flow,
+    /// How things stand.
+    pub gauges: Gauges,
+    /// Where spans go.
+    pub tracer: Tracer,
 }
 
 /// Seconds, for what takes from a fraction of a millisecond to a minute.
@@ -119,11 +116,13 @@ impl Metrics {
         let build: Family<Build, Gauge> = Family::default();
         build.get_or_create(&Build { version: env!("CARGO_PKG_VERSION") }).set(1);
         registry.register("build_info", "The version that runs", build);
+        let flow = Flow::new(&mut registry);
+        let gauges = Gauges::new(&mut registry);
         let mut metrics = Self {
             registry: Registry::default(),
-            messages_received: Family::default(),
-            delivery_attempts: Family::default(),
-            delivery_attempt_duration: Family::new_with_constructor(seconds),
+            tracer: Tracer::new(gauges.spans_dropped.clone()),
+            flow,
+            gauges,
             commit_duration: Family::new_with_constructor(seconds),
             sla_steps: Family::default(),
             answers_published: Family::default(),
@@ -138,19 +137,7 @@ impl Metrics {
             intake_paused: Gauge::default(),
         };
         let m = &metrics;
-        registry.register(
-            "messages_received",
-            "Messages that arrived, by verdict",
-            m.messages_received.clone(),
-        );
-        registry.register("delivery_attempts", "Attempts, by what they came to", m.delivery_attempts.clone());
-        let (attempt, commit) = (m.delivery_attempt_duration.clone(), m.commit_duration.clone());
-        registry.register_with_unit(
-            "delivery_attempt_duration",
-            "How long attempts took",
-            Unit::Seconds,
-            attempt,
-        );
+        let commit = m.commit_duration.clone();
         registry.register_with_unit(
             "commit_duration",
             "How long callers waited for a commit",
@@ -220,10 +207,7 @@ mod tests {
     #[test]
     fn the_exposition_names_units_and_totals() {
         let metrics = Metrics::new();
-        metrics
-            .delivery_attempts
-            .get_or_create(&Attempts { receiver: "kbh".into(), outcome: "delivered" })
-            .inc();
+        metrics.flow.attempted("kbh", "delivered", std::time::Duration::from_millis(3));
         metrics.commit_duration.get_or_create(&Part { part: "intake".into() }).observe(0.002);
         let text = metrics.encode();
         assert!(

@@ -20,8 +20,12 @@ use super::{
 use crate::{
     codec::CONTENT_TYPE_RULE,
     domain::{Answer, Text},
-    intake::{RawMessage, Rules, admit},
+    intake::{
+        RawMessage, Rules, admit_timed,
+        measured::{Batch, Came},
+    },
     store::{Verdict, Way},
+    telemetry::trace::{self, Span},
 };
 
 /// What a body may be written in.
@@ -39,10 +43,19 @@ pub(super) async fn post(State(api): State<Arc<Api>>, request: Request) -> Resul
     let raw =
         RawMessage { party: party.to_owned(), content_type, headers, body: taken.body.clone(), sent: None };
     let arrived = api.desk.intake.receive(raw, Way::Http, &rules);
-    let admission = idempotency::check(key.as_deref(), admit(&rules, arrived));
-    let mut verdicts = api.bounded(api.desk.intake.accept(vec![admission])).await?;
+    let traceparent = taken.parts.headers.get("traceparent").and_then(|value| value.to_str().ok());
+    let came = Came { traceparent, kind: trace::Kind::Server, name: "POST /v1/messages" };
+    let mut batch = Batch::new(&api.desk.intake, 1);
+    batch.judge(&came, |lap| idempotency::check(key.as_deref(), admit_timed(&rules, arrived, lap)), describe);
+    let (mut verdicts, _) = api.bounded(batch.accept()).await?;
     let verdict = verdicts.pop().expect("the store gives one verdict for each admission");
     answer(verdict, wrong_type)
+}
+
+/// By the conventions for HTTP servers.
+fn describe(span: &mut Span) {
+    span.set("http.request.method", "POST");
+    span.set("http.route", "/v1/messages");
 }
 
 /// The headers that carry the envelope: those of CloudEvents, and those that this party's old system uses for

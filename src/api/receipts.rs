@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{
     Json,
     extract::{Request, State},
-    http::{HeaderName, HeaderValue, StatusCode, header::CONTENT_TYPE},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
 use jiff::Timestamp;
@@ -25,7 +25,8 @@ use crate::{
     },
     intake::AHEAD_MAX,
     kinds::receipt::Level,
-    store::{Command, Commanded},
+    store::{Command, Commanded, views::TraceOf},
+    telemetry::trace::{self, Context, Span},
 };
 
 /// Bytes of a receipt.
@@ -86,11 +87,35 @@ pub(super) async fn post(State(api): State<Arc<Api>>, request: Request) -> Resul
         let fault = receipt.business.refusal(&receiver, reason.as_deref(), id);
         Command::Refuse { delivery, fault, by: by.clone() }
     };
-    match api.bounded(api.desk.store.command(command, by, api.desk.clock.now())).await? {
+    let started = api.desk.clock.now();
+    let commanded = api.bounded(api.desk.store.command(command, by, started)).await;
+    record(&api, delivery, &taken.parts.headers, started).await;
+    match commanded? {
         Commanded::Done => Ok(StatusCode::NO_CONTENT.into_response()),
         Commanded::Already | Commanded::NotNow => Ok(kept(delivery, &state(&api, delivery).await?)),
         Commanded::NotFound => Err(Problem::not_found()),
     }
+}
+
+/// A span for the receipt, linked to where the message was created, where that is traced.
+async fn record(api: &Api, delivery: DeliveryId, headers: &HeaderMap, started: Timestamp) {
+    let tracer = &api.desk.metrics.tracer;
+    if !tracer.is_on() {
+        return;
+    }
+    let original = api.desk.store.traceparent(TraceOf::Receipt(delivery.receipt())).await.ok().flatten();
+    let created = original.as_deref().and_then(Context::parse);
+    let Some(created) = created.filter(|created| tracer.samples(created)) else { return };
+    let caller = headers.get("traceparent").and_then(|value| value.to_str().ok()).and_then(Context::parse);
+    let context = caller.map_or_else(Context::root, |caller| caller.child());
+    let mut span =
+        Span { parent: caller, ..Span::new(context, trace::Kind::Server, "POST /v1/receipts", started) };
+    span.ended = api.desk.clock.now();
+    span.links.push(created);
+    span.set("http.request.method", "POST");
+    span.set("http.route", "/v1/receipts");
+    span.set("kassebro.delivery", delivery.to_string());
+    tracer.record(span);
 }
 
 fn read(body: &[u8]) -> Result<Said, Problem> {

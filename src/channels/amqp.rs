@@ -6,7 +6,7 @@ use futures_util::{FutureExt, future::BoxFuture};
 use serde::Deserialize;
 
 use super::{
-    Channel, Consignment,
+    Channel, Consignment, Endpoint,
     amqp_ask::{Asker, NotAnswered},
     amqp_publisher::{Letter, NotPublished, Publisher, Settings},
     profiles,
@@ -96,6 +96,8 @@ pub struct Amqp {
     routing_key: String,
     receipt_follows: bool,
     shown: String,
+    /// The broker's host and port.
+    place: (String, u16),
 }
 
 /// What is known once the broker has it.
@@ -141,8 +143,10 @@ impl Amqp {
                 return Err(format!("the profile {profile} does not go over amqp"));
             }
         };
+        let (host, port) = config.url.host_and_port();
         Ok(Self {
             way,
+            place: (host.to_owned(), port),
             exchange: config.exchange.clone(),
             routing_key: config.routing_key.clone(),
             receipt_follows: config.receipt_follows,
@@ -246,5 +250,11 @@ impl Channel for Amqp {
             probed.map_err(|why| self.fault(&why))
         }
         .boxed()
+    }
+
+    fn endpoint(&self, event_type: &str) -> Endpoint {
+        let (host, port) = self.place.clone();
+        let routing_key = self.routing_key.replace("{kind}", kind_of(event_type));
+        Endpoint::Amqp { host, port, exchange: self.exchange.clone(), routing_key }
     }
 }

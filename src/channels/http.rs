@@ -11,7 +11,7 @@ use reqwest::{
 use serde::Deserialize;
 use tokio::time::error::Elapsed;
 
-use super::{Channel, Consignment, profiles};
+use super::{Channel, Consignment, Endpoint, profiles};
 use crate::{
     clock::{Clock, System},
     domain::{Fault, Outcome, Profile},
@@ -341,6 +341,11 @@ impl Channel for Http {
             }
         }
         .boxed()
+    }
+
+    fn endpoint(&self, _event_type: &str) -> Endpoint {
+        let host = self.url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        Endpoint::Http { host, port: self.url.port_or_known_default().unwrap_or_default() }
     }
 }
 

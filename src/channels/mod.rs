@@ -38,6 +38,23 @@ pub struct Consignment {
     pub now: Timestamp,
 }
 
+/// Where a channel sends, as traces name it: no path, no user and no key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Endpoint {
+    /// Laid down where the receiver fetches it, or told of by mail.
+    Here,
+    Http {
+        host: String,
+        port: u16,
+    },
+    Amqp {
+        host: String,
+        port: u16,
+        exchange: String,
+        routing_key: String,
+    },
+}
+
 /// One way of reaching one receiver.
 pub trait Channel: Send + Sync {
     /// Sends one parcel. Never fails: what went wrong is part of the outcome. The caller bounds it in time,
@@ -47,6 +64,11 @@ pub trait Channel: Send + Sync {
 
     /// Can it be reached? For `kassebro doctor` and `receivers test`. Sends no message.
     fn probe(&self) -> BoxFuture<'_, Result<(), Fault>>;
+
+    /// Where a message of that CloudEvents type goes.
+    fn endpoint(&self, _event_type: &str) -> Endpoint {
+        Endpoint::Here
+    }
 }
 
 /// How one receiver is reached: the word in `channel`, and that channel's own settings.

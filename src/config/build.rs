@@ -248,6 +248,7 @@ fn queues(settings: &Settings) -> Vec<Queue> {
                 party: p.code.clone(),
                 user: amqp.require_user_id.then_some(user),
                 batch_max: amqp.batch_max,
+                server: None,
             })
         })
         .collect()

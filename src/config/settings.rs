@@ -11,6 +11,7 @@ use crate::{
     dispatch::Ambiguous,
     domain::{AnswerOutcome, Format, Profile, agreement::OutsideValidity},
     intake::topology::QueueType,
+    otlp,
     telemetry::LogFormat,
     units,
 };
@@ -30,6 +31,7 @@ pub struct Settings {
     pub watch: Watch,
     pub alerts: Alerts,
     pub log: Log,
+    pub trace: otlp::Config,
     pub stop: Stop,
     pub retention: Retention,
     pub promise: BTreeMap<String, Promise>,

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde_json::json;
 use tracing::warn;
 
-use super::{Desk, POLL};
+use super::{Desk, POLL, watched::Told};
 use crate::{
     channels::amqp_publisher::{Letter, Publisher},
     domain::{Party, message::TYPE_PREFIX},
@@ -102,7 +102,7 @@ async fn publish(
     let cursor = desk.store.cursor(name.to_owned()).await?;
     let party = outbox.party.code();
     let answers = desk.store.answers(party.to_owned(), cursor, BATCH_MAX).await?;
-    let letters: Vec<Letter> = answers.iter().map(|a| letter(outbox, a)).collect();
+    let mut letters: Vec<Letter> = answers.iter().map(|a| letter(outbox, a)).collect();
     if letters.is_empty() {
         return Ok(Published::All { more: false });
     }
@@ -113,7 +113,9 @@ async fn publish(
     if desk.store.cursor(name.to_owned()).await? != cursor {
         return Ok(Published::All { more: true });
     }
+    let traced = Told::begin(desk, outbox, &answers, &mut letters);
     let fates = publisher.publish(&letters).await;
+    traced.end(desk, &fates);
     crash::point("answers.after-publish");
     let confirmed = fates.iter().take_while(|fate| fate.is_ok()).count();
     if let Some(last) = confirmed.checked_sub(1).and_then(|last| answers.get(last)) {

@@ -6,6 +6,7 @@ use futures_util::FutureExt;
 use jiff::SignedDuration;
 use tracing::error;
 
+use super::watched::Watched;
 use crate::{
     channels::{Channel, Consignment},
     clock::Clock,
@@ -20,6 +21,7 @@ pub(super) async fn attempt(
     channel: Arc<dyn Channel>,
     clock: Arc<dyn Clock>,
     timeout: Duration,
+    watched: Watched,
 ) -> (Lease, AttemptRecord) {
     let (started, began) = (clock.now(), clock.monotonic());
     let consignment = Consignment {
@@ -29,7 +31,7 @@ pub(super) async fn attempt(
         source: lease.source.clone(),
         message_id: lease.message_id.clone(),
         correlation_id: lease.correlation_id.clone(),
-        traceparent: lease.traceparent.clone(),
+        traceparent: watched.traceparent().or_else(|| lease.traceparent.clone()),
         due: lease.due,
         now: started,
     };
@@ -45,6 +47,7 @@ pub(super) async fn attempt(
         }
     };
     let took = clock.monotonic().saturating_sub(began);
+    watched.ended(&lease, &*channel, &outcome, (started, took));
     let took = SignedDuration::try_from(took).unwrap_or(SignedDuration::MAX);
     (lease, AttemptRecord { started, took, outcome })
 }

@@ -102,6 +102,8 @@ mod tests {
             message_id: String::new(),
             correlation_id: None,
             traceparent: None,
+            occurred: NOW,
+            received: NOW,
         }
     }
 

@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Notify, watch};
 use tracing::warn;
 
-use super::{Desk, LaneConfig, POLL, Standing, attempt::attempt, ready::Ready};
+use super::{Desk, LaneConfig, POLL, Standing, attempt::attempt, ready::Ready, watched};
 use crate::{
     channels::Channel,
     domain::{
@@ -19,7 +19,7 @@ use crate::{
         circuit::{Allowance, Circuit},
     },
     lifecycle::{Stop, crash},
-    store::{Lease, LeaseAsk, Leased, Settled, Settlement, StoreError},
+    store::{Lease, LeaseAsk, Leased, Settlement, StoreError},
 };
 
 /// Beyond the attempt's own time: the commit before it and the one after.
@@ -312,7 +312,8 @@ impl Lane {
 
     fn attempt(&self, lease: Lease) -> Attempt {
         let (channel, clock) = (Arc::clone(&self.channel), Arc::clone(&self.desk.clock));
-        attempt(lease, channel, clock, self.config.attempt_timeout).boxed()
+        let watched = watched::Watched::begin(&self.desk.metrics, &self.config.receiver, &lease);
+        attempt(lease, channel, clock, self.config.attempt_timeout, watched).boxed()
     }
 
     /// Settles what is finished, for as long as it takes: what was sent must not be forgotten.
@@ -328,7 +329,7 @@ impl Lane {
                 match desk.store.settle(Arc::clone(&batch)).await {
                     Ok(settled) => {
                         crash::point("lane.after-settle");
-                        log_lost(&batch, &settled);
+                        watched::settled(&desk.metrics, &receiver, &batch, &settled);
                         return Ok(());
                     }
                     Err(error @ StoreError::Unusable(_)) => return Err(error),
@@ -388,12 +389,5 @@ async fn rung(bell: &Notify, desk: &Desk, due_at: Option<Timestamp>) {
         () = bell.notified() => {}
         Some(()) = due => {}
         () = desk.clock.sleep(POLL) => {}
-    }
-}
-
-fn log_lost(batch: &[Settlement], settled: &[Settled]) {
-    for (settlement, _) in batch.iter().zip(settled).filter(|(_, s)| **s == Settled::LeaseLost) {
-        let id = settlement.lease.delivery;
-        warn!(delivery.id = %id, "The lease of delivery {id} was lost before it was settled; its result was dropped");
     }
 }

@@ -22,6 +22,7 @@ mod attempt;
 mod judge;
 mod lane;
 mod ready;
+mod watched;
 
 pub use judge::{Ambiguous, judge};
 pub use lane::Lane;

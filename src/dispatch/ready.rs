@@ -179,6 +179,8 @@ mod tests {
             message_id: number.to_string(),
             correlation_id: None,
             traceparent: None,
+            occurred: now,
+            received: now,
         }
     }
 

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 use super::{
     agreements::{self, Under},
     examine::content,
+    measured::Lap,
     rules::{CompiledKind, KindPromise, Rules, Sender},
 };
 use crate::{
@@ -26,6 +27,11 @@ use crate::{
 
 /// Judges what arrived. The sender is the party whose credential brought it; the message may speak for no other.
 pub fn admit(rules: &Rules, arrived: Arrived) -> Admission {
+    admit_timed(rules, arrived, &Lap::default())
+}
+
+/// [`admit`], for whoever measures it.
+pub fn admit_timed(rules: &Rules, arrived: Arrived, lap: &Lap<'_>) -> Admission {
     let sender = rules.senders.get(&arrived.party);
     let answers = sender.map_or_else(Subscription::default, |s| s.answers);
     let headers = sender.map_or_else(|| arrived.headers.clone(), |s| mapped(s, &arrived));
@@ -37,7 +43,7 @@ pub fn admit(rules: &Rules, arrived: Arrived) -> Admission {
     };
     let schema_of = |id: &KindId| rules.kinds.get(id).map(|k| k.schema.document());
     match codec::decode(&raw, &rules.limits, &schema_of) {
-        Ok(decoded) => judge(rules, arrived, sender, answers, decoded),
+        Ok(decoded) => judge(rules, arrived, sender, answers, decoded, lap),
         Err(mut refused) => {
             check_more(rules, &arrived, sender, &mut refused);
             let named = refused.named;
@@ -108,6 +114,7 @@ fn judge(
     sender: Option<&Sender>,
     answers: Subscription,
     decoded: Decoded,
+    lap: &Lap<'_>,
 ) -> Admission {
     let event = decoded.event;
     let mut violations = Vec::new();
@@ -120,7 +127,7 @@ fn judge(
             None
         }
         Some(compiled) => {
-            let owed = check_content(rules, compiled, &event, &arrived, under, &mut violations);
+            let owed = check_content(rules, compiled, &event, &arrived, under, &mut violations, lap);
             owed.map(|deliveries| (compiled.kind, deliveries))
         }
     };
@@ -233,6 +240,7 @@ fn check_content(
     arrived: &Arrived,
     under: Under<'_>,
     violations: &mut Vec<Violation>,
+    lap: &Lap<'_>,
 ) -> Option<Vec<NewDelivery>> {
     check_direction(compiled, &event.envelope, violations);
     let found = compiled.schema.validate(&event.data, "/data");
@@ -253,6 +261,7 @@ fn check_content(
         return None;
     }
     let agreed = under.agreement().and_then(|agreement| agreement.format(compiled.kind.name));
+    lap.translates();
     let mut deliveries = Vec::with_capacity(routed.receivers.len());
     for receiver in routed.receivers {
         let format = receiver.format.or(agreed).unwrap_or(compiled.kind.format());
@@ -271,6 +280,7 @@ fn check_content(
             Err(cannot) => violations.extend(cannot),
         }
     }
+    lap.has_translated();
     Some(deliveries)
 }
 

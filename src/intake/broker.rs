@@ -8,31 +8,29 @@ use std::time::Duration;
 
 use futures_util::{
     FutureExt, StreamExt,
-    future::BoxFuture,
     stream::{Fuse, FuturesOrdered},
 };
-use jiff::Timestamp;
 use lapin::{
-    Acker, Channel, Consumer,
+    Channel, Consumer,
     message::Delivery,
     options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions},
     types::FieldTable,
 };
-use sha2::{Digest, Sha256};
 use tracing::{info, warn};
 
-use super::{Intake, RawMessage, headers, memory::Memory, rules::Rules};
+use super::{Intake, memory::Memory};
 use crate::{
     amqp_client::{self, Broker, NotConnected},
     lifecycle::Stop,
     reconnect::Reconnect,
-    store::{StoreError, Way},
+    store::StoreError,
     telemetry::Part,
 };
 
 mod judge;
+mod take;
 
-use judge::{Brought, judge, set_aside};
+use take::{Commit, Taken, take, take_one_by_one};
 
 /// Bytes that may lie unacknowledged: prefetch times the largest recent body.
 const IN_FLIGHT_BYTES: usize = 64 * 1024 * 1024;
@@ -60,10 +58,9 @@ pub struct Queue {
     pub user: Option<String>,
     /// Messages in one batch.
     pub batch_max: usize,
+    /// The broker's host and port, for traces; set once it is served.
+    pub server: Option<(String, u16)>,
 }
-
-/// A batch on its way into the store; then its last message, which is acknowledged with all before it.
-type Commit<'a> = BoxFuture<'a, Result<Acker, StoreError>>;
 
 /// Why a session ended.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +84,8 @@ enum Ended {
 /// # Errors
 /// The store cannot be used any more.
 pub async fn run(intake: Intake, broker: Broker, queue: Queue, stop: Stop) -> Result<(), StoreError> {
+    let place = broker.uri.host_and_port();
+    let queue = Queue { server: Some((place.0.to_owned(), place.1)), ..queue };
     let mut reconnect = Reconnect::usual();
     let mut memory = Memory::new(intake.rules().limits.body_bytes.max(BODY_ASSUMED));
     let part = Part { part: queue.name.clone() };
@@ -95,6 +94,7 @@ pub async fn run(intake: Intake, broker: Broker, queue: Queue, stop: Stop) -> Re
         intake.metrics.broker_sessions.get_or_create(&part).inc();
         let ended = session(&intake, &broker, &queue, &mut memory, &stop).await;
         intake.metrics.broker_connected.get_or_create(&part).set(0);
+        intake.metrics.gauges.unacked_messages.get_or_create(&part).set(0);
         match ended {
             Ok(()) => break,
             Err(Ended::Store(error @ StoreError::Unusable(_))) => return Err(error),
@@ -219,7 +219,7 @@ async fn consume(
         let first = tokio::select! {
             biased;
             Some(committed) = commits.next() => {
-                acknowledge(committed?).await?;
+                acknowledge(intake, queue, committed?).await?;
                 continue;
             }
             () = stop.soft(), if leaving.is_none() => {
@@ -231,10 +231,11 @@ async fn consume(
             first = consumer.next(), if commits.len() < COMMITS_MAX => first,
         };
         let Some(first) = first else {
-            finish(&mut commits).await?;
+            finish(intake, queue, &mut commits).await?;
             return leaving.ok_or(Ended::Cancelled);
         };
         let batch = gather(first?, consumer, queue.batch_max)?;
+        unacked(intake, queue, i64::try_from(batch.len()).unwrap_or(i64::MAX));
         seen += batch.len();
         largest_here = batch.iter().map(|d| d.data.len()).max().unwrap_or(0).max(largest_here);
         if leaving.is_none() && better(prefetch, largest_here, seen).is_some() {
@@ -248,8 +249,8 @@ async fn consume(
             (seen, largest_here) = (0, largest_here / 2);
         }
         if batch.iter().any(|delivery| delivery.redelivered) {
-            finish(&mut commits).await?;
-            acknowledge(take_one_by_one(intake, queue, batch, memory).await?).await?;
+            finish(intake, queue, &mut commits).await?;
+            acknowledge(intake, queue, take_one_by_one(intake, queue, batch, memory).await?).await?;
         } else {
             commits.push_back(take(intake, queue, batch));
         }
@@ -257,16 +258,35 @@ async fn consume(
 }
 
 /// Ends what is being committed, in order.
-async fn finish(commits: &mut FuturesOrdered<Commit<'_>>) -> Result<(), Ended> {
+async fn finish(
+    intake: &Intake,
+    queue: &Queue,
+    commits: &mut FuturesOrdered<Commit<'_>>,
+) -> Result<(), Ended> {
     while let Some(committed) = commits.next().await {
-        acknowledge(committed?).await?;
+        acknowledge(intake, queue, committed?).await?;
     }
     Ok(())
 }
 
-/// Acknowledges that message and all before it.
-async fn acknowledge(last: Acker) -> Result<(), Ended> {
-    if bounded(last.ack(BasicAckOptions { multiple: true })).await? { Ok(()) } else { Err(Ended::StaleAck) }
+/// Acknowledges a batch's last message and all before it.
+async fn acknowledge(intake: &Intake, queue: &Queue, taken: Taken) -> Result<(), Ended> {
+    let Taken { last, count, stored } = taken;
+    let began = (!stored.is_empty()).then(|| intake.clock.now());
+    if !bounded(last.ack(BasicAckOptions { multiple: true })).await? {
+        return Err(Ended::StaleAck);
+    }
+    unacked(intake, queue, -i64::try_from(count).unwrap_or(i64::MAX));
+    if let Some(began) = began {
+        stored.acknowledged(intake, &format!("ack {}", queue.name), (began, intake.clock.now()), count);
+    }
+    Ok(())
+}
+
+/// Counts what lies unacknowledged.
+fn unacked(intake: &Intake, queue: &Queue, more: i64) {
+    let part = Part { part: queue.name.clone() };
+    intake.metrics.gauges.unacked_messages.get_or_create(&part).inc_by(more);
 }
 
 async fn cancel(channel: &Channel, consumer: &Consumer) -> Result<(), Ended> {
@@ -283,83 +303,6 @@ fn gather(first: Delivery, consumer: &mut Fuse<Consumer>, most: usize) -> Result
         }
     }
     Ok(batch)
-}
-
-/// Judges a batch, and commits it while the next one is judged.
-fn take<'a>(intake: &'a Intake, queue: &Queue, batch: Vec<Delivery>) -> Commit<'a> {
-    let (rules, last) = (intake.rules(), last(&batch));
-    let judged = batch
-        .into_iter()
-        .map(|delivery| judge(&rules, queue, brought(intake, queue, &rules, delivery)))
-        .collect();
-    async move { intake.accept(judged).await.map(|_| last) }.boxed()
-}
-
-/// Judges and commits a batch in which some are redelivered. Each of those is judged by itself behind a committed
-/// mark, because it may be what stopped the process; its neighbours are innocent.
-async fn take_one_by_one(
-    intake: &Intake,
-    queue: &Queue,
-    batch: Vec<Delivery>,
-    memory: &mut Memory,
-) -> Result<Acker, StoreError> {
-    let (rules, last) = (intake.rules(), last(&batch));
-    let mut together = Vec::with_capacity(batch.len());
-    for delivery in batch {
-        let suspect = delivery.redelivered.then(|| fingerprint(&queue.name, &delivery));
-        let brought = brought(intake, queue, &rules, delivery);
-        match suspect {
-            None => together.push(judge(&rules, queue, brought)),
-            Some(key) => {
-                intake.accept(std::mem::take(&mut together)).await?;
-                let crashes = memory.take_in_hand(intake, &brought.arrived, key).await?;
-                let admission = if crashes < CRASHES_MAX {
-                    judge(&rules, queue, brought)
-                } else {
-                    set_aside(&rules, queue, brought, crashes)
-                };
-                intake.accept(vec![admission]).await?;
-                memory.put_down(intake, key).await?;
-            }
-        }
-    }
-    intake.accept(together).await.map(|_| last)
-}
-
-fn last(batch: &[Delivery]) -> Acker {
-    batch.last().expect("a batch has a first").acker.clone()
-}
-
-fn brought(intake: &Intake, queue: &Queue, rules: &Rules, delivery: Delivery) -> Brought {
-    let properties = &delivery.properties;
-    let sent = properties
-        .timestamp()
-        .and_then(|seconds| i64::try_from(seconds).ok())
-        .and_then(|seconds| Timestamp::from_second(seconds).ok());
-    let headers = headers::amqp(properties);
-    let named = headers::named(properties, &headers);
-    let user = properties.user_id().as_ref().map(ToString::to_string);
-    let raw = RawMessage {
-        party: queue.party.clone(),
-        content_type: properties.content_type().as_ref().map(ToString::to_string),
-        headers,
-        body: delivery.data.into(),
-        sent,
-    };
-    Brought { arrived: intake.receive(raw, Way::Amqp, rules), user, named }
-}
-
-/// What makes two deliveries of the broker the same message, whatever is in it.
-fn fingerprint(queue: &str, delivery: &Delivery) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    hash.update(queue.as_bytes());
-    hash.update([0]);
-    if let Some(id) = delivery.properties.message_id() {
-        hash.update(id.as_str().as_bytes());
-    }
-    hash.update([0]);
-    hash.update(&delivery.data);
-    hash.finalize().into()
 }
 
 #[cfg(test)]

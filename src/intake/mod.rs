@@ -13,25 +13,29 @@ use crate::{
     domain::ReceiptId,
     lifecycle::crash,
     store::{Admission, Arrived, Store, StoreError, Verdict, Way, views},
-    telemetry::{Arrivals, Metrics, Part},
+    telemetry::{Metrics, Part, trace::Kind},
 };
 
 mod admit;
 mod agreements;
 pub mod broker;
+mod counted;
 mod examine;
 mod folder;
 mod headers;
 pub mod held;
+pub mod measured;
 mod memory;
 pub mod receipts;
 mod rules;
 pub mod spool;
 pub mod topology;
 
-pub use admit::{AHEAD_MAX, admit};
+pub use admit::{AHEAD_MAX, admit, admit_timed};
 pub use agreements::consult;
+use counted::Counted;
 pub use examine::{Examined, admit_as_source, examine};
+use measured::{Batch, Came};
 pub use rules::{CompiledKind, KindPromise, Rules, Sender};
 
 /// The one desk at which all ways in hand their messages over. Cheap to clone.
@@ -92,9 +96,14 @@ impl Intake {
     /// The store could not commit: nothing was taken, nothing may be acknowledged.
     pub async fn take(&self, batch: Vec<RawMessage>, way: Way) -> Result<Vec<Verdict>, StoreError> {
         let rules = self.rules();
-        let admissions =
-            batch.into_iter().map(|raw| admit(&rules, self.receive(raw, way, &rules))).collect::<Vec<_>>();
-        self.accept(admissions).await
+        let name = format!("process {}", way.name());
+        let came = Came { traceparent: None, kind: Kind::Consumer, name: &name };
+        let mut judged = Batch::new(self, batch.len());
+        for raw in batch {
+            let arrived = self.receive(raw, way, &rules);
+            judged.judge(&came, |lap| admit_timed(&rules, arrived, lap), |_| ());
+        }
+        judged.accept().await.map(|(verdicts, _)| verdicts)
     }
 
     /// Judges the bytes of a message that was stored before by the rules of now, and stores what they come to
@@ -120,7 +129,7 @@ impl Intake {
         if admissions.is_empty() {
             return Ok(vec![]);
         }
-        let labels: Vec<(String, String)> = admissions.iter().map(label).collect();
+        let counted = Counted::of(&admissions);
         let began = self.clock.monotonic();
         crash::point("intake.before-commit");
         let verdicts = self.store.accept(admissions).await?;
@@ -130,24 +139,7 @@ impl Intake {
             .commit_duration
             .get_or_create(&Part { part: "intake".into() })
             .observe(waited.as_secs_f64());
-        for ((party, kind), verdict) in labels.into_iter().zip(&verdicts) {
-            let arrivals = Arrivals { party, kind, verdict: verdict.name() };
-            self.metrics.messages_received.get_or_create(&arrivals).inc();
-        }
+        counted.count(&self.metrics, &verdicts, waited);
         Ok(verdicts)
-    }
-}
-
-/// Party and kind, both from closed sets: a kind that could not be read counts as unknown.
-fn label(admission: &Admission) -> (String, String) {
-    match admission {
-        Admission::Accepted(m) => (m.arrived.party.clone(), m.envelope.kind.to_string()),
-        Admission::Invalid(m) => {
-            let kind = m
-                .kind
-                .as_deref()
-                .filter(|k| crate::kinds::KINDS.iter().any(|known| known.id().to_string() == **k));
-            (m.arrived.party.clone(), kind.unwrap_or("unknown").to_owned())
-        }
     }
 }

@@ -37,6 +37,7 @@ mod placements;
 mod promises;
 mod recomputed;
 mod replies;
+mod traces;
 
 use parts::{delivery, fault, hours};
 

@@ -51,6 +51,9 @@ pub struct Lease {
     pub message_id: String,
     pub correlation_id: Option<String>,
     pub traceparent: Option<String>,
+    /// When it happened in the business.
+    pub occurred: Timestamp,
+    pub received: Timestamp,
 }
 
 impl Lease {
@@ -82,6 +85,8 @@ impl Lease {
             message_id: envelope.id.to_string(),
             correlation_id: envelope.correlation_id.clone(),
             traceparent: envelope.traceparent.clone(),
+            occurred: kept(envelope.time),
+            received: kept(arrived.received),
         }
     }
 }

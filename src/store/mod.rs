@@ -89,6 +89,8 @@ pub struct LoggedAnswer {
     pub kind: Option<String>,
     pub at: Timestamp,
     pub answer: Answer,
+    /// The `traceparent` of the message that it answers.
+    pub traceparent: Option<String>,
 }
 
 /// A parcel waiting in a mailbox.

@@ -217,6 +217,25 @@ pub struct RawMessage {
     pub received: Timestamp,
 }
 
+/// How much the store occupies, and what is left beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoreSize {
+    pub bytes: u64,
+    /// Free on the disk of its file. `None`: the disk is another machine's.
+    pub free: Option<u64>,
+}
+
+/// Whose trace is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TraceOf {
+    /// An accepted message, by its sender's URN and its id.
+    Message {
+        source: String,
+        id: String,
+    },
+    Receipt(ReceiptId),
+}
+
 /// What can be asked of the store. Lists are bounded by their `most`.
 pub trait Views {
     fn messages(&self, filter: MessageFilter) -> BoxFuture<'_, Result<Vec<MessageLine>, StoreError>>;
@@ -228,6 +247,11 @@ pub trait Views {
         party: Option<String>,
         now: Timestamp,
     ) -> BoxFuture<'_, Result<Option<MessageView>, StoreError>>;
+
+    /// The `traceparent` that an accepted message is kept with: where it was created, by its sender's word or ours.
+    fn traceparent(&self, of: TraceOf) -> BoxFuture<'_, Result<Option<String>, StoreError>>;
+
+    fn size(&self) -> BoxFuture<'_, Result<StoreSize, StoreError>>;
 
     fn raw(&self, receipt: ReceiptId) -> BoxFuture<'_, Result<Option<RawMessage>, StoreError>>;
 

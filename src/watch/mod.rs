@@ -24,6 +24,7 @@ mod agreements;
 mod astray;
 mod backlog;
 mod dead;
+mod gauges;
 mod lanes;
 pub mod notify;
 pub mod retention;
@@ -92,6 +93,7 @@ const WATCHERS: &[&dyn Watcher] = &[
 pub async fn run(desk: Desk, stop: Stop) -> Result<(), StoreError> {
     let mut looked: Option<Duration> = None;
     let mut gauged = BTreeSet::new();
+    let mut shown = gauges::Shown::new(&*desk.clock);
     while !stop.is_soft() {
         match advance(&desk).await {
             Ok(()) => {}
@@ -101,7 +103,7 @@ pub async fn run(desk: Desk, stop: Stop) -> Result<(), StoreError> {
         let now = desk.clock.monotonic();
         if looked.is_none_or(|at| now.saturating_sub(at) >= CONDITIONS_EVERY) {
             looked = Some(now);
-            match look(&desk, &mut gauged).await {
+            match look(&desk, &mut gauged, &mut shown).await {
                 Ok(()) => {}
                 Err(error @ StoreError::Unusable(_)) => return Err(error),
                 Err(error) => warn!(error = %error, "Watching failed; trying again"),
@@ -134,6 +136,7 @@ async fn advance(desk: &Desk) -> Result<(), StoreError> {
                     step.promise, step.receipt, step.receiver, step.due_at);
             }
         }
+        gauges::passed(desk, &passed).await?;
         if passed.len() < STEPS_MAX as usize {
             return Ok(());
         }
@@ -141,7 +144,11 @@ async fn advance(desk: &Desk) -> Result<(), StoreError> {
 }
 
 /// Asks every watcher, opens and resolves, and counts what waits.
-async fn look(desk: &Desk, gauged: &mut BTreeSet<String>) -> Result<(), StoreError> {
+async fn look(
+    desk: &Desk,
+    gauged: &mut BTreeSet<String>,
+    shown: &mut gauges::Shown,
+) -> Result<(), StoreError> {
     let now = desk.clock.now();
     let (mut names, mut conditions) = (Vec::new(), Vec::new());
     for watcher in WATCHERS {
@@ -158,7 +165,8 @@ async fn look(desk: &Desk, gauged: &mut BTreeSet<String>) -> Result<(), StoreErr
             _ => info!(alert = %condition.key, "Alert {name} {what}: {}", condition.summary),
         }
     }
-    gauge(desk, gauged).await
+    gauge(desk, gauged).await?;
+    shown.look(desk).await
 }
 
 /// Shows what waits. `gauged` are the receivers that were shown before: a backlog that is gone is shown as none.

@@ -96,6 +96,7 @@ async fn post(desk: &Desk, target: &Alertmanager, after: i64, again: bool) -> Re
         }
     }
     send(&target.client, &format!("{}/api/v2/alerts", target.url), &Value::Array(alerts)).await?;
+    got_through(desk, "alertmanager");
     Ok(Some(changes.last().map_or(after, |(seq, ..)| *seq)))
 }
 
@@ -144,6 +145,7 @@ async fn tell(desk: &Desk, target: &Webhook, cursor: &str) -> Result<(), Trouble
     for (seq, at, change, condition) in changes {
         let body = json!({ "id": format!("alert-{seq}"), "at": at, "change": change, "alert": condition });
         send(&target.client, &target.url, &body).await?;
+        got_through(desk, "webhook");
         desk.store.set_cursor(cursor.to_owned(), seq).await.map_err(Trouble::Store)?;
     }
     Ok(())
@@ -194,6 +196,10 @@ async fn send(client: &Client, url: &str, body: &Value) -> Result<(), Trouble> {
     let sent =
         client.post(url).timeout(Duration::from_secs(10)).json(body).send().await.map_err(Trouble::Http)?;
     if sent.status().is_success() { Ok(()) } else { Err(Trouble::Status(sent.status().as_u16())) }
+}
+
+fn got_through(desk: &Desk, part: &str) {
+    desk.metrics.gauges.notifications.get_or_create(&Part { part: part.to_owned() }).inc();
 }
 
 fn failed(desk: &Desk, part: &str, trouble: &Trouble) {

@@ -17,7 +17,7 @@ use crate::{
         figures::{Asked, KeyFigures},
         views::{
             Astray, Backlog, DeadGroup, DeliveryView, Endangered, MessageFilter, MessageLine, MessageView,
-            PromiseView, RawMessage, Uncovered, Which,
+            PromiseView, RawMessage, StoreSize, TraceOf, Uncovered, Which,
         },
     },
 };
@@ -89,6 +89,8 @@ impl Views for Broken {
     as_it_is! {
         messages(filter: MessageFilter) -> Vec<MessageLine>;
         message(id: String, party: Option<String>, now: Timestamp) -> Option<MessageView>;
+        traceparent(of: TraceOf) -> Option<String>;
+        size() -> StoreSize;
         raw(receipt: ReceiptId) -> Option<RawMessage>;
         deliveries(state: Option<String>, receiver: Option<String>, most: u32) -> Vec<DeliveryView>;
         promises(open: bool, most: u32, now: Timestamp) -> Vec<PromiseView>;

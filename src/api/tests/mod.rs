@@ -5,6 +5,7 @@ mod broken;
 mod contract;
 mod health;
 mod isolation;
+mod labels;
 mod mailbox;
 mod rig;
 mod sending;

@@ -5,17 +5,17 @@ use tracing::{debug, info, warn};
 
 use super::Lane;
 use crate::{
-    dispatch::judge,
+    dispatch::{judge, watched},
     domain::{AttemptRecord, FaultClass, Outcome, circuit::Circuit, fault::Follows},
     store::{LaneState, Lease, Next, Settlement},
-    telemetry::{Attempts, ForReceiver},
+    telemetry::InState,
 };
 
 impl Lane {
     /// Judges an attempt that ended, and keeps its settlement for the next batch.
     pub(super) async fn finish(&mut self, (lease, record): (Lease, AttemptRecord)) {
         let now = self.desk.clock.now();
-        self.count(&record);
+        watched::attempted(&self.desk.metrics, &self.config.receiver, &record);
         self.note(&record.outcome, lease.due, now).await;
         let (policy, profile) = (&self.config.retry, self.config.ambiguous);
         let next = judge(&lease, &record.outcome, policy, profile, now, rand::random());
@@ -31,21 +31,6 @@ impl Lane {
             Next::Delivered | Next::Hold(_) => {}
         }
         self.finished.push(Settlement { lease, record, next, now });
-    }
-
-    fn count(&self, record: &AttemptRecord) {
-        let outcome = match &record.outcome {
-            Outcome::Delivered(_) => "delivered",
-            Outcome::Deposited => "deposited",
-            Outcome::Fault { fault, .. } => fault.class().name(),
-        };
-        let receiver = self.config.receiver.clone();
-        let metrics = &self.desk.metrics;
-        metrics.delivery_attempts.get_or_create(&Attempts { receiver: receiver.clone(), outcome }).inc();
-        metrics
-            .delivery_attempt_duration
-            .get_or_create(&ForReceiver { receiver })
-            .observe(record.took.as_secs_f64());
     }
 
     /// Moves the circuit, and stores it where its state changed.
@@ -104,6 +89,8 @@ impl Lane {
             self.look = true;
         }
         if before.name() != self.circuit.name() {
+            let into = InState { receiver: self.config.receiver.clone(), state: self.circuit.name() };
+            self.desk.metrics.gauges.circuit_transitions.get_or_create(&into).inc();
             info!(receiver = %self.config.receiver, circuit = self.circuit.name(),
                 "The circuit of {} is {}{how}", self.config.receiver, self.circuit.name());
         }

@@ -5,7 +5,7 @@ use tracing::warn;
 use super::Queue;
 use crate::{
     domain::{EventId, FaultCode, Text, Violation, answer::Subscription},
-    intake::{Rules, admit},
+    intake::{Rules, admit_timed, measured::Lap},
     lifecycle::crash,
     store::{Admission, Arrived, Invalid},
 };
@@ -20,10 +20,10 @@ pub(super) struct Brought {
 }
 
 /// Admits a message whose AMQP user is the queue's. Any other is invalid.
-pub(super) fn judge(rules: &Rules, queue: &Queue, brought: Brought) -> Admission {
+pub(super) fn judge(rules: &Rules, queue: &Queue, brought: Brought, lap: &Lap<'_>) -> Admission {
     crash::poison(&brought.arrived.raw);
     match stranger(queue, &brought) {
-        None => admit(rules, brought.arrived),
+        None => admit_timed(rules, brought.arrived, lap),
         Some(violation) => astray(rules, queue, brought, vec![violation]),
     }
 }
@@ -103,6 +103,7 @@ mod tests {
             party: "3f".into(),
             user: Some("fund".into()),
             batch_max: 1,
+            server: None,
         };
         let arrived = Arrived {
             receipt: ReceiptId::from_fresh(Uuid::now_v7()),

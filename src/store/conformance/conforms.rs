@@ -100,6 +100,10 @@ macro_rules! conforms {
                 an_open_alert_keeps_its_earliest_beginning
                 an_alert_is_acknowledged_once
             }
+            traces {
+                where_a_message_was_created_comes_with_its_lease_and_its_answers_and_is_found
+                a_store_says_how_large_it_is
+            }
             handed {
                 what_is_stored_is_leased_and_handed_over_at_once
                 a_handed_lease_is_settled_like_any_other_and_runs_out_like_any_other

@@ -32,7 +32,7 @@ const LEASE: &str = "WITH head AS MATERIALIZED (
          FROM head WHERE d.seq = head.seq RETURNING d.*)
      SELECT d.seq, d.lease_token, d.due_at, d.expires_at, d.attempts, d.crashes, d.rounds, d.ordering_key, d.format,
          d.format_version, p.content_type, p.body, p.citizen, m.receipt, m.source, m.id, m.kind, m.correlation, m.traceparent,
-         m.party, m.answers
+         m.party, m.answers, m.occurred_at, m.received_at
      FROM taken d JOIN parcel p ON p.seq = d.seq JOIN message m ON m.seq = d.seq / 256
      ORDER BY d.due_at, d.seq";
 
@@ -89,6 +89,8 @@ fn read(row: &tokio_postgres::Row, ask: &LeaseAsk) -> Result<Lease, Fail> {
         message_id: row.value("id")?,
         correlation_id: row.value("correlation")?,
         traceparent: row.value("traceparent")?,
+        occurred: row.instant("occurred_at")?,
+        received: row.instant("received_at")?,
         party: row.value("party")?,
         answers: Subscription(row.small("answers")?),
     })

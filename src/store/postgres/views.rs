@@ -24,7 +24,7 @@ use crate::{
         told::STATES,
         views::{
             AlertChange, Astray, Backlog, DeadGroup, DeliveryView, Endangered, MessageFilter, MessageLine,
-            MessageView, PromiseView, RawMessage, Uncovered, Views, Which,
+            MessageView, PromiseView, RawMessage, StoreSize, TraceOf, Uncovered, Views, Which,
         },
     },
 };
@@ -33,6 +33,7 @@ mod answers;
 mod deliveries;
 mod figures;
 mod messages;
+mod own;
 
 use messages::DERIVED;
 
@@ -247,6 +248,14 @@ impl Views for Postgres {
         now: Timestamp,
     ) -> BoxFuture<'_, Result<Option<MessageView>, StoreError>> {
         self.readers.read(async move |mut c| messages::message(&mut c, &id, party.as_deref(), now).await)
+    }
+
+    fn traceparent(&self, of: TraceOf) -> BoxFuture<'_, Result<Option<String>, StoreError>> {
+        self.readers.read(async move |c| own::traceparent(&c, of).await)
+    }
+
+    fn size(&self) -> BoxFuture<'_, Result<StoreSize, StoreError>> {
+        self.readers.read(async move |c| own::size(&c).await)
     }
 
     fn raw(&self, receipt: ReceiptId) -> BoxFuture<'_, Result<Option<RawMessage>, StoreError>> {

@@ -82,7 +82,7 @@ fn fetch(tx: &Tx<'_, '_>, seq: i64, token: u64, until: Timestamp) -> rusqlite::R
         "-- store::lease_due fetch
          SELECT d.due_at, d.expires_at, d.attempts, d.crashes, d.rounds, d.ordering_key, d.format, d.format_version,
              p.content_type, p.body, m.receipt, m.source, m.id, m.kind, m.correlation, m.traceparent, m.party, m.answers,
-             p.citizen
+             p.citizen, m.occurred_at, m.received_at
          FROM delivery d JOIN parcel p ON p.seq = d.seq JOIN message m ON m.seq = ?2
          WHERE d.seq = ?1",
     )?
@@ -113,6 +113,8 @@ fn fetch(tx: &Tx<'_, '_>, seq: i64, token: u64, until: Timestamp) -> rusqlite::R
             traceparent: row.get(15)?,
             party: row.get(16)?,
             answers: Subscription(row.get(17)?),
+            occurred: row.instant(19)?,
+            received: row.instant(20)?,
         })
     })
 }

@@ -22,7 +22,7 @@ use crate::{
         told::STATES,
         views::{
             AlertChange, Astray, Backlog, DeadGroup, DeliveryView, Endangered, MessageFilter, MessageLine,
-            MessageView, PromiseView, RawMessage, Uncovered, Views, Which,
+            MessageView, PromiseView, RawMessage, StoreSize, TraceOf, Uncovered, Views, Which,
         },
     },
 };
@@ -31,6 +31,7 @@ mod answers;
 mod deliveries;
 mod figures;
 mod messages;
+mod own;
 
 use answers::answers;
 use deliveries::{backlogs, dead_groups, mailbox, parcel, select_deliveries, select_promises};
@@ -151,6 +152,14 @@ impl Views for Sqlite {
         now: Timestamp,
     ) -> BoxFuture<'_, Result<Option<MessageView>, StoreError>> {
         self.readers.read(move |c| message(c, &id, party.as_deref(), now))
+    }
+
+    fn traceparent(&self, of: TraceOf) -> BoxFuture<'_, Result<Option<String>, StoreError>> {
+        self.readers.read(move |c| own::traceparent(c, &of))
+    }
+
+    fn size(&self) -> BoxFuture<'_, Result<StoreSize, StoreError>> {
+        self.readers.read(own::size)
     }
 
     fn raw(&self, receipt: ReceiptId) -> BoxFuture<'_, Result<Option<RawMessage>, StoreError>> {

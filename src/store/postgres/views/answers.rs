@@ -25,7 +25,7 @@ pub(super) async fn answers(
 ) -> Result<Vec<LoggedAnswer>, Fail> {
     let rows = rows(
         client,
-        "SELECT a.seq, a.party, a.outcome, a.at, a.delivery, a.data, m.receipt, m.id, m.kind, m.findings,
+        "SELECT a.seq, a.party, a.outcome, a.at, a.delivery, a.data, m.receipt, m.id, m.kind, m.findings, m.traceparent,
                  coalesce((SELECT due_at FROM delivery WHERE seq = a.delivery),
                      (SELECT min(due_at) FROM delivery d WHERE d.seq BETWEEN m.seq * 256 AND m.seq * 256 + 255)) AS due
              FROM answer a JOIN message m ON m.seq = a.message
@@ -57,5 +57,6 @@ fn answer(row: &Row) -> Result<LoggedAnswer, Fail> {
         kind: row.value("kind")?,
         at,
         answer,
+        traceparent: row.value("traceparent")?,
     })
 }

@@ -20,7 +20,7 @@ pub(super) fn answers(
     connection
         .prepare_cached(
             "-- store::answers
-             SELECT a.seq, a.party, a.outcome, a.at, a.delivery, a.data, m.receipt, m.id, m.kind, m.findings,
+             SELECT a.seq, a.party, a.outcome, a.at, a.delivery, a.data, m.receipt, m.id, m.kind, m.findings, m.traceparent,
                  coalesce((SELECT due_at FROM delivery WHERE seq = a.delivery),
                      (SELECT min(due_at) FROM delivery d WHERE d.seq BETWEEN m.seq * 256 AND m.seq * 256 + 255)) AS due
              FROM answer a JOIN message m ON m.seq = a.message WHERE a.party = ?1 AND a.seq > ?2 ORDER BY a.seq LIMIT ?3",
@@ -44,5 +44,12 @@ fn answer(row: &Row<'_>) -> rusqlite::Result<LoggedAnswer> {
     answer.deadline = row.instant_or_none("due")?;
     answer.delivery_id = row.get::<_, Option<i64>>("delivery")?.map(|seq| delivery_id(receipt, seq));
     told::complete(&mut answer, at, &data);
-    Ok(LoggedAnswer { seq: row.get("seq")?, party: row.get("party")?, kind: row.get("kind")?, at, answer })
+    Ok(LoggedAnswer {
+        seq: row.get("seq")?,
+        party: row.get("party")?,
+        kind: row.get("kind")?,
+        at,
+        answer,
+        traceparent: row.get("traceparent")?,
+    })
 }

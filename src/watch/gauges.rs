@@ -1,0 +1,108 @@
+//! What monitoring is shown besides alerts: promises by how they stand, the store, the clock, and who missed what.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Desk;
+use crate::{
+    clock::Clock,
+    store::{StepPassed, StoreError},
+    telemetry::{
+        flow::{Cause, Ended},
+        gauges::Standing,
+    },
+};
+
+/// A wall clock that goes so much further or less than the monotonic one was set.
+const SET_MIN: SignedDuration = SignedDuration::from_secs(1);
+/// What is counted anew for a gauge is counted at most this often.
+const COUNT_EVERY: Duration = Duration::from_secs(5);
+/// And costs no more than this part of the time, however long the count takes.
+const TIMES: u32 = 200;
+
+/// What was shown before, and what the clocks said then.
+pub(super) struct Shown {
+    /// Kind, receiver and standing: what is gone is shown as none.
+    standings: BTreeSet<(String, String, &'static str)>,
+    clocks: (Timestamp, Duration),
+    /// When to count again, by the monotonic clock.
+    next: Duration,
+}
+
+impl Shown {
+    pub(super) fn new(clock: &dyn Clock) -> Self {
+        let clocks = (clock.now(), clock.monotonic());
+        Self { standings: BTreeSet::new(), clocks, next: Duration::ZERO }
+    }
+
+    /// Shows how things stand now.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub(super) async fn look(&mut self, desk: &Desk) -> Result<(), StoreError> {
+        self.compare_clocks(desk);
+        let began = desk.clock.monotonic();
+        if began < self.next {
+            return Ok(());
+        }
+        self.show_promises(desk).await?;
+        let size = desk.store.size().await?;
+        let gauges = &desk.metrics.gauges;
+        gauges.store_size.set(i64::try_from(size.bytes).unwrap_or(i64::MAX));
+        gauges.store_free.set(i64::try_from(size.free.unwrap_or(0)).unwrap_or(i64::MAX));
+        let ended = desk.clock.monotonic();
+        self.next = ended + COUNT_EVERY.max(ended.saturating_sub(began) * TIMES);
+        Ok(())
+    }
+
+    fn compare_clocks(&mut self, desk: &Desk) {
+        let now = (desk.clock.now(), desk.clock.monotonic());
+        let (wall, monotonic) = std::mem::replace(&mut self.clocks, now);
+        let passed = SignedDuration::try_from(now.1.saturating_sub(monotonic)).unwrap_or_default();
+        let set = now.0.duration_since(wall) - passed;
+        if set.abs() >= SET_MIN {
+            desk.metrics.gauges.clock_was_set(set.is_positive(), set.unsigned_abs());
+        }
+    }
+
+    async fn show_promises(&mut self, desk: &Desk) -> Result<(), StoreError> {
+        let mut counts = std::collections::BTreeMap::new();
+        for gone in std::mem::take(&mut self.standings) {
+            counts.insert(gone, 0);
+        }
+        for group in desk.store.endangered().await? {
+            let standing = if group.step >= 100 { "breached" } else { "at_risk" };
+            *counts.entry((group.kind, group.receiver, standing)).or_default() += group.count;
+        }
+        for ((kind, receiver, standing), count) in counts {
+            let labels = Standing { kind: kind.clone(), receiver: receiver.clone(), standing };
+            desk.metrics.gauges.sla_open.get_or_create(&labels).set(count);
+            self.standings.insert((kind, receiver, standing));
+        }
+        Ok(())
+    }
+}
+
+/// Counts steps that were recorded now: how late, and which promises they break.
+///
+/// # Errors
+/// The store cannot be read.
+pub(super) async fn passed(desk: &Desk, passed: &[StepPassed]) -> Result<(), StoreError> {
+    let now = desk.clock.now();
+    for step in passed {
+        desk.metrics.gauges.step_was_late(now.duration_since(step.due_at).try_into().unwrap_or_default());
+    }
+    if passed.iter().all(|step| step.step < 100) {
+        return Ok(());
+    }
+    let lanes = desk.store.lanes().await?;
+    for step in passed.iter().filter(|step| step.step >= 100) {
+        let lane = lanes.iter().find(|lane| lane.receiver == step.receiver);
+        // What came too late has no step here: its breach is recorded when it comes.
+        let cause =
+            if lane.is_some_and(|lane| lane.circuit.is_open()) { Cause::Receiver } else { Cause::Handling };
+        desk.metrics.flow.promises_ended(&step.kind, &step.receiver, (Ended::Breached, cause), 1);
+    }
+    Ok(())
+}
