@@ -245,45 +245,32 @@ fn start_watch(
         period: settings.watch.period,
         backlog_age: settings.watch.backlog_age,
         survey: watchers::Survey::default(),
+        danger: watchers::Danger::default(),
+        ladders: Arc::new(config::ladders(settings).map_err(StartError::Configuration)?),
         agreements: rules.agreements.clone().into(),
         agreement_expiry_days: settings.watch.agreement_expiry_days(),
     };
     tasks.spawn("watch", watchers::run(desk.clone(), tasks.stop().clone()));
     let retention = config::retention(settings);
     tasks.spawn("retention", watchers::retention::run(desk.clone(), retention, tasks.stop().clone()));
-    let targets = alert_targets(settings)?;
-    if let Some(target) = targets.alertmanager {
-        tasks.spawn(
-            "alertmanager",
-            watchers::notify::alertmanager(desk.clone(), target, tasks.stop().clone()),
-        );
-    }
-    if let Some(target) = targets.webhook {
-        tasks.spawn("webhook", watchers::notify::webhook(desk, target, tasks.stop().clone()));
+    for target in alert_targets(settings)? {
+        tasks.spawn("alerts", watchers::notify::run(desk.clone(), target, tasks.stop().clone()));
     }
     Ok(())
 }
 
-/// Who is told of alerts, as far as the settings name anyone.
-pub struct AlertTargets {
-    pub alertmanager: Option<watchers::notify::Alertmanager>,
-    pub webhook: Option<watchers::notify::Webhook>,
-}
-
+/// Who is told of alerts. Reads the files that the settings name; connects to nobody.
+///
 /// # Errors
-/// The TLS settings of this machine do not fit together.
-pub fn alert_targets(settings: &Settings) -> Result<AlertTargets, StartError> {
-    let alerts = &settings.alerts;
-    let (mut alertmanager, mut webhook) = (None, None);
-    if !alerts.alertmanager.is_empty() {
-        let url = alerts.alertmanager.trim_end_matches('/').to_owned();
-        let repeat = alerts.repeat;
-        alertmanager = Some(watchers::notify::Alertmanager { client: client()?, url, repeat });
-    }
-    if !alerts.webhook.is_empty() {
-        webhook = Some(watchers::notify::Webhook { client: client()?, url: alerts.webhook.clone() });
-    }
-    Ok(AlertTargets { alertmanager, webhook })
+/// The settings of one do not fit together.
+pub fn alert_targets(settings: &Settings) -> Result<Vec<watchers::notify::Target>, StartError> {
+    let publisher = if config::wants_broker(settings) {
+        let broker = config::broker(settings).map_err(StartError::Configuration)?;
+        broker.map(|broker| Arc::new(Publisher::new("kassebro alerts", &publishing(settings, &broker))))
+    } else {
+        None
+    };
+    config::targets(settings, &client()?, publisher.as_ref()).map_err(StartError::Configuration)
 }
 
 /// A client for the operator's own addresses, which may well be private.

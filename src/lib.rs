@@ -24,3 +24,4 @@ pub mod telemetry;
 pub mod tools;
 pub mod units;
 pub mod watch;
+pub mod webhook_signature;

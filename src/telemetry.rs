@@ -95,7 +95,9 @@ pub struct Metrics {
     pub oldest_undelivered: Family<ForReceiver, Gauge>,
     pub circuit: Family<InState, Gauge>,
     pub alerts_open: Gauge,
+    pub notifications: Family<Part, Counter>,
     pub notifications_failed: Family<Part, Counter>,
+    pub notified: Family<Part, Gauge>,
     pub intake_paused: Gauge,
     /// What each message and each attempt counts.
     pub flow: Flow,
@@ -133,7 +135,9 @@ impl Metrics {
             oldest_undelivered: Family::default(),
             circuit: Family::default(),
             alerts_open: Gauge::default(),
+            notifications: Family::default(),
             notifications_failed: Family::default(),
+            notified: Family::default(),
             intake_paused: Gauge::default(),
         };
         let m = &metrics;
@@ -178,6 +182,12 @@ impl Metrics {
             m.circuit.clone(),
         );
         registry.register("alerts_open", "Alerts that are open", m.alerts_open.clone());
+        registry.register("notifications", "Notices that a target of alerts took", m.notifications.clone());
+        registry.register(
+            "notified_timestamp_seconds",
+            "When a target of alerts last took a notice, heartbeats among them",
+            m.notified.clone(),
+        );
         registry.register(
             "notifications_failed",
             "Notifications that did not get through",

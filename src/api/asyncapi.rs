@@ -4,11 +4,16 @@
 
 use serde_json::{Map, Value, json};
 
-use super::schemas::{event_name, reference, shared};
+use super::{
+    alert_schema::alert_event,
+    schemas::{event_name, reference, shared},
+};
 use crate::{domain::AnswerOutcome, kinds::KINDS};
 
 /// The name of the answer among the messages.
 const ANSWER: &str = "answer.v1";
+/// The name of a notice of alerts among them.
+const ALERT: &str = "alert.v1";
 const STRUCTURED: &str = "application/cloudevents+json";
 
 /// The document.
@@ -38,9 +43,15 @@ pub fn document() -> Value {
                 "user": { "type": "userPassword", "description": "The party's AMQP user. Its messages speak for no other party." },
             },
             "messages": messages(),
-            "schemas": shared(),
+            "schemas": schemas(),
         },
     })
+}
+
+fn schemas() -> Map<String, Value> {
+    let mut schemas = shared();
+    schemas.insert("AlertEvent".to_owned(), alert_event());
+    schemas
 }
 
 /// A party's code in an address.
@@ -76,6 +87,14 @@ fn channels() -> Value {
             "description": "The routing key of the exchange kassebro.answers.",
             "parameters": { "party": party(), "what": { "description": "What happened to a message of theirs, or the kind of a message to them.", "enum": told } },
             "messages": of_channel(&answers),
+            "bindings": { "amqp": exchange("kassebro.answers") },
+        },
+        "alerts": {
+            "address": "alert.{target}",
+            "title": "What targets of alerts are told",
+            "description": "The routing key of the exchange kassebro.answers; the queue is kassebro.out.alert.{target}. A target that names a party is told under {party}.alert, in that party's own queue.",
+            "parameters": { "target": { "description": "The target's name in configuration." } },
+            "messages": of_channel(&[ALERT.to_owned()]),
             "bindings": { "amqp": exchange("kassebro.answers") },
         },
         "queue-out": {
@@ -152,6 +171,16 @@ fn operations() -> Map<String, Value> {
             "bindings": { "amqp": { "deliveryMode": 2, "mandatory": true, "bindingVersion": "0.3.0" } },
         }),
     );
+    operations.insert(
+        "send-alert".to_owned(),
+        json!({
+            "action": "send",
+            "channel": { "$ref": "#/channels/alerts" },
+            "title": "Tell a target what changed about alerts",
+            "messages": in_channel("alerts", ALERT),
+            "bindings": { "amqp": { "deliveryMode": 2, "mandatory": true, "bindingVersion": "0.3.0" } },
+        }),
+    );
     operations
 }
 
@@ -179,5 +208,12 @@ fn messages() -> Map<String, Value> {
         "correlationId": { "location": "$message.payload#/correlationid", "description": "The id of the message it answers." },
     });
     messages.insert(ANSWER.to_owned(), answer);
+    let alert = json!({
+        "name": super::alert_schema::ALERT_TYPE,
+        "title": "Notice of alerts",
+        "contentType": STRUCTURED,
+        "payload": reference("AlertEvent"),
+    });
+    messages.insert(ALERT.to_owned(), alert);
     messages
 }

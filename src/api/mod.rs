@@ -19,6 +19,7 @@ use crate::{
     units,
 };
 
+mod alert_schema;
 mod answers;
 pub mod asyncapi;
 mod body;

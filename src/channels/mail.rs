@@ -22,8 +22,11 @@ use round::Round;
 use server::Server;
 
 mod letter;
+mod post;
 mod round;
 mod server;
+
+pub use post::Post;
 
 /// The longest address of the gateway's that is put into a mail: it fits on one line of it (RFC 5322, 2.1.1).
 const FETCH_AT_MAX: usize = 200;
@@ -78,6 +81,27 @@ pub struct Config {
     pub at_most_every: Duration,
 }
 
+/// The server that takes our mail, and how it is reached. Its settings are those of [`Config`].
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerConfig {
+    pub host: String,
+    #[serde(default)]
+    pub port: Option<u16>,
+    #[serde(default)]
+    pub tls: Tls,
+    #[serde(default)]
+    pub user: Option<String>,
+    #[serde(default)]
+    pub password_file: Option<PathBuf>,
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    #[serde(default = "connect_timeout", with = "units::duration")]
+    pub connect_timeout: Duration,
+    #[serde(default = "total_timeout", with = "units::duration")]
+    pub total_timeout: Duration,
+}
+
 /// How a connection becomes one over TLS, of version 1.2 at least. There is no third way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -103,15 +127,35 @@ fn at_most_every() -> Duration {
 
 impl Config {
     pub fn port(&self) -> u16 {
-        self.port.unwrap_or(match self.tls {
-            Tls::StartTls => 587,
-            Tls::Implicit => 465,
-        })
+        self.server().port()
+    }
+
+    /// The server alone.
+    pub fn server(&self) -> ServerConfig {
+        ServerConfig {
+            host: self.host.clone(),
+            port: self.port,
+            tls: self.tls,
+            user: self.user.clone(),
+            password_file: self.password_file.clone(),
+            ca_file: self.ca_file.clone(),
+            connect_timeout: self.connect_timeout,
+            total_timeout: self.total_timeout,
+        }
     }
 
     /// How long a delivery may be under way to its mail: an attempt must last longer.
     pub fn longest(&self) -> Duration {
         self.at_most_every + self.total_timeout
+    }
+}
+
+impl ServerConfig {
+    pub fn port(&self) -> u16 {
+        self.port.unwrap_or(match self.tls {
+            Tls::StartTls => 587,
+            Tls::Implicit => 465,
+        })
     }
 }
 
@@ -142,7 +186,7 @@ impl Mail {
             ));
         }
         Ok(Self {
-            server: Server::new(config)?,
+            server: Server::new(&config.server())?,
             from: address("from", &config.from)?,
             to: address("to", &config.to)?,
             fetch_at: config.fetch_at.clone(),

@@ -1,19 +1,16 @@
 //! `kassebro sla`: promises by their deadlines, where a message's time went, and key figures.
 
 use jiff::Timestamp;
-use uuid::Uuid;
 
 use super::{
-    Context, Exit, Failure, Outcome, deliveries, messages, now,
+    Context, Exit, Failure, Outcome, messages, now,
     output::{Output, local, local_or_dash, span},
 };
-use crate::{
-    domain::sla::Standing,
-    store::{self, views::PromiseView},
-};
+use crate::{domain::sla::Standing, store::views::PromiseView};
 
 mod explain;
 mod report;
+mod waive;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -44,16 +41,11 @@ pub(super) enum Command {
         id: String,
     },
     /// Give up what is promised for a delivery. It is delivered all the same, and is never breached again.
-    #[command(
-        after_help = "Example:\n  kassebro sla waive 019a4c10-7d00-7000-8000-000000000001 --reason 'agreed by telephone'\n\n\
-                            Exit codes: 0 waived (or was so), 4 no such delivery, 5 the promise is met or ended."
-    )]
-    Waive {
-        delivery: Uuid,
-        /// Stands in the message's history.
-        #[arg(long)]
-        reason: String,
-    },
+    #[command(after_help = waive::EXAMPLES)]
+    Waive(waive::Args),
+    /// Agree to a waiver that another asked for, where two people are needed.
+    #[command(after_help = waive::APPROVE_EXAMPLES)]
+    Approve(waive::ApproveArgs),
     /// Key figures of a period: interviews held in time, promises, volumes, lateness and decisions.
     #[command(after_help = report::EXAMPLES)]
     Report(Box<report::Args>),
@@ -71,10 +63,8 @@ pub(super) fn run(context: &Context, command: Command) -> Outcome {
             Command::Report(args) => report::report(context, &args).await,
             Command::VerifyReport(args) => report::verify(context, &args),
             Command::Explain { id } => explain(context, &id).await,
-            Command::Waive { delivery, reason } => {
-                let waive = |delivery| store::Command::Waive { delivery, reason: reason.clone() };
-                deliveries::give(context, vec![delivery], waive).await
-            }
+            Command::Waive(args) => waive::waive(context, args).await,
+            Command::Approve(args) => waive::approve(context, args).await,
         }
     })?
 }
@@ -88,6 +78,7 @@ async fn list(context: &Context, all: bool, breached: bool, limit: u32, exit_cod
         promises.retain(is_breached);
     }
     print(&context.output, &promises, now);
+    waive::note_requests(&context.output, &store.waiver_requests().await?);
     // The nearest deadline comes first: if that one is not breached, none is.
     let found = exit_code && store.promises(true, 1, now).await?.iter().any(is_breached);
     Ok(if found { Exit::Breached } else { Exit::Done })

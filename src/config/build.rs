@@ -261,6 +261,7 @@ pub fn topology(settings: &Settings) -> Topology {
         exchange_in: amqp.exchange_in.clone(),
         exchange_answers: amqp.exchange_answers.clone(),
         queue_type: amqp.queue_type,
+        alerts: super::alerting::queues(settings),
         queues: settings
             .party
             .iter()

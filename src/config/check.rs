@@ -6,6 +6,7 @@ use super::{Problem, Settings, layers::Layers, profiles, settings::Receiver};
 use crate::{channels::ChannelConfig, domain::Party, kinds, units};
 
 mod agreements;
+mod alerting;
 mod ways;
 
 /// The largest body that may be configured.
@@ -53,6 +54,7 @@ pub(super) fn check(settings: &Settings, layers: &Layers) -> Vec<Problem> {
     profiles::check(settings, &mut check);
     agreements::check(settings, Some(&parties), &mut check);
     ways::check(settings, &mut check);
+    alerting::check(settings, &mut check);
     for (place, spool) in settings.spool.iter().enumerate() {
         if !parties.contains(&spool.party) {
             check
@@ -130,13 +132,6 @@ fn simple(settings: &Settings, check: &mut Check<'_>) {
     }
     if !settings.watch.agreement_expiry.as_secs().is_multiple_of(86_400) {
         check.problem("watch.agreement_expiry", "write whole days, such as \"60d\"");
-    }
-    for (key, url) in
-        [("alerts.alertmanager", &settings.alerts.alertmanager), ("alerts.webhook", &settings.alerts.webhook)]
-    {
-        if !url.is_empty() && !url.starts_with("http://") && !url.starts_with("https://") {
-            check.problem(key, "write an address that begins with http:// or https://");
-        }
     }
 }
 

@@ -12,7 +12,7 @@ use super::{DEFAULT, Invalid, Problem, Settings};
 /// What the environment's settings begin with.
 pub(super) const PREFIX: &str = "KASSEBRO__";
 /// Lists that every file adds to instead of replacing.
-const LISTS: [&str; 4] = ["party", "receiver", "agreement", "spool"];
+const LISTS: [&str; 5] = ["party", "receiver", "agreement", "spool", "target"];
 
 /// Problems with values that are told at once.
 const PROBLEMS_MAX: usize = 50;

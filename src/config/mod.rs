@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 pub mod agreement;
+pub mod alerting;
 mod build;
 mod check;
 mod implied;
@@ -12,6 +13,7 @@ mod layers;
 mod profiles;
 pub mod settings;
 
+pub use alerting::{ladders, targets, wants_broker};
 pub use build::{Built, Served, broker, build, retention, rules, topology};
 pub use settings::Settings;
 

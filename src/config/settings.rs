@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use serde::Deserialize;
 
-pub use super::agreement::Agreement;
+pub use super::{
+    agreement::Agreement,
+    alerting::{Alerts, Ladder, Target},
+};
 use crate::{
     api,
     channels::ChannelConfig,
@@ -30,6 +33,7 @@ pub struct Settings {
     pub circuit: Circuit,
     pub watch: Watch,
     pub alerts: Alerts,
+    pub ladder: BTreeMap<String, Ladder>,
     pub log: Log,
     pub trace: otlp::Config,
     pub stop: Stop,
@@ -43,6 +47,9 @@ pub struct Settings {
     pub agreement: Vec<Agreement>,
     #[serde(default)]
     pub spool: Vec<Spool>,
+    /// Who is told of alerts.
+    #[serde(default)]
+    pub target: Vec<Target>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -124,6 +131,7 @@ pub struct Watch {
     pub backlog_age: Duration,
     #[serde(with = "units::duration")]
     pub agreement_expiry: Duration,
+    pub waive_needs_two: bool,
 }
 
 impl Watch {
@@ -131,15 +139,6 @@ impl Watch {
     pub fn agreement_expiry_days(&self) -> u16 {
         u16::try_from(self.agreement_expiry.as_secs() / 86_400).unwrap_or(u16::MAX)
     }
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Alerts {
-    pub alertmanager: String,
-    #[serde(with = "units::duration")]
-    pub repeat: Duration,
-    pub webhook: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -16,6 +16,7 @@ pub mod delivery;
 pub mod fault;
 pub mod figure;
 pub mod identifiers;
+pub mod ladder;
 pub mod message;
 pub mod parcel;
 pub mod party;

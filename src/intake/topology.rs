@@ -38,6 +38,8 @@ pub struct Topology {
     pub queue_type: QueueType,
     /// Party code, its queue in, its queue out.
     pub queues: Vec<(String, String, String)>,
+    /// Queues of targets of alerts, each with its routing key.
+    pub alerts: Vec<(String, String)>,
 }
 
 /// One thing that is not as it should be.
@@ -70,7 +72,14 @@ impl Topology {
                 }
             })
         });
-        exchanges.chain(queues).collect()
+        let alerts = self.alerts.iter().map(|(queue, key)| {
+            let (kind, exchange) = (self.queue_type.name(), &self.exchange_answers);
+            Declaration {
+                what: format!("queue {queue}"),
+                properties: format!("durable, x-queue-type {kind}, bound to {exchange} by {key}"),
+            }
+        });
+        exchanges.chain(queues).chain(alerts).collect()
     }
 
     /// Declares everything. No delivery limit, no dead-letter exchange and no expiry on intake queues: with a
@@ -92,17 +101,20 @@ impl Topology {
                 .await?;
         }
         for (party, queue_in, queue_out) in &self.queues {
-            self.queue(&channel, queue_in, &self.exchange_in, party).await?;
-            self.queue(&channel, queue_out, &self.exchange_answers, party).await?;
+            let key = format!("{party}.#");
+            self.queue(&channel, queue_in, &self.exchange_in, &key).await?;
+            self.queue(&channel, queue_out, &self.exchange_answers, &key).await?;
+        }
+        for (queue, key) in &self.alerts {
+            self.queue(&channel, queue, &self.exchange_answers, key).await?;
         }
         channel.close(200, "done".into()).await
     }
 
-    async fn queue(&self, channel: &Channel, queue: &str, exchange: &str, party: &str) -> lapin::Result<()> {
+    async fn queue(&self, channel: &Channel, queue: &str, exchange: &str, key: &str) -> lapin::Result<()> {
         channel.queue_declare(queue.into(), QueueDeclareOptions::durable(), self.arguments()).await?;
-        let key = format!("{party}.#");
         let (options, none) = (QueueBindOptions::default(), FieldTable::default());
-        channel.queue_bind(queue.into(), exchange.into(), key.as_str().into(), options, none).await
+        channel.queue_bind(queue.into(), exchange.into(), key.into(), options, none).await
     }
 
     fn arguments(&self) -> FieldTable {
@@ -130,7 +142,8 @@ impl Topology {
                 differences.push(Difference { what: format!("exchange {name}"), problem: error.to_string() });
             }
         }
-        for queue in self.queues.iter().flat_map(|(_, queue_in, queue_out)| [queue_in, queue_out]) {
+        let parties = self.queues.iter().flat_map(|(_, queue_in, queue_out)| [queue_in, queue_out]);
+        for queue in parties.chain(self.alerts.iter().map(|(queue, _)| queue)) {
             // Declaring again with our own arguments succeeds only where they are the same.
             let channel = connection.create_channel().await?;
             let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::durable() };
@@ -159,6 +172,7 @@ mod tests {
             exchange_answers: "answers".into(),
             queue_type: QueueType::Classic,
             queues: vec![("3f".into(), "in.3f".into(), "out.3f".into())],
+            alerts: vec![("out.alert.board".into(), "alert.board".into())],
         };
         let told: Vec<String> =
             topology.declarations().into_iter().map(|d| format!("{}: {}", d.what, d.properties)).collect();
@@ -169,6 +183,7 @@ mod tests {
                 "exchange answers: topic, durable",
                 "queue in.3f: durable, x-queue-type classic, bound to in by 3f.#",
                 "queue out.3f: durable, x-queue-type classic, bound to answers by 3f.#",
+                "queue out.alert.board: durable, x-queue-type classic, bound to answers by alert.board",
             ]
         );
     }

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::domain::{
     AnswerOutcome, AttemptRecord, DeliveryId, Envelope, FaultCode, HoldReason, KindId, Outcome, Party,
-    ReceiptId, Text, Violation, answer::Subscription, attempt::Proof,
+    ReceiptId, Text, Violation, answer::Subscription, attempt::Proof, ladder::Reach, sla::AT_RISK,
 };
 
 #[macro_use]
@@ -39,10 +39,11 @@ mod recomputed;
 mod replies;
 mod traces;
 
-use parts::{delivery, fault, hours};
+pub(crate) use parts::delivery;
+use parts::{fault, hours};
 
 /// Opens the same store each time it is called; the one before must have been dropped.
-pub(super) type Open = Box<dyn Fn() -> Arc<dyn Store> + Send + Sync>;
+pub(crate) type Open = Box<dyn Fn() -> Arc<dyn Store> + Send + Sync>;
 
 /// The receiver that tests send to unless they say otherwise.
 const RECEIVER: &str = "inbox";
@@ -112,9 +113,14 @@ mod on_postgres {
     }
 }
 
+/// Promises past a step from 75 % on.
+fn recorded() -> Reach {
+    Reach { share: AT_RISK, due: vec![] }
+}
+
 /// A store, the time, and the few things tests do with them. Each step is followed by the checks that must
 /// always hold.
-pub(super) struct Office {
+pub(crate) struct Office {
     open: Open,
     store: Option<Arc<dyn Store>>,
     now: Timestamp,
@@ -122,12 +128,12 @@ pub(super) struct Office {
 }
 
 impl Office {
-    pub(super) fn open(open: Open) -> Self {
+    pub(crate) fn open(open: Open) -> Self {
         let store = Some(open());
         Self { open, store, now: "2026-03-02T08:00:00Z".parse().unwrap(), receipts: 0 }
     }
 
-    pub(super) fn store(&self) -> &dyn Store {
+    pub(crate) fn store(&self) -> &dyn Store {
         &**self.store.as_ref().expect("it is open")
     }
 
@@ -157,7 +163,7 @@ impl Office {
     }
 
     /// A message to [`RECEIVER`] that happened now and is promised within a day.
-    pub(super) fn message(&mut self, id: &str) -> Accepted {
+    pub(crate) fn message(&mut self, id: &str) -> Accepted {
         let arrived = self.arrived(id);
         let envelope = Envelope {
             id: id.parse().unwrap(),

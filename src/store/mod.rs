@@ -12,13 +12,13 @@ use serde_json::Value;
 
 use crate::domain::{
     Answer, DeliveryId, Fault, Parcel, ReceiptId,
-    alert::{Change, Condition},
+    alert::{Change, Condition, Touch},
     circuit::Circuit,
 };
 
 mod admission;
 #[cfg(test)]
-mod conformance;
+pub(crate) mod conformance;
 pub mod figures;
 mod forget;
 pub mod handover;
@@ -118,16 +118,22 @@ pub enum Command {
     Refuse { delivery: DeliveryId, fault: Fault, by: String },
     /// Its open promises end, neither met nor breached, and why. It is delivered all the same.
     Waive { delivery: DeliveryId, reason: String },
+    /// Somebody asks that its promises be waived, and why: another has to agree.
+    RequestWaiver { delivery: DeliveryId, reason: String },
+    /// Another than who asked agrees: they are waived. [`Commanded::NotNow`] where it is the same, or nobody asked.
+    ApproveWaiver(DeliveryId),
 }
 
 impl Command {
     pub fn delivery(&self) -> DeliveryId {
         match self {
             Self::Retry(delivery)
+            | Self::ApproveWaiver(delivery)
             | Self::Cancel { delivery, .. }
             | Self::Confirm { delivery, .. }
             | Self::Refuse { delivery, .. }
-            | Self::Waive { delivery, .. } => *delivery,
+            | Self::Waive { delivery, .. }
+            | Self::RequestWaiver { delivery, .. } => *delivery,
         }
     }
 }
@@ -214,7 +220,8 @@ pub trait Store: Views + Send + Sync {
         most: u32,
     ) -> BoxFuture<'_, Result<Vec<StepPassed>, StoreError>>;
 
-    /// Opens what `conditions` has and is not open, resolves what is open under `names` and is not in it.
+    /// Opens what `conditions` has and is not open, resolves what is open under `names` and is not in it, and lets
+    /// what nobody acknowledged in time climb.
     fn reconcile_alerts(
         &self,
         names: Vec<&'static str>,
@@ -222,10 +229,13 @@ pub trait Store: Views + Send + Sync {
         now: Timestamp,
     ) -> BoxFuture<'_, Result<Vec<(Change, Condition)>, StoreError>>;
 
-    fn acknowledge_alert(
+    /// Does what a person asks about the open alert with that key.
+    fn touch_alert(
         &self,
         key: String,
+        touch: Touch,
         by: String,
+        note: Option<String>,
         now: Timestamp,
     ) -> BoxFuture<'_, Result<Commanded, StoreError>>;
 

@@ -13,8 +13,9 @@ use super::{
 };
 use crate::domain::{
     DeliveryId, Fault, FaultCode, HoldReason, ReceiptId, Violation,
-    alert::{Alert, Change, Condition},
+    alert::{Alert, AlertChange},
     case::CaseState,
+    ladder::Reach,
 };
 
 /// One line of a list of messages.
@@ -127,16 +128,29 @@ pub struct EventView {
 pub struct Endangered {
     pub receiver: String,
     pub kind: String,
+    pub agreement: Option<String>,
     pub promise: String,
-    /// The highest step passed: 75, 90 or 100.
+    /// The highest step passed, in percent; 0 where none is.
     pub step: u8,
     pub count: i64,
-    /// The earliest due time among them.
+    /// The earliest due time among them. They lie between the same two of the instants that were asked for.
     pub earliest: Timestamp,
-    /// When the first of them passed the step.
-    pub reached: Timestamp,
+    /// When the clock of that promise began.
+    pub starts: Timestamp,
     /// The message of that promise.
     pub example: ReceiptId,
+}
+
+/// Somebody asked that the promises of a delivery be waived, and nobody has agreed yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WaiverRequest {
+    pub delivery_id: DeliveryId,
+    pub kind: String,
+    pub receiver: String,
+    pub by: String,
+    pub reason: String,
+    pub at: Timestamp,
 }
 
 /// How much waits for one receiver.
@@ -203,9 +217,6 @@ pub enum Which {
     Dead { receiver: String, kind: String, code: FaultCode },
 }
 
-/// A change of an alert: its place in the log, when, what, and the condition.
-pub type AlertChange = (i64, Timestamp, Change, Condition);
-
 /// The raw bytes of a message, with what is needed to admit them again.
 #[derive(Debug, Clone)]
 pub struct RawMessage {
@@ -270,8 +281,11 @@ pub trait Views {
         now: Timestamp,
     ) -> BoxFuture<'_, Result<Vec<PromiseView>, StoreError>>;
 
-    /// Promises past 75 % that are not met, grouped.
-    fn endangered(&self) -> BoxFuture<'_, Result<Vec<Endangered>, StoreError>>;
+    /// Open promises within reach, grouped, the earliest due first.
+    fn endangered(&self, reach: Reach) -> BoxFuture<'_, Result<Vec<Endangered>, StoreError>>;
+
+    /// Waivers that wait for a second person, of promises that are open, the oldest first.
+    fn waiver_requests(&self) -> BoxFuture<'_, Result<Vec<WaiverRequest>, StoreError>>;
 
     fn backlogs(&self) -> BoxFuture<'_, Result<Vec<Backlog>, StoreError>>;
 

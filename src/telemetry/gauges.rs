@@ -44,7 +44,6 @@ pub struct Gauges {
     /// Taken from a queue and not yet acknowledged.
     pub unacked_messages: Family<Part, Gauge>,
     pub circuit_transitions: Family<InState, Counter>,
-    pub notifications: Family<Part, Counter>,
     pub store_size: Gauge,
     pub store_free: Gauge,
     step_lateness: Histogram,
@@ -67,7 +66,6 @@ impl Gauges {
             sla_open: Family::default(),
             unacked_messages: Family::default(),
             circuit_transitions: Family::default(),
-            notifications: Family::default(),
             store_size: Gauge::default(),
             store_free: Gauge::default(),
             step_lateness: lateness.get_or_create_owned(&Timer { timer: "sla_step" }),
@@ -92,11 +90,6 @@ impl Gauges {
             "circuit_transitions",
             "Changes of a receiver's circuit, by the state it went into",
             g.circuit_transitions.clone(),
-        );
-        registry.register(
-            "notifications",
-            "Notifications of alerts that got through",
-            g.notifications.clone(),
         );
         registry.register_with_unit(
             "store_size",

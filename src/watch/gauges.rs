@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::Desk;
 use crate::{
     clock::Clock,
+    domain::sla::{AT_RISK, BREACHED},
     store::{StepPassed, StoreError},
     telemetry::{
         flow::{Cause, Ended},
@@ -71,9 +72,14 @@ impl Shown {
         for gone in std::mem::take(&mut self.standings) {
             counts.insert(gone, 0);
         }
-        for group in desk.store.endangered().await? {
-            let standing = if group.step >= 100 { "breached" } else { "at_risk" };
-            *counts.entry((group.kind, group.receiver, standing)).or_default() += group.count;
+        for group in &super::sla::in_danger(desk, desk.clock.now()).await?.1 {
+            let standing = match group.step {
+                BREACHED.. => "breached",
+                AT_RISK.. => "at_risk",
+                _ => continue,
+            };
+            let key = (group.kind.clone(), group.receiver.clone(), standing);
+            *counts.entry(key).or_default() += group.count;
         }
         for ((kind, receiver, standing), count) in counts {
             let labels = Standing { kind: kind.clone(), receiver: receiver.clone(), standing };

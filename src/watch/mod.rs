@@ -14,6 +14,7 @@ use crate::{
     domain::{
         Agreement,
         alert::{Change, Condition},
+        ladder::Ladders,
     },
     lifecycle::{Stop, crash},
     store::{Store, StoreError, views::Backlog},
@@ -28,10 +29,13 @@ mod gauges;
 mod lanes;
 pub mod notify;
 pub mod retention;
+mod seldom;
 mod sla;
 mod survey;
+mod waivers;
 mod watchdog;
 
+pub use sla::Danger;
 pub use survey::Survey;
 
 /// Steps recorded in one transaction.
@@ -50,6 +54,9 @@ pub struct Desk {
     /// A receiver whose oldest pending message is older is alerted.
     pub backlog_age: Duration,
     pub survey: Survey,
+    pub danger: Danger,
+    /// Who is told when a promise comes into danger.
+    pub ladders: Arc<Ladders>,
     /// The agreements in configuration.
     pub agreements: Arc<[Agreement]>,
     /// An agreement that runs out within so many days is alerted.
@@ -83,33 +90,46 @@ const WATCHERS: &[&dyn Watcher] = &[
     &dead::Dead,
     &astray::Strays,
     &agreements::Agreements,
+    &waivers::Waivers,
     &watchdog::Watchdog,
 ];
 
-/// Watches until the stop.
+/// Watches until the stop. Steps are recorded beside the looks: what is dear to count makes no timer late.
 ///
 /// # Errors
 /// The store cannot be used any more.
 pub async fn run(desk: Desk, stop: Stop) -> Result<(), StoreError> {
-    let mut looked: Option<Duration> = None;
+    // After a downtime the first look sees the steps that passed meanwhile.
+    step(&desk).await?;
+    futures_util::future::try_join(steps(&desk, &stop), looks(&desk, &stop)).await.map(|_| ())
+}
+
+async fn steps(desk: &Desk, stop: &Stop) -> Result<(), StoreError> {
+    while stop.unless_soft(desk.clock.sleep(desk.period)).await.is_some() {
+        step(desk).await?;
+    }
+    Ok(())
+}
+
+async fn step(desk: &Desk) -> Result<(), StoreError> {
+    match advance(desk).await {
+        Err(error @ StoreError::Unusable(_)) => return Err(error),
+        Err(error) => warn!(error = %error, "Comparing deadlines with the clock failed; trying again"),
+        Ok(()) => {}
+    }
+    Ok(())
+}
+
+async fn looks(desk: &Desk, stop: &Stop) -> Result<(), StoreError> {
     let mut gauged = BTreeSet::new();
     let mut shown = gauges::Shown::new(&*desk.clock);
     while !stop.is_soft() {
-        match advance(&desk).await {
-            Ok(()) => {}
+        match look(desk, &mut gauged, &mut shown).await {
             Err(error @ StoreError::Unusable(_)) => return Err(error),
-            Err(error) => warn!(error = %error, "Comparing deadlines with the clock failed; trying again"),
+            Err(error) => warn!(error = %error, "Watching failed; trying again"),
+            Ok(()) => {}
         }
-        let now = desk.clock.monotonic();
-        if looked.is_none_or(|at| now.saturating_sub(at) >= CONDITIONS_EVERY) {
-            looked = Some(now);
-            match look(&desk, &mut gauged, &mut shown).await {
-                Ok(()) => {}
-                Err(error @ StoreError::Unusable(_)) => return Err(error),
-                Err(error) => warn!(error = %error, "Watching failed; trying again"),
-            }
-        }
-        stop.unless_soft(desk.clock.sleep(desk.period)).await;
+        stop.unless_soft(desk.clock.sleep(CONDITIONS_EVERY.max(desk.period))).await;
     }
     Ok(())
 }
@@ -159,7 +179,9 @@ async fn look(
     for (change, condition) in desk.store.reconcile_alerts(names, conditions, now).await? {
         let (what, name) = (change.name(), &condition.name);
         match change {
-            Change::Opened if condition.urgency >= crate::domain::alert::Urgency::Warning => {
+            Change::Opened | Change::Escalated
+                if condition.urgency >= crate::domain::alert::Urgency::Warning =>
+            {
                 warn!(alert = %condition.key, since = %condition.since, "Alert {name} {what}: {}", condition.summary);
             }
             _ => info!(alert = %condition.key, "Alert {name} {what}: {}", condition.summary),

@@ -1,208 +1,356 @@
-//! Tells the world of alerts: Alertmanager is kept informed of what is open, a webhook gets each change.
+//! Tells the world of alerts: each target reads the log of changes by a cursor of its own.
 //!
-//! Both read the log of changes by cursor, so that a restart neither forgets nor repeats a resolution, and
-//! both leave the process by a road of their own.
+//! So a restart, or a target that was away, neither forgets nor repeats a resolution. What changes at one time goes
+//! out in one notice, what stays open is told again now and then, and where nothing happens a heartbeat shows that
+//! the telling lives. A target that fails is tried again with growing gaps, and after some tries another is told in
+//! its place. That it fails is said by the log and by metrics, and by no alert (invariant I8).
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use jiff::{SignedDuration, Timestamp};
-use reqwest::Client;
-use serde_json::{Value, json};
-use tracing::warn;
+use jiff::Timestamp;
+use tracing::{info, warn};
 
 use super::Desk;
 use crate::{
-    domain::alert::{Change, Condition},
-    lifecycle::Stop,
+    domain::alert::{Alert, AlertChange, Change, Condition, Urgency, WATCHDOG},
+    lifecycle::{Stop, crash},
+    reconnect::Reconnect,
     store::StoreError,
     telemetry::Part,
 };
 
+mod alertmanager;
+mod amqp;
+mod log;
+mod mail;
+mod notice;
+mod stand_in;
+mod webhook;
+
+pub use alertmanager::Alertmanager;
+pub use amqp::Amqp;
+pub use mail::Mail;
+pub use notice::{Notice, Reason, Way};
+pub use webhook::Webhook;
+
 /// How often the log of changes is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Changes told in one go.
-const CHANGES_MAX: u32 = 200;
-/// An alert that is not posted again within so many repeats ends by itself.
-const REPEATS_KEPT: i32 = 4;
+/// Between two tries of a target that fails: from a second up to a minute.
+const GAP: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 
-/// Prometheus Alertmanager, API v2.
-#[derive(Debug, Clone)]
-pub struct Alertmanager {
-    pub client: Client,
-    /// Base address, without a final slash.
-    pub url: String,
-    /// Open alerts are posted again this often.
-    pub repeat: Duration,
+/// Which alerts a target is told of that name no targets themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tell {
+    #[default]
+    All,
+    Warning,
+    Critical,
+    /// None: only where it is named.
+    Named,
 }
 
-/// An address that gets each change of an alert as JSON.
+/// Which alerts somebody hears of.
 #[derive(Debug, Clone)]
-pub struct Webhook {
-    pub client: Client,
-    pub url: String,
+pub struct Audience {
+    /// The target's name.
+    pub name: String,
+    pub tell: Tell,
+    /// It keeps a picture of its own of what is open, and wants all of it each time: Alertmanager. It hears of the
+    /// alert that always fires too, which is a heartbeat's matter for the others.
+    pub wants_all: bool,
 }
 
-/// Keeps Alertmanager informed until the stop.
-///
-/// # Errors
-/// The store cannot be used any more.
-pub async fn alertmanager(desk: Desk, target: Alertmanager, stop: Stop) -> Result<(), StoreError> {
-    const CURSOR: &str = "notify/alertmanager";
-    let mut posted: Option<Duration> = None;
-    while !stop.is_soft() {
-        let after = desk.store.cursor(CURSOR.to_owned()).await;
-        let told = match after {
-            Ok(after) => {
-                let again =
-                    posted.is_none_or(|at| desk.clock.monotonic().saturating_sub(at) >= target.repeat);
-                post(&desk, &target, after, again).await
-            }
-            Err(error) => Err(Trouble::Store(error)),
+impl Audience {
+    fn hears(&self, condition: &Condition) -> bool {
+        if let Some(targets) = &condition.targets {
+            return targets.contains(&self.name);
+        }
+        let least = match self.tell {
+            Tell::All => Urgency::Info,
+            Tell::Warning => Urgency::Warning,
+            Tell::Critical => Urgency::Critical,
+            Tell::Named => return false,
         };
-        match told {
-            Ok(None) => {}
-            Ok(Some(last)) => {
-                posted = Some(desk.clock.monotonic());
-                if let Err(error @ StoreError::Unusable(_)) =
-                    desk.store.set_cursor(CURSOR.to_owned(), last).await
-                {
-                    return Err(error);
-                }
-            }
-            Err(Trouble::Store(error @ StoreError::Unusable(_))) => return Err(error),
-            Err(trouble) => failed(&desk, "alertmanager", &trouble),
-        }
-        stop.unless_soft(desk.clock.sleep(LOOK_EVERY)).await;
-    }
-    Ok(())
-}
-
-/// Posts everything open and what was resolved since, when something changed or the repeat has come.
-async fn post(desk: &Desk, target: &Alertmanager, after: i64, again: bool) -> Result<Option<i64>, Trouble> {
-    let changes = desk.store.alert_changes(after, CHANGES_MAX).await.map_err(Trouble::Store)?;
-    if changes.is_empty() && !again {
-        return Ok(None);
-    }
-    let open = desk.store.open_alerts().await.map_err(Trouble::Store)?;
-    let now = desk.clock.now();
-    let lasting =
-        SignedDuration::try_from(target.repeat).unwrap_or(SignedDuration::MAX).saturating_mul(REPEATS_KEPT);
-    let until = now.checked_add(lasting).unwrap_or(Timestamp::MAX);
-    let mut alerts: Vec<Value> = open.iter().map(|alert| told(&alert.condition, until)).collect();
-    for (_, at, change, condition) in &changes {
-        let open_again = open.iter().any(|alert| alert.condition.key == condition.key);
-        if *change == Change::Resolved && !open_again {
-            alerts.push(told(condition, *at));
-        }
-    }
-    send(&target.client, &format!("{}/api/v2/alerts", target.url), &Value::Array(alerts)).await?;
-    got_through(desk, "alertmanager");
-    Ok(Some(changes.last().map_or(after, |(seq, ..)| *seq)))
-}
-
-/// One alert in Alertmanager's words.
-fn told(condition: &Condition, ends: Timestamp) -> Value {
-    let mut labels: serde_json::Map<String, Value> =
-        condition.labels.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
-    labels.insert("alertname".into(), condition.name.clone().into());
-    labels.insert("severity".into(), condition.urgency.name().into());
-    labels.insert("service".into(), "kassebro".into());
-    json!({
-        "labels": labels,
-        "annotations": { "summary": condition.summary, "description": condition.description },
-        "startsAt": condition.since,
-        "endsAt": ends,
-    })
-}
-
-/// Tells a webhook of each change, in order, until the stop.
-///
-/// # Errors
-/// The store cannot be used any more.
-pub async fn webhook(desk: Desk, target: Webhook, stop: Stop) -> Result<(), StoreError> {
-    const CURSOR: &str = "notify/webhook";
-    while !stop.is_soft() {
-        match tell(&desk, &target, CURSOR).await {
-            Ok(()) => {}
-            Err(Trouble::Store(error @ StoreError::Unusable(_))) => return Err(error),
-            Err(trouble) => failed(&desk, "webhook", &trouble),
-        }
-        stop.unless_soft(desk.clock.sleep(LOOK_EVERY)).await;
-    }
-    Ok(())
-}
-
-async fn tell(desk: &Desk, target: &Webhook, cursor: &str) -> Result<(), Trouble> {
-    let after = desk.store.cursor(cursor.to_owned()).await.map_err(Trouble::Store)?;
-    let changes = desk.store.alert_changes(after, CHANGES_MAX).await.map_err(Trouble::Store)?;
-    // Another node may tell of them, or have done so since the cursor was read.
-    if changes.is_empty()
-        || !desk.store.lead(cursor.to_owned()).await.map_err(Trouble::Store)?
-        || desk.store.cursor(cursor.to_owned()).await.map_err(Trouble::Store)? != after
-    {
-        return Ok(());
-    }
-    for (seq, at, change, condition) in changes {
-        let body = json!({ "id": format!("alert-{seq}"), "at": at, "change": change, "alert": condition });
-        send(&target.client, &target.url, &body).await?;
-        got_through(desk, "webhook");
-        desk.store.set_cursor(cursor.to_owned(), seq).await.map_err(Trouble::Store)?;
-    }
-    Ok(())
-}
-
-impl Alertmanager {
-    /// Posts one alert that ends by itself at `ends`: for trying out whether it arrives.
-    ///
-    /// # Errors
-    /// What went wrong, in words.
-    pub async fn try_out(&self, condition: &Condition, ends: Timestamp) -> Result<(), String> {
-        let alerts = Value::Array(vec![told(condition, ends)]);
-        let sent = send(&self.client, &format!("{}/api/v2/alerts", self.url), &alerts).await;
-        sent.map_err(|trouble| trouble.to_string())
+        condition.urgency >= least && (self.wants_all || condition.name != WATCHDOG)
     }
 }
 
-impl Webhook {
-    /// Tells it of one alert that nobody opened: for trying out whether it arrives.
-    ///
-    /// # Errors
-    /// What went wrong, in words.
-    pub async fn try_out(&self, condition: &Condition, at: Timestamp) -> Result<(), String> {
-        let body = json!({ "id": "alert-test", "at": at, "change": Change::Opened, "alert": condition });
-        send(&self.client, &self.url, &body).await.map_err(|trouble| trouble.to_string())
+/// How often a target is told, in Alertmanager's words.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// From a change until it is told, so that others may join it.
+    pub group_wait: Duration,
+    /// Between two notices, at the least.
+    pub group_interval: Duration,
+    /// What is open, neither acknowledged nor snoozed is told again.
+    pub repeat_interval: Duration,
+    /// A notice comes this often, whether or not there is anything to tell.
+    pub heartbeat: Option<Duration>,
+}
+
+/// Somebody who is told of alerts.
+pub struct Target {
+    pub audience: Audience,
+    pub way: Arc<dyn Way>,
+    pub pace: Pace,
+    pub otherwise: Option<Otherwise>,
+}
+
+/// Who is told in a target's place.
+pub struct Otherwise {
+    pub audience: Audience,
+    pub way: Arc<dyn Way>,
+    /// After so many failures in a row.
+    pub after_tries: u32,
+}
+
+/// How it went with a target so far.
+struct Course {
+    failures: u32,
+    gaps: Reconnect,
+    /// By the monotonic clock: not tried before.
+    not_before: Duration,
+}
+
+impl Course {
+    fn new() -> Self {
+        Self { failures: 0, gaps: Reconnect::new(GAP.0, GAP.1, 0.2), not_before: Duration::ZERO }
+    }
+
+    fn failed(&mut self, now: Duration) {
+        self.failures = self.failures.saturating_add(1);
+        self.not_before = now + self.gaps.next();
+    }
+
+    fn worked(&mut self) {
+        self.failures = 0;
+        self.gaps.reset();
+        self.not_before = Duration::ZERO;
     }
 }
 
+/// Why a look did not come to its end.
 enum Trouble {
     Store(StoreError),
-    Http(reqwest::Error),
-    Status(u16),
+    Target(String),
 }
 
-impl std::fmt::Display for Trouble {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Store(error) => error.fmt(f),
-            Self::Http(error) if error.is_timeout() => f.write_str("it did not answer in time"),
-            Self::Http(error) if error.is_connect() => f.write_str("no connection"),
-            Self::Http(_) => f.write_str("the request failed"),
-            Self::Status(status) => write!(f, "it answered {status}"),
-        }
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
     }
 }
 
-async fn send(client: &Client, url: &str, body: &Value) -> Result<(), Trouble> {
-    let sent =
-        client.post(url).timeout(Duration::from_secs(10)).json(body).send().await.map_err(Trouble::Http)?;
-    if sent.status().is_success() { Ok(()) } else { Err(Trouble::Status(sent.status().as_u16())) }
+/// Tells one target until the stop.
+///
+/// # Errors
+/// The store cannot be used any more.
+pub async fn run(desk: Desk, target: Target, stop: Stop) -> Result<(), StoreError> {
+    let mut teller = Teller::new(&desk, &target);
+    while !stop.is_soft() {
+        match teller.look().await {
+            Err(error @ StoreError::Unusable(_)) => return Err(error),
+            Err(error) => {
+                warn!(error = %error, "Reading the changes of alerts for {} failed; trying again", target.audience.name);
+            }
+            Ok(()) => {}
+        }
+        stop.unless_soft(desk.clock.sleep(LOOK_EVERY)).await;
+    }
+    Ok(())
 }
 
-fn got_through(desk: &Desk, part: &str) {
-    desk.metrics.gauges.notifications.get_or_create(&Part { part: part.to_owned() }).inc();
+/// Tries a target out with an alert that nobody opened; what went wrong, in words.
+///
+/// # Errors
+/// It did not take it.
+pub async fn try_out(target: &Target, now: Timestamp) -> Result<(), String> {
+    target.way.tell(&notice::test(&target.audience.name, now)).await
 }
 
-fn failed(desk: &Desk, part: &str, trouble: &Trouble) {
-    desk.metrics.notifications_failed.get_or_create(&Part { part: part.to_owned() }).inc();
-    warn!(part, error = %trouble, "Telling {part} of alerts failed; trying again");
+/// A target as it is told.
+struct Teller<'a> {
+    desk: &'a Desk,
+    target: &'a Target,
+    own: Course,
+    /// Of who is told in its place.
+    other: Course,
+    /// When this target was first looked at, told last, and told again of what is open.
+    begun: Mark,
+    told: Mark,
+    repeated: Mark,
 }
+
+impl<'a> Teller<'a> {
+    fn new(desk: &'a Desk, target: &'a Target) -> Self {
+        let mark = |what: &str| Mark::new(format!("notify/{}/{what}", target.audience.name));
+        Self {
+            desk,
+            target,
+            own: Course::new(),
+            other: Course::new(),
+            begun: mark("begun"),
+            told: mark("told"),
+            repeated: mark("repeated"),
+        }
+    }
+
+    fn name(&self) -> &str {
+        &self.target.audience.name
+    }
+
+    /// How far it was told.
+    fn cursor(&self) -> String {
+        format!("notify/{}", self.name())
+    }
+
+    /// One look: tells what is to be told by now.
+    async fn look(&mut self) -> Result<(), StoreError> {
+        let now = self.desk.clock.monotonic();
+        if now >= self.own.not_before {
+            match self.tell().await {
+                Ok(()) => self.own.worked(),
+                Err(Trouble::Store(error)) => return Err(error),
+                Err(Trouble::Target(says)) => {
+                    self.own.failed(now);
+                    failed(self.desk, self.name(), &says);
+                }
+            }
+        }
+        self.stand_in(now).await
+    }
+
+    /// What it hears of after its cursor, and where the cursor stands then.
+    async fn heard(&self, after: i64) -> Result<log::Page, StoreError> {
+        log::page(self.desk, after, |change| self.target.audience.hears(&change.condition)).await
+    }
+
+    async fn tell(&mut self) -> Result<(), Trouble> {
+        let store = &self.desk.store;
+        let after = store.cursor(self.cursor()).await?;
+        let page = self.heard(after).await?;
+        let unread = if page.changes.is_empty() && page.last > after {
+            store.set_cursor(self.cursor(), page.last).await?;
+            page.last
+        } else {
+            after
+        };
+        let now = self.desk.clock.now();
+        let mut open = store.open_alerts().await?;
+        open.retain(|alert| self.target.audience.hears(&alert.condition));
+        let Some(reason) = self.reason(&page.changes, &open, now).await? else { return Ok(()) };
+        // Another node may tell of them, or have done so since the cursor was read.
+        if !store.lead(self.cursor()).await? || store.cursor(self.cursor()).await? != unread {
+            return Ok(());
+        }
+        if reason == Reason::Repeat && !self.target.audience.wants_all {
+            open.retain(|alert| may_repeat(alert, now));
+        }
+        let changes = if reason == Reason::Changes { page.changes } else { vec![] };
+        let notice = Notice { open, ..Notice::new(self.name(), reason, page.last, changes, now) };
+        self.target.way.tell(&notice).await.map_err(Trouble::Target)?;
+        crash::point("notify.after-telling");
+        if reason == Reason::Changes {
+            store.set_cursor(self.cursor(), page.last).await?;
+        }
+        if reason == Reason::Repeat {
+            self.repeated.set(self.desk, now).await?;
+        }
+        self.told.set(self.desk, now).await?;
+        went_through(self.desk, self.name(), now);
+        Ok(())
+    }
+
+    /// Why it is told now, if it is.
+    async fn reason(
+        &mut self,
+        changes: &[AlertChange],
+        open: &[Alert],
+        now: Timestamp,
+    ) -> Result<Option<Reason>, StoreError> {
+        let (pace, desk) = (self.target.pace, self.desk);
+        let told = self.told.since(desk, now).await?;
+        if let Some(first) = changes.first() {
+            let may_go = elapsed(first.at, now) >= pace.group_wait
+                && told.is_none_or(|told| told >= pace.group_interval);
+            return Ok(may_go.then_some(Reason::Changes));
+        }
+        let is_due = if self.target.audience.wants_all {
+            told.is_none_or(|told| told >= pace.repeat_interval)
+        } else {
+            let repeated = self.repeated.since(desk, now).await?.unwrap_or(Duration::MAX);
+            let waits = |alert: &Alert| elapsed(alert.opened, now).min(repeated) >= pace.repeat_interval;
+            open.iter().any(|alert| may_repeat(alert, now) && waits(alert))
+        };
+        if is_due {
+            return Ok(Some(Reason::Repeat));
+        }
+        let Some(every) = pace.heartbeat else { return Ok(None) };
+        let silent = match told {
+            Some(told) => Some(told),
+            None => self.begun.since(desk, now).await?,
+        };
+        if silent.is_none() {
+            self.begun.set(desk, now).await?;
+        }
+        Ok(silent.filter(|silent| *silent >= every).map(|_| Reason::Heartbeat))
+    }
+}
+
+/// Whether people are to be told of it again: nobody looks at it, and nobody put it off.
+fn may_repeat(alert: &Alert, now: Timestamp) -> bool {
+    alert.handling.acknowledged.is_none() && !alert.handling.is_snoozed(now)
+}
+
+/// An instant that outlives the process: a cursor of microseconds, for it goes forward only.
+struct Mark {
+    cursor: String,
+    /// By the monotonic clock, when this process set it, or found it in the future.
+    at: Option<Duration>,
+}
+
+impl Mark {
+    fn new(cursor: String) -> Self {
+        Self { cursor, at: None }
+    }
+
+    async fn set(&mut self, desk: &Desk, now: Timestamp) -> Result<(), StoreError> {
+        self.at = Some(desk.clock.monotonic());
+        desk.store.set_cursor(self.cursor.clone(), now.as_microsecond()).await
+    }
+
+    /// How long ago that is; `None` where it never was.
+    async fn since(&mut self, desk: &Desk, now: Timestamp) -> Result<Option<Duration>, StoreError> {
+        let kept = desk.store.cursor(self.cursor.clone()).await?;
+        if kept == 0 {
+            return Ok(None);
+        }
+        let then = Timestamp::from_microsecond(kept).unwrap_or(Timestamp::MAX);
+        if then <= now {
+            return Ok(Some(elapsed(then, now)));
+        }
+        // The clock was set back behind it: the other clock counts from now on.
+        let monotonic = desk.clock.monotonic();
+        Ok(Some(monotonic.saturating_sub(*self.at.get_or_insert(monotonic))))
+    }
+}
+
+/// From then until now; where then is still to come, the clock was set back, and it has been long enough.
+fn elapsed(then: Timestamp, now: Timestamp) -> Duration {
+    now.duration_since(then).try_into().unwrap_or(Duration::MAX)
+}
+
+fn went_through(desk: &Desk, target: &str, now: Timestamp) {
+    let part = Part { part: target.to_owned() };
+    desk.metrics.notifications.get_or_create(&part).inc();
+    desk.metrics.notified.get_or_create(&part).set(now.as_second());
+}
+
+fn failed(desk: &Desk, target: &str, says: &str) {
+    desk.metrics.notifications_failed.get_or_create(&Part { part: target.to_owned() }).inc();
+    warn!(part = target, error = says, "Telling {target} of alerts failed; trying again");
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,33 +1,19 @@
 //! What waits for whom, counted now and then: the count walks over everything that is pending.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use tokio::sync::Mutex;
-
+use super::seldom::Seldom;
 use crate::{
     clock::Clock,
     store::{Store, StoreError, views::Backlog},
 };
 
-/// A count is kept at least this long: all watchers of one look share it.
-const KEPT: Duration = Duration::from_millis(500);
-/// And as many times as long as it took: so that it costs two percent of a core, however much is pending.
-const TIMES: u32 = 50;
-
 /// The last count.
 #[derive(Debug, Clone, Default)]
-pub struct Survey(Arc<Mutex<Option<Count>>>);
-
-#[derive(Debug)]
-struct Count {
-    backlogs: Arc<Vec<Backlog>>,
-    /// By the monotonic clock: when it ended, and how long it is kept.
-    at: Duration,
-    kept: Duration,
-}
+pub struct Survey(Seldom<Vec<Backlog>>);
 
 impl Survey {
-    /// What waits for whom, not older than [`KEPT`] or [`TIMES`] the time that counting takes.
+    /// What waits for whom, as it was counted last.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -36,24 +22,13 @@ impl Survey {
         store: &dyn Store,
         clock: &dyn Clock,
     ) -> Result<Arc<Vec<Backlog>>, StoreError> {
-        let mut last = self.0.lock().await;
-        let began = clock.monotonic();
-        if let Some(count) = &*last
-            && began.saturating_sub(count.at) < count.kept
-        {
-            return Ok(Arc::clone(&count.backlogs));
-        }
-        let backlogs = Arc::new(store.backlogs().await?);
-        let at = clock.monotonic();
-        let kept = KEPT.max(at.saturating_sub(began) * TIMES);
-        *last = Some(Count { backlogs: Arc::clone(&backlogs), at, kept });
-        Ok(backlogs)
+        self.0.get(clock, store.backlogs()).await
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::seldom::KEPT, *};
     use crate::{clock::Moved, store::sqlite};
 
     #[tokio::test]

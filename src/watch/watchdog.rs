@@ -5,13 +5,11 @@ use jiff::Timestamp;
 
 use super::{Desk, Watcher};
 use crate::{
-    domain::alert::{Condition, Urgency},
+    domain::alert::{Condition, Urgency, WATCHDOG},
     store::StoreError,
 };
 
 pub(super) struct Watchdog;
-
-const WATCHDOG: &str = "KassebroWatchdog";
 
 impl Watcher for Watchdog {
     fn names(&self) -> &'static [&'static str] {

@@ -210,10 +210,8 @@ async fn what_came_astray_is_alerted_until_none_came_for_an_hour_also_over_a_res
         let store = Sqlite::open(&scene.gateway.folder().join("kassebro.db"), Mode::Tool).unwrap();
         async move {
             let changes = store.alert_changes(0, 1_000).await.unwrap();
-            let ours =
-                changes.into_iter().filter(|(.., condition)| condition.name == "KassebroMessagesAstray");
-            ours.map(|(_, _, change, condition)| (condition.labels["party"].clone(), change))
-                .collect::<Vec<_>>()
+            let ours = changes.into_iter().filter(|told| told.condition.name == "KassebroMessagesAstray");
+            ours.map(|told| (told.condition.labels["party"].clone(), told.change)).collect::<Vec<_>>()
         }
     };
     let open = [(OTHER.to_owned(), Change::Opened), ("unknown".to_owned(), Change::Opened)];

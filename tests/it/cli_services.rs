@@ -59,7 +59,8 @@ async fn a_test_alert_reaches_alertmanager_and_the_webhook_or_says_why_not() {
     let listed = eventually("the test alert is listed", SOON, async || alertmanager.alerts().pop()).await;
     assert_eq!(listed["labels"]["alertname"], "KassebroTest");
     let told: Value = serde_json::from_slice(&webhook.taken()[0].body).unwrap();
-    assert_eq!(told["alert"]["name"], "KassebroTest");
+    assert_eq!(told["changes"][0]["alert"]["name"], "KassebroTest");
+    assert_eq!(told["reason"], "test");
     webhook.plays(Plays::Answers(answer(500, "", "")));
     let tried = with(folder.path(), &configuration, &["alerts", "test"]).exits(1).json();
     assert_eq!(tried[1]["says"], "it answered 500");

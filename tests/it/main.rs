@@ -3,6 +3,7 @@
 
 mod accepts;
 mod agreements;
+mod alerts;
 mod bench;
 mod broker_policies;
 mod broker_prefetch;

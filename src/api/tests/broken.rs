@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use crate::{
     domain::{
         DeliveryId, ReceiptId,
-        alert::{Alert, Change, Condition},
+        alert::{Alert, AlertChange, Change, Condition, Touch},
+        ladder::Reach,
     },
     store::{
         Admission, Command, Commanded, Conservation, Forget, Forgotten, Hints, InHand, LaneState, Lease,
@@ -17,7 +18,7 @@ use crate::{
         figures::{Asked, KeyFigures},
         views::{
             Astray, Backlog, DeadGroup, DeliveryView, Endangered, MessageFilter, MessageLine, MessageView,
-            PromiseView, RawMessage, StoreSize, TraceOf, Uncovered, Which,
+            PromiseView, RawMessage, StoreSize, TraceOf, Uncovered, WaiverRequest, Which,
         },
     },
 };
@@ -73,7 +74,7 @@ impl Store for Broken {
         release(leases: Vec<Lease>) -> ();
         advance_deadlines(now: Timestamp, most: u32) -> Vec<StepPassed>;
         reconcile_alerts(names: Vec<&'static str>, conditions: Vec<Condition>, now: Timestamp) -> Vec<(Change, Condition)>;
-        acknowledge_alert(key: String, by: String, now: Timestamp) -> Commanded;
+        touch_alert(key: String, touch: Touch, by: String, note: Option<String>, now: Timestamp) -> Commanded;
         command(command: Command, by: String, now: Timestamp) -> Commanded;
         save_lane(lane: LaneState, now: Timestamp) -> ();
         pause(receiver: String, reason: Option<String>, by: String, now: Timestamp) -> ();
@@ -94,11 +95,12 @@ impl Views for Broken {
         raw(receipt: ReceiptId) -> Option<RawMessage>;
         deliveries(state: Option<String>, receiver: Option<String>, most: u32) -> Vec<DeliveryView>;
         promises(open: bool, most: u32, now: Timestamp) -> Vec<PromiseView>;
-        endangered() -> Vec<Endangered>;
+        endangered(reach: Reach) -> Vec<Endangered>;
+        waiver_requests() -> Vec<WaiverRequest>;
         backlogs() -> Vec<Backlog>;
         lanes() -> Vec<LaneState>;
         open_alerts() -> Vec<Alert>;
-        alert_changes(after: i64, most: u32) -> Vec<(i64, Timestamp, Change, Condition)>;
+        alert_changes(after: i64, most: u32) -> Vec<AlertChange>;
         answers(party: String, after: i64, most: u32) -> Vec<LoggedAnswer>;
         cursor(name: String) -> i64;
         mailbox(receivers: Vec<String>, most: u32) -> Vec<MailboxItem>;

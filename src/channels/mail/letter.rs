@@ -40,21 +40,7 @@ impl Letter<'_> {
     /// # Errors
     /// The parts do not make a mail: a slip of ours.
     pub(super) fn written(&self) -> Result<Message, String> {
-        Message::builder()
-            .from(self.from.clone())
-            .to(self.to.clone())
-            .subject(SUBJECT)
-            .date(SystemTime::from(self.now))
-            // A new one for each: a mail that repeats an earlier one is news, and not to be dropped.
-            .message_id(Some(format!("<{}@{}>", Uuid::new_v4(), self.from.email.domain())))
-            // No holiday message is wanted (RFC 3834).
-            .raw_header(HeaderValue::new(
-                HeaderName::new_from_ascii_str("Auto-Submitted"),
-                "auto-generated".to_owned(),
-            ))
-            .header(ContentType::TEXT_PLAIN)
-            .body(self.text())
-            .map_err(|error| format!("the mail could not be written: {error}"))
+        written(self.from, std::slice::from_ref(self.to), SUBJECT, self.text(), self.now)
     }
 
     fn text(&self) -> String {
@@ -79,6 +65,35 @@ impl Letter<'_> {
              does not say what it is about, on purpose, and cannot be replied to.\n"
         )
     }
+}
+
+/// A mail of plain text as it is sent.
+///
+/// # Errors
+/// The parts do not make a mail: a slip of ours.
+pub(super) fn written(
+    from: &Mailbox,
+    to: &[Mailbox],
+    subject: &str,
+    text: String,
+    now: Timestamp,
+) -> Result<Message, String> {
+    let builder = Message::builder()
+        .from(from.clone())
+        .subject(subject)
+        .date(SystemTime::from(now))
+        // A new one for each: a mail that repeats an earlier one is news, and not to be dropped.
+        .message_id(Some(format!("<{}@{}>", Uuid::new_v4(), from.email.domain())))
+        // No holiday message is wanted (RFC 3834).
+        .raw_header(HeaderValue::new(
+            HeaderName::new_from_ascii_str("Auto-Submitted"),
+            "auto-generated".to_owned(),
+        ))
+        .header(ContentType::TEXT_PLAIN);
+    to.iter()
+        .fold(builder, |builder, to| builder.to(to.clone()))
+        .body(text)
+        .map_err(|error| format!("the mail could not be written: {error}"))
 }
 
 #[cfg(test)]

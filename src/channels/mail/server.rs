@@ -12,7 +12,7 @@ use lettre::{
     },
 };
 
-use super::{Config, Refused, Tls};
+use super::{Refused, ServerConfig, Tls};
 use crate::{
     domain::{Fault, FaultCode},
     http_client,
@@ -42,7 +42,7 @@ enum Step {
 }
 
 impl Server {
-    pub(super) fn new(config: &Config) -> Result<Self, String> {
+    pub(super) fn new(config: &ServerConfig) -> Result<Self, String> {
         http_client::install_tls_provider();
         if config.host.is_empty() {
             return Err("host names the server that takes our mail".into());

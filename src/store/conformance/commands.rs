@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Office, PARTY, RECEIVER, SignedDuration, delivery, fault, hours};
+use super::{Office, PARTY, RECEIVER, SignedDuration, delivery, fault, hours, recorded};
 use crate::{
     domain::{DeliveryId, FaultCode, Outcome, attempt::Proof},
     store::{Command, Commanded, Next, Settled, hints},
@@ -245,12 +245,12 @@ pub(super) async fn a_waived_promise_is_neither_met_nor_breached_whatever_comes(
     let id = office.taken("one").await;
     office.pass(hours(20));
     office.advance().await;
-    assert_eq!(office.store().endangered().await.unwrap().len(), 1);
+    assert_eq!(office.store().endangered(recorded()).await.unwrap().len(), 1);
     assert_eq!(command(&office, waive(id)).await, Commanded::Done);
     assert_eq!(command(&office, waive(id)).await, Commanded::Already);
     let waived = async |office: &Office| {
         assert_eq!(office.promise("one").await.standing, "waived");
-        assert!(office.store().endangered().await.unwrap().is_empty());
+        assert!(office.store().endangered(recorded()).await.unwrap().is_empty());
         assert!(office.store().promises(true, 9, office.now).await.unwrap().is_empty());
         let totals = office.store().sla_totals(office.now).await.unwrap();
         assert_eq!(totals.into_iter().collect::<Vec<_>>(), [("waived".to_owned(), 1)]);
@@ -292,4 +292,41 @@ pub(super) async fn what_is_met_or_ended_is_not_waived(mut office: Office) {
         assert_eq!(command(&office, waive(id)).await, Commanded::NotNow);
         assert_eq!(office.promise(&id.to_string()).await.standing, standing);
     }
+}
+
+pub(super) async fn a_waiver_that_needs_two_is_made_by_another_than_who_asked(mut office: Office) {
+    let id = office.taken("one").await;
+    let by = async |office: &Office, command: Command, who: &str| {
+        office.store().command(command, who.into(), office.now).await.unwrap()
+    };
+    let ask = || Command::RequestWaiver { delivery: id, reason: "agreed by telephone".into() };
+    let approve = || Command::ApproveWaiver(id);
+    assert_eq!(by(&office, approve(), "bo").await, Commanded::NotNow, "nobody asked");
+    assert_eq!(by(&office, ask(), "anna").await, Commanded::Done);
+    assert_eq!(by(&office, ask(), "cy").await, Commanded::Already);
+    office.crash();
+    let requests = office.store().waiver_requests().await.unwrap();
+    assert_eq!(requests.len(), 1);
+    assert_eq!((requests[0].delivery_id, requests[0].by.as_str()), (id, "anna"));
+    assert_eq!(requests[0].reason, "agreed by telephone");
+    assert_eq!(by(&office, approve(), "anna").await, Commanded::NotNow, "not the same");
+    assert_eq!(office.promise("one").await.standing, "on_track");
+    assert_eq!(by(&office, approve(), "bo").await, Commanded::Done);
+    office.check().await;
+    assert_eq!(office.promise("one").await.standing, "waived");
+    assert!(office.store().waiver_requests().await.unwrap().is_empty());
+    let history = office.view("one").await.history;
+    let told: Vec<_> = history.iter().filter(|e| e.what.starts_with("waive")).collect();
+    assert_eq!((told[0].what.as_str(), &told[0].data["by"]), ("waiver_requested", &"anna".into()));
+    assert_eq!((told[1].what.as_str(), &told[1].data["by"]), ("waived", &"bo".into()));
+    assert_eq!(told[1].data["reason"], "agreed by telephone");
+    // A promise that is met waits for nobody.
+    let id = office.taken("two").await;
+    let ask = Command::RequestWaiver { delivery: id, reason: "x".into() };
+    assert_eq!(by(&office, ask.clone(), "anna").await, Commanded::Done);
+    office.attempt(Next::Delivered).await;
+    office.attempt(Next::Delivered).await;
+    assert!(office.store().waiver_requests().await.unwrap().is_empty());
+    assert_eq!(by(&office, Command::ApproveWaiver(id), "bo").await, Commanded::NotNow);
+    assert_eq!(by(&office, ask, "anna").await, Commanded::NotNow);
 }

@@ -44,6 +44,7 @@ macro_rules! conforms {
                 a_clock_that_is_set_neither_loses_nor_doubles_a_step
                 what_is_only_in_transit_keeps_its_promise_open
                 endangered_promises_are_counted_by_step
+                promises_are_counted_by_the_time_that_is_left_too
             }
             commands {
                 a_dead_delivery_is_tried_again_with_the_same_promise
@@ -61,6 +62,7 @@ macro_rules! conforms {
                 a_waived_promise_is_neither_met_nor_breached_whatever_comes
                 a_waived_promise_hides_no_refusal_on_the_way
                 what_is_met_or_ended_is_not_waived
+                a_waiver_that_needs_two_is_made_by_another_than_who_asked
             }
             replies {
                 a_reply_moves_the_state_of_what_it_answers
@@ -99,6 +101,8 @@ macro_rules! conforms {
                 a_condition_opens_one_alert_and_its_absence_resolves_it
                 an_open_alert_keeps_its_earliest_beginning
                 an_alert_is_acknowledged_once
+                what_nobody_acknowledges_climbs_once_for_each_step_and_whoever_was_told_hears_of_the_end
+                what_people_do_about_an_alert_is_kept_with_who_and_why
             }
             traces {
                 where_a_message_was_created_comes_with_its_lease_and_its_answers_and_is_found

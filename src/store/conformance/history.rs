@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::Office;
+use super::{Office, recorded};
 use crate::{
     domain::sla::{AT_RISK, STEPS, Standing, Unmet, step_instant},
     store::views::{EventView, MessageFilter, MessageView, PromiseView},
@@ -43,7 +43,7 @@ pub(super) async fn agrees_with_the_promises(office: &Office) {
         }
     }
     let mut counted: BTreeMap<u8, i64> = BTreeMap::new();
-    for group in office.store().endangered().await.unwrap() {
+    for group in office.store().endangered(recorded()).await.unwrap() {
         *counted.entry(group.step).or_default() += group.count;
     }
     assert_eq!(counted, endangered, "the steps in the index are those in the history");

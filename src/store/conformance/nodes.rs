@@ -251,7 +251,7 @@ pub(super) async fn each_step_and_each_alert_comes_once_from_all_nodes(mut offic
         assert_eq!(a.unwrap().len() + b.unwrap().len(), 1, "told once");
     }
     let log = office.store().alert_changes(0, 100).await.unwrap();
-    let changes: Vec<Change> = log.into_iter().map(|(_, _, change, _)| change).collect();
+    let changes: Vec<Change> = log.into_iter().map(|told| told.change).collect();
     assert_eq!(changes, [Change::Opened, Change::Resolved].repeat(5));
 }
 

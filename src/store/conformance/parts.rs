@@ -18,7 +18,7 @@ pub(super) fn fault(code: FaultCode) -> Fault {
 }
 
 /// Something owed to [`RECEIVER`] within `within` of `starts`.
-pub(super) fn delivery(starts: Timestamp, within: SignedDuration) -> NewDelivery {
+pub(crate) fn delivery(starts: Timestamp, within: SignedDuration) -> NewDelivery {
     NewDelivery {
         receiver: RECEIVER.into(),
         parcel: Parcel {

@@ -2,9 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Office, delivery, hours};
+use super::{Office, delivery, hours, recorded};
 use crate::{
-    domain::{Outcome, attempt::Proof},
+    domain::{Outcome, attempt::Proof, ladder::Reach},
     store::{Command, Commanded, Next, StepPassed},
 };
 
@@ -153,13 +153,52 @@ pub(super) async fn endangered_promises_are_counted_by_step(mut office: Office) 
     for (id, waited) in [("a", 30), ("b", 26), ("c", 22), ("d", 19), ("e", 20), ("f", 1)] {
         age(&mut office, id, waited).await;
     }
-    let groups = office.store().endangered().await.unwrap();
+    let groups = office.store().endangered(recorded()).await.unwrap();
     let told: Vec<(u8, i64, Timestamp)> = groups.iter().map(|g| (g.step, g.count, g.earliest)).collect();
     assert_eq!(told, [(100, 2, starts - hours(6)), (90, 1, starts + hours(2)), (75, 2, starts + hours(4))]);
     assert_eq!(groups[0].example, office.view("a").await.line.receipt_id, "the message that is due first");
-    assert_eq!(groups[2].reached, starts - hours(2), "when the first of them passed the step");
+    assert_eq!(groups[2].starts, starts - hours(20), "of the one that is due first");
     while let Some(lease) = office.lease(1).await.pop() {
         office.settle(lease, Next::Delivered).await;
     }
-    assert!(office.store().endangered().await.unwrap().is_empty());
+    assert!(office.store().endangered(recorded()).await.unwrap().is_empty());
+}
+
+pub(super) async fn promises_are_counted_by_the_time_that_is_left_too(mut office: Office) {
+    let now = office.now;
+    // How long ago it began, and what it was given.
+    for (id, waited, budget) in [
+        ("late", 30, 24),
+        ("soon", 23, 24),
+        ("short", 1, 4),
+        ("half", 13, 24),
+        ("fresh", 0, 24),
+        ("far", 20, 40),
+    ] {
+        let mut message = office.message(id);
+        message.deliveries = vec![delivery(now - hours(waited), hours(budget))];
+        message.agreement = (id == "short").then(|| "kbh-3f".into());
+        office.accept(message).await;
+    }
+    office.advance().await;
+    let counted = async |office: &Office, share: u8, due: &[i64]| -> Vec<(u8, i64, i64)> {
+        let due = due.iter().map(|left| now + hours(*left)).collect();
+        let groups = office.store().endangered(Reach { share, due }).await.unwrap();
+        groups.iter().map(|g| (g.step, g.count, g.earliest.duration_since(now).as_hours())).collect()
+    };
+    assert_eq!(counted(&office, 100, &[]).await, [(100, 1, -6)]);
+    assert_eq!(counted(&office, 90, &[]).await, [(100, 1, -6), (90, 1, 1)]);
+    assert_eq!(counted(&office, 75, &[-7, 4]).await, [(100, 1, -6), (90, 1, 1), (0, 1, 3)]);
+    assert_eq!(counted(&office, 100, &[2]).await, [(100, 1, -6), (90, 1, 1)]);
+    let half = [(100, 1, -6), (90, 1, 1), (50, 1, 11), (50, 1, 20)];
+    assert_eq!(counted(&office, 50, &[12]).await, [half[0], half[1], (0, 1, 3), half[2], half[3]]);
+    assert_eq!(counted(&office, 50, &[]).await, [half[0], half[1], (50, 2, 11)]);
+    let groups = office.store().endangered(Reach { share: 75, due: vec![now + hours(4)] }).await.unwrap();
+    let agreements: Vec<_> = groups.iter().map(|g| g.agreement.as_deref()).collect();
+    assert_eq!(agreements, [None, None, Some("kbh-3f")]);
+    assert_eq!(groups[2].starts, now - hours(1));
+    while let Some(lease) = office.lease(1).await.pop() {
+        office.settle(lease, Next::Delivered).await;
+    }
+    assert!(counted(&office, 50, &[100]).await.is_empty());
 }

@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use serde_json::json;
 use uuid::Uuid;
 
+mod waiver;
+
 use super::{
     deadlines::{self, End, Ending, Of},
     fail::Fail,
@@ -73,6 +75,8 @@ pub(super) async fn command(
         Command::Confirm { receipt, by, .. } => confirm(tx, &target, receipt.as_deref(), by, now).await,
         Command::Refuse { fault, by, .. } => refuse(tx, &target, fault, by, now).await,
         Command::Waive { reason, .. } => waive(tx, &target, reason, by, now).await,
+        Command::RequestWaiver { reason, .. } => waiver::request(tx, &target, reason, by, now).await,
+        Command::ApproveWaiver(_) => waiver::approve(tx, &target, by, now).await,
     }?;
     // The lane may have something to do, the sender something to read.
     if commanded == Commanded::Done {

@@ -5,6 +5,8 @@
 //! held until the commit: a higher number never becomes visible before a lower one. It is taken when everything
 //! else is done, so that what is serial is no more than these inserts and the commit.
 
+use tokio_postgres::types::ToSql;
+
 use super::{fail::Fail, session::Session};
 use crate::{
     domain::{AnswerOutcome, alert::Change},
@@ -18,8 +20,8 @@ pub(super) const EVENTS: &str = "INSERT INTO event (message, delivery, at, what,
 pub(super) const ANSWERS: &str = "INSERT INTO answer (party, message, delivery, outcome, at, data)
      SELECT unnest($1::text[]), unnest($2::bigint[]), unnest($3::bigint[]), unnest($4::text[]), unnest($5::bigint[]),
          unnest($6::text[])";
-pub(super) const CHANGES: &str = "INSERT INTO alert_change (alert, at, what, condition)
-     SELECT unnest($1::bigint[]), unnest($2::bigint[]), unnest($3::text[]), unnest($4::text[])";
+pub(super) const CHANGES: &str = "INSERT INTO alert_change (alert, at, what, condition, particulars)
+     SELECT unnest($1::bigint[]), unnest($2::bigint[]), unnest($3::text[]), unnest($4::text[]), unnest($5::text[])";
 
 struct Event {
     message: i64,
@@ -43,6 +45,7 @@ struct AlertChange {
     at: i64,
     change: Change,
     condition: String,
+    particulars: Option<String>,
 }
 
 struct Audit {
@@ -85,8 +88,15 @@ impl Logs {
         self.answers.push(Answer { party: party.to_owned(), message, delivery, outcome, at, data });
     }
 
-    pub(super) fn alert(&mut self, alert: i64, at: i64, change: Change, condition: String) {
-        self.changes.push(AlertChange { alert, at, change, condition });
+    /// Adds to the changes of alerts: the condition as it is, and who made the change.
+    pub(super) fn alert(
+        &mut self,
+        alert: i64,
+        at: i64,
+        change: Change,
+        (condition, particulars): (String, Option<String>),
+    ) {
+        self.changes.push(AlertChange { alert, at, change, condition, particulars });
     }
 
     /// Writes down who did what.
@@ -153,7 +163,9 @@ impl Logs {
         let at: Vec<i64> = self.changes.iter().map(|c| c.at).collect();
         let what: Vec<&str> = self.changes.iter().map(|c| c.change.name()).collect();
         let conditions: Vec<&str> = self.changes.iter().map(|c| c.condition.as_str()).collect();
-        session.client.execute(&session.statements.changes, &[&alerts, &at, &what, &conditions]).await?;
+        let particulars: Vec<Option<&str>> = self.changes.iter().map(|c| c.particulars.as_deref()).collect();
+        let rows: [&(dyn ToSql + Sync); 5] = [&alerts, &at, &what, &conditions, &particulars];
+        session.client.execute(&session.statements.changes, &rows).await?;
         Ok(())
     }
 

@@ -21,6 +21,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0008_citizen.sql"),
     include_str!("migrations/0009_figure.sql"),
     include_str!("migrations/0010_spent.sql"),
+    include_str!("migrations/0011_alerting.sql"),
 ];
 
 /// The version this program brings a database to.

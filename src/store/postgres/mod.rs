@@ -24,7 +24,7 @@ use super::{
 use crate::{
     domain::{
         ReceiptId,
-        alert::{Change, Condition},
+        alert::{Change, Condition, Touch},
     },
     http_client,
 };
@@ -291,13 +291,15 @@ impl Store for Postgres {
         asked!(self, Ask::Reconcile { names, conditions, now }, Changes)
     }
 
-    fn acknowledge_alert(
+    fn touch_alert(
         &self,
         key: String,
+        touch: Touch,
         by: String,
+        note: Option<String>,
         now: Timestamp,
     ) -> BoxFuture<'_, Result<Commanded, StoreError>> {
-        asked!(self, Ask::Acknowledge { key, by, now }, Commanded)
+        asked!(self, Ask::Touch { key, touch, by, note, now }, Commanded)
     }
 
     fn command(

@@ -7,15 +7,12 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use tokio_postgres::{Row, types::ToSql};
 
-use super::{
-    Postgres,
-    fail::Fail,
-    row::{Read, unreadable},
-};
+use super::{Postgres, fail::Fail, row::Read};
 use crate::{
     domain::{
         DeliveryId, ReceiptId,
-        alert::{Alert, Change, Condition},
+        alert::{Alert, AlertChange},
+        ladder::Reach,
     },
     store::{
         Conservation, LaneState, LoggedAnswer, MailboxItem, StoreError,
@@ -23,14 +20,15 @@ use crate::{
         numbers::us,
         told::STATES,
         views::{
-            AlertChange, Astray, Backlog, DeadGroup, DeliveryView, Endangered, MessageFilter, MessageLine,
-            MessageView, PromiseView, RawMessage, StoreSize, TraceOf, Uncovered, Views, Which,
+            Astray, Backlog, DeadGroup, DeliveryView, Endangered, MessageFilter, MessageLine, MessageView,
+            PromiseView, RawMessage, StoreSize, TraceOf, Uncovered, Views, WaiverRequest, Which,
         },
     },
 };
 
 mod answers;
 mod deliveries;
+mod endangered;
 mod figures;
 mod messages;
 mod own;
@@ -54,33 +52,6 @@ async fn row(
     params: &[&(dyn ToSql + Sync)],
 ) -> Result<Option<Row>, Fail> {
     Ok(rows(client, sql, params).await?.into_iter().next())
-}
-
-async fn endangered(client: &Client) -> Result<Vec<Endangered>, Fail> {
-    let rows = rows(
-        client,
-        "SELECT d.receiver, m.kind, p.promise, p.step, count(*) AS count, min(p.due_at) AS earliest,
-                 min(p.starts_at + (p.due_at - p.starts_at) * p.step / 100) AS reached,
-                 (array_agg(m.receipt ORDER BY p.due_at, p.seq))[1] AS receipt
-             FROM deadline p JOIN delivery d ON d.seq = p.seq / 16 JOIN message m ON m.seq = d.seq / 256
-             WHERE p.step >= 75 AND p.met_at IS NULL AND p.ended_at IS NULL
-             GROUP BY d.receiver, m.kind, p.promise, p.step ORDER BY earliest",
-        &[],
-    )
-    .await?;
-    let read = |row: &Row| {
-        Ok(Endangered {
-            receiver: row.value("receiver")?,
-            kind: row.value("kind")?,
-            promise: row.value("promise")?,
-            step: row.small("step")?,
-            count: row.value("count")?,
-            earliest: row.instant("earliest")?,
-            reached: row.instant("reached")?,
-            example: row.receipt("receipt")?,
-        })
-    };
-    rows.iter().map(read).collect()
 }
 
 async fn astray(client: &Client, since: Timestamp) -> Result<Vec<Astray>, Fail> {
@@ -126,10 +97,6 @@ async fn uncovered(client: &Client, since: Timestamp) -> Result<Vec<Uncovered>, 
         })
     };
     rows.iter().map(read).collect()
-}
-
-fn condition(row: &Row) -> Result<Condition, Fail> {
-    row.json("condition")?.ok_or_else(|| unreadable("condition"))
 }
 
 async fn conservation(client: &Client) -> Result<Conservation, Fail> {
@@ -183,41 +150,15 @@ async fn lanes(client: &Client) -> Result<Vec<LaneState>, Fail> {
 }
 
 async fn open_alerts(client: &Client) -> Result<Vec<Alert>, Fail> {
-    let rows = rows(
-        client,
-        "SELECT condition, opened_at, acknowledged_at, resolved_at FROM alert
-             WHERE resolved_at IS NULL ORDER BY seq",
-        &[],
-    )
-    .await?;
-    let read = |row: &Row| {
-        Ok(Alert {
-            condition: condition(row)?,
-            opened: row.instant("opened_at")?,
-            acknowledged: row.instant_or_none("acknowledged_at")?,
-            resolved: row.instant_or_none("resolved_at")?,
-        })
-    };
-    rows.iter().map(read).collect()
+    let sql = "SELECT seq, condition, handling, opened_at, acknowledged_at, resolved_at FROM alert
+             WHERE resolved_at IS NULL ORDER BY seq";
+    rows(client, sql, &[]).await?.iter().map(super::alerts::alert).collect()
 }
 
 async fn alert_changes(client: &Client, after: i64, most: u32) -> Result<Vec<AlertChange>, Fail> {
-    let rows = rows(
-        client,
-        "SELECT seq, at, what, condition FROM alert_change WHERE seq > $1 ORDER BY seq LIMIT $2",
-        &[&after, &i64::from(most)],
-    )
-    .await?;
-    let read = |row: &Row| {
-        let change = match row.value::<String>("what")?.as_str() {
-            "opened" => Change::Opened,
-            "acknowledged" => Change::Acknowledged,
-            "resolved" => Change::Resolved,
-            _ => return Err(unreadable("what")),
-        };
-        Ok((row.value("seq")?, row.instant("at")?, change, condition(row)?))
-    };
-    rows.iter().map(read).collect()
+    let sql = "SELECT seq, alert, at, what, condition, particulars FROM alert_change
+             WHERE seq > $1 ORDER BY seq LIMIT $2";
+    rows(client, sql, &[&after, &i64::from(most)]).await?.iter().map(super::alerts::change).collect()
 }
 
 /// How the promise `p` stands at the instant `$1`, as [`crate::domain::sla::Standing`] says it; `open` while it is
@@ -292,8 +233,12 @@ impl Views for Postgres {
         self.readers.read(async move |c| deliveries::promises(&c, rest, &[&i64::from(most)], now).await)
     }
 
-    fn endangered(&self) -> BoxFuture<'_, Result<Vec<Endangered>, StoreError>> {
-        self.readers.read(async move |c| endangered(&c).await)
+    fn endangered(&self, reach: Reach) -> BoxFuture<'_, Result<Vec<Endangered>, StoreError>> {
+        self.readers.read(async move |c| endangered::endangered(&c, &reach).await)
+    }
+
+    fn waiver_requests(&self) -> BoxFuture<'_, Result<Vec<WaiverRequest>, StoreError>> {
+        self.readers.read(async move |c| endangered::waiver_requests(&c).await)
     }
 
     fn backlogs(&self) -> BoxFuture<'_, Result<Vec<Backlog>, StoreError>> {

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     domain::{
         DeliveryId, ReceiptId,
-        alert::{Change, Condition},
+        alert::{Change, Condition, Touch},
     },
     store::{
         Admission, Command, Commanded, Forget, Forgotten, InHand, LaneState, LeaseAsk, Leased, Settled,
@@ -42,9 +42,11 @@ pub(super) enum Ask {
         conditions: Vec<Condition>,
         now: Timestamp,
     },
-    Acknowledge {
+    Touch {
         key: String,
+        touch: Touch,
         by: String,
+        note: Option<String>,
         now: Timestamp,
     },
     Command {
@@ -206,8 +208,7 @@ impl<'a> Work<'a> {
         fresh: &[Fresh<'_>],
         settling: &settle::Columns,
     ) -> Result<Came, Fail> {
-        let alerts =
-            self.asks.iter().any(|ask| matches!(ask, Ask::Reconcile { .. } | Ask::Acknowledge { .. }));
+        let alerts = self.asks.iter().any(|ask| matches!(ask, Ask::Reconcile { .. } | Ask::Touch { .. }));
         let freed = settle::freed(&self.settlements);
         // All answers are waited for, and the first that is an error counts: those after it only say that one was.
         let (begun, marked, locked, alerted, claimed, settled, released, pending) = futures_util::join!(
@@ -299,7 +300,9 @@ async fn one(tx: &mut Tx<'_>, ask: &Ask) -> Result<Told, Fail> {
         Ask::Reconcile { names, conditions, now } => {
             Told::Changes(alerts::reconcile(tx, names, conditions, *now).await?)
         }
-        Ask::Acknowledge { key, by, now } => Told::Commanded(alerts::acknowledge(tx, key, by, *now).await?),
+        Ask::Touch { key, touch, by, note, now } => {
+            Told::Commanded(alerts::touch(tx, key, touch, (by, note.as_deref()), *now).await?)
+        }
         Ask::Command { command, by, now } => Told::Commanded(commands::command(tx, command, by, *now).await?),
         Ask::SaveLane { lane, now } => done(commands::save_lane(tx, lane, *now).await?),
         Ask::Pause { receiver, reason, by, now } => {

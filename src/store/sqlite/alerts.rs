@@ -1,82 +1,118 @@
-//! Alerts: opened, acknowledged and resolved by key, each change in a log that notifiers read by cursor.
+//! Alerts: opened, handled by people and resolved by key, each change in a log that notifiers read by cursor.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use rusqlite::params;
+use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
 
 use super::{
-    row::{json as read_json, unreadable, us},
+    row::{Read, json as read_json, unreadable, us},
     writer::Tx,
 };
 use crate::{
-    domain::alert::{Change, Condition},
+    domain::alert::{Alert, AlertChange, Change, Condition, Handling, Particulars, Touch},
     store::{Commanded, json},
 };
 
-/// Makes the open alerts under `names` equal to `conditions`.
+/// Makes the open alerts under `names` equal to `conditions`, and lets what nobody acknowledged climb.
 pub(super) fn reconcile(
     tx: &mut Tx<'_, '_>,
     names: &[&'static str],
     conditions: &[Condition],
     now: Timestamp,
 ) -> rusqlite::Result<Vec<(Change, Condition)>> {
-    let mut open = open_under(tx, names)?;
+    let mut open: BTreeMap<String, Alert> = open(tx.statements.connection)?
+        .into_iter()
+        .filter(|alert| names.contains(&alert.condition.name.as_str()))
+        .map(|alert| (alert.condition.key.clone(), alert))
+        .collect();
     let mut changes = Vec::new();
-    for mut condition in conditions.iter().cloned() {
-        if let Some((_, known)) = open.get(&condition.key) {
-            condition.since = condition.since.min(known.since);
+    for condition in conditions {
+        let Some(mut known) = open.remove(&condition.key) else {
+            let alert = insert(tx, condition, now)?;
+            log(tx, alert, Change::Opened, condition, &Particulars::default(), now)?;
+            changes.push((Change::Opened, condition.clone()));
+            continue;
+        };
+        let mut condition = condition.clone().kept(&known.condition);
+        let climbed = known.handling.climb(&condition.climb, known.opened, now);
+        if !climbed.is_empty()
+            && let Some(targets) = &mut condition.targets
+        {
+            targets.extend(climbed.iter().cloned());
         }
-        match open.remove(&condition.key) {
-            None => {
-                let alert = insert(tx, &condition, now)?;
-                log(tx, alert, Change::Opened, &condition, now)?;
-                changes.push((Change::Opened, condition));
-            }
-            // The words and the beginning may become truer while it is open; that is no change to tell.
-            Some((alert, known)) if known != condition => update(tx, alert, &condition)?,
-            Some(_) => {}
+        // The words and the beginning may become truer while it is open; that is no change to tell.
+        if known.condition != condition {
+            update(tx, known.number, &condition)?;
+        }
+        if !climbed.is_empty() {
+            handle(tx, known.number, &known.handling)?;
+            log(tx, known.number, Change::Escalated, &condition, &Particulars::climbed(climbed), now)?;
+            changes.push((Change::Escalated, condition));
         }
     }
-    for (alert, condition) in open.into_values() {
+    for alert in open.into_values() {
         tx.execute(
             "-- store::resolve_alert
              UPDATE alert SET resolved_at = ?2 WHERE seq = ?1",
-            params![alert, us(now)],
+            params![alert.number, us(now)],
         )?;
-        log(tx, alert, Change::Resolved, &condition, now)?;
-        changes.push((Change::Resolved, condition));
+        log(tx, alert.number, Change::Resolved, &alert.condition, &Particulars::default(), now)?;
+        changes.push((Change::Resolved, alert.condition));
     }
     Ok(changes)
 }
 
-fn open_under(
-    tx: &Tx<'_, '_>,
-    names: &[&'static str],
-) -> rusqlite::Result<BTreeMap<String, (i64, Condition)>> {
-    let mut statement = tx.prepare(
-        "-- store::open_alerts
-         SELECT seq, name, key, condition FROM alert WHERE resolved_at IS NULL",
-    )?;
-    let rows = statement.query_map([], |row| {
-        let condition: Option<Condition> = read_json(row, "condition")?;
-        let condition =
-            condition.ok_or_else(|| unreadable("condition", rusqlite::types::Type::Null, "it is missing"))?;
-        Ok((
-            row.get::<_, String>("name")?,
-            row.get::<_, String>("key")?,
-            row.get::<_, i64>("seq")?,
-            condition,
-        ))
-    })?;
-    let mut open = BTreeMap::new();
-    for row in rows {
-        let (name, key, seq, condition) = row?;
-        if names.contains(&name.as_str()) {
-            open.insert(key, (seq, condition));
-        }
-    }
-    Ok(open)
+/// The open alerts, the oldest first.
+pub(super) fn open(connection: &Connection) -> rusqlite::Result<Vec<Alert>> {
+    connection
+        .prepare_cached(
+            "-- store::open_alerts
+             SELECT seq, condition, handling, opened_at, acknowledged_at, resolved_at FROM alert
+             WHERE resolved_at IS NULL ORDER BY seq",
+        )?
+        .query_map([], alert)?
+        .collect()
+}
+
+fn condition(row: &Row<'_>) -> rusqlite::Result<Condition> {
+    read_json(row, "condition")?.ok_or_else(|| unreadable("condition", Type::Null, "it is missing"))
+}
+
+fn alert(row: &Row<'_>) -> rusqlite::Result<Alert> {
+    let handling: Option<Handling> = read_json(row, "handling")?;
+    Ok(Alert {
+        number: row.get("seq")?,
+        condition: condition(row)?,
+        opened: row.instant("opened_at")?,
+        handling: Handling {
+            acknowledged: row.instant_or_none("acknowledged_at")?,
+            ..handling.unwrap_or_default()
+        },
+        resolved: row.instant_or_none("resolved_at")?,
+    })
+}
+
+/// Changes after a cursor, in order.
+pub(super) fn changes(connection: &Connection, after: i64, most: u32) -> rusqlite::Result<Vec<AlertChange>> {
+    connection
+        .prepare_cached(
+            "-- store::alert_changes
+             SELECT seq, alert, at, what, condition, particulars FROM alert_change WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+        )?
+        .query_map(params![after, most], |row| {
+            let what: String = row.get("what")?;
+            let change = Change::from_name(&what).ok_or_else(|| unreadable("what", Type::Text, &what))?;
+            Ok(AlertChange {
+                seq: row.get("seq")?,
+                alert: row.get("alert")?,
+                at: row.instant("at")?,
+                change,
+                condition: condition(row)?,
+                particulars: read_json(row, "particulars")?.unwrap_or_default(),
+            })
+        })?
+        .collect()
 }
 
 fn insert(tx: &Tx<'_, '_>, condition: &Condition, now: Timestamp) -> rusqlite::Result<i64> {
@@ -97,48 +133,52 @@ fn update(tx: &Tx<'_, '_>, alert: i64, condition: &Condition) -> rusqlite::Resul
     Ok(())
 }
 
+fn handle(tx: &Tx<'_, '_>, alert: i64, handling: &Handling) -> rusqlite::Result<()> {
+    tx.execute(
+        "-- store::handle_alert
+         UPDATE alert SET handling = ?2, acknowledged_at = ?3 WHERE seq = ?1",
+        params![alert, json(handling), handling.acknowledged.map(us)],
+    )?;
+    Ok(())
+}
+
 fn log(
     tx: &Tx<'_, '_>,
     alert: i64,
     change: Change,
     condition: &Condition,
+    particulars: &Particulars,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
+    let particulars = (*particulars != Particulars::default()).then(|| json(particulars));
     tx.execute(
         "-- store::alert_change
-         INSERT INTO alert_change (alert, at, what, condition) VALUES (?1, ?2, ?3, ?4)",
-        params![alert, us(now), change.name(), json(condition)],
+         INSERT INTO alert_change (alert, at, what, condition, particulars) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![alert, us(now), change.name(), json(condition), particulars],
     )?;
     Ok(())
 }
 
-pub(super) fn acknowledge(
+/// Does what a person asks about the open alert with that key.
+pub(super) fn touch(
     tx: &mut Tx<'_, '_>,
     key: &str,
-    by: &str,
+    touch: &Touch,
+    (by, note): (&str, Option<&str>),
     now: Timestamp,
 ) -> rusqlite::Result<Commanded> {
-    let found: Vec<(i64, bool, Option<Condition>)> = tx
+    let found = tx
         .prepare(
-            "-- store::acknowledge_alert
-             SELECT seq, acknowledged_at IS NOT NULL AS known, condition FROM alert WHERE key = ?1 AND resolved_at IS NULL",
+            "-- store::touch_alert
+             SELECT seq, condition, handling, opened_at, acknowledged_at, resolved_at FROM alert
+             WHERE key = ?1 AND resolved_at IS NULL",
         )?
-        .query_map([key], |row| Ok((row.get("seq")?, row.get("known")?, read_json(row, "condition")?)))?
-        .collect::<rusqlite::Result<_>>()?;
-    match found.into_iter().next() {
-        None => Ok(Commanded::NotFound),
-        Some((_, true, _)) => Ok(Commanded::Already),
-        Some((alert, false, condition)) => {
-            tx.execute(
-                "-- store::acknowledge_alert
-                 UPDATE alert SET acknowledged_at = ?2 WHERE seq = ?1",
-                params![alert, us(now)],
-            )?;
-            if let Some(condition) = condition {
-                log(tx, alert, Change::Acknowledged, &condition, now)?;
-            }
-            super::commands::audit(tx, by, "alerts ack", key, now)?;
-            Ok(Commanded::Done)
-        }
-    }
+        .query_row([key], alert)
+        .optional()?;
+    let Some(mut alert) = found else { return Ok(Commanded::NotFound) };
+    let Some(change) = alert.handling.touch(touch, by, note, now) else { return Ok(Commanded::Already) };
+    handle(tx, alert.number, &alert.handling)?;
+    log(tx, alert.number, change, &alert.condition, &Particulars::of(touch, by, note), now)?;
+    super::commands::audit(tx, by, touch.command(), key, now)?;
+    Ok(Commanded::Done)
 }

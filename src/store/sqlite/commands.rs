@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension, params};
 use serde_json::json;
 
+mod waiver;
+
 use super::{
     accept::{log_answer, log_event, whom},
     deadlines::{self, End},
@@ -47,6 +49,8 @@ pub(super) fn command(
         Command::Confirm { receipt, by, .. } => confirm(tx, &target, receipt.as_deref(), by, now),
         Command::Refuse { fault, by, .. } => refuse(tx, &target, fault, by, now),
         Command::Waive { reason, .. } => waive(tx, &target, reason, by, now),
+        Command::RequestWaiver { reason, .. } => waiver::request(tx, &target, reason, by, now),
+        Command::ApproveWaiver(_) => waiver::approve(tx, &target, by, now),
     }?;
     if commanded != Commanded::Done {
         return Ok((commanded, vec![]));

@@ -15,6 +15,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0007_citizen.sql"),
     include_str!("migrations/0008_figure.sql"),
     include_str!("migrations/0009_spent.sql"),
+    include_str!("migrations/0010_alerting.sql"),
 ];
 
 /// The version this program brings a store to.

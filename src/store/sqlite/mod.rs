@@ -19,7 +19,7 @@ use super::{
 };
 use crate::domain::{
     AnswerOutcome, ReceiptId,
-    alert::{Change, Condition},
+    alert::{Change, Condition, Touch},
 };
 
 mod accept;
@@ -265,13 +265,15 @@ impl Store for Sqlite {
         self.write(move |tx| alerts::reconcile(tx, &names, &conditions, now))
     }
 
-    fn acknowledge_alert(
+    fn touch_alert(
         &self,
         key: String,
+        touch: Touch,
         by: String,
+        note: Option<String>,
         now: Timestamp,
     ) -> BoxFuture<'_, Result<Commanded, StoreError>> {
-        self.write(move |tx| alerts::acknowledge(tx, &key, &by, now))
+        self.write(move |tx| alerts::touch(tx, &key, &touch, (&by, note.as_deref()), now))
     }
 
     fn command(

@@ -5,30 +5,32 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
     Sqlite,
-    row::{Read, json, unreadable, us},
+    row::{Read, json, us},
 };
 use crate::{
     domain::{
         DeliveryId, ReceiptId,
-        alert::{Alert, Change, Condition},
+        alert::{Alert, AlertChange},
+        ladder::Reach,
     },
     store::{
         Conservation, LaneState, LoggedAnswer, MailboxItem, StoreError,
         figures::{Asked, KeyFigures},
         told::STATES,
         views::{
-            AlertChange, Astray, Backlog, DeadGroup, DeliveryView, Endangered, MessageFilter, MessageLine,
-            MessageView, PromiseView, RawMessage, StoreSize, TraceOf, Uncovered, Views, Which,
+            Astray, Backlog, DeadGroup, DeliveryView, Endangered, MessageFilter, MessageLine, MessageView,
+            PromiseView, RawMessage, StoreSize, TraceOf, Uncovered, Views, WaiverRequest, Which,
         },
     },
 };
 
 mod answers;
 mod deliveries;
+mod endangered;
 mod figures;
 mod messages;
 mod own;
@@ -42,32 +44,6 @@ use messages::{DERIVED, message, messages};
 const STANDING: &str = "CASE WHEN p.met_at <= p.due_at THEN 'met' WHEN p.met_at IS NOT NULL THEN 'met_late'
      WHEN p.waived = 1 THEN 'waived' WHEN p.ended_at IS NOT NULL THEN 'ended' WHEN p.due_at <= ?1 THEN 'breached'
      WHEN p.due_at IS NOT NULL THEN 'open' END";
-
-fn endangered(connection: &Connection) -> rusqlite::Result<Vec<Endangered>> {
-    connection
-        .prepare_cached(
-            "-- store::endangered
-             SELECT d.receiver, m.kind, p.promise, p.step, count(*) AS count, min(p.due_at) AS earliest,
-                 (SELECT min(q.starts_at + (q.due_at - q.starts_at) * q.step / 100) FROM deadline q WHERE q.seq = p.seq) AS reached, m.receipt
-             FROM deadline p JOIN delivery d ON d.seq = p.seq / 16 JOIN message m ON m.seq = d.seq / 256
-             WHERE p.step >= 75 AND p.met_at IS NULL AND p.ended_at IS NULL
-             GROUP BY d.receiver, m.kind, p.promise, p.step ORDER BY earliest",
-        )?
-        .query_map([], |row| {
-            Ok(Endangered {
-                receiver: row.get("receiver")?,
-                kind: row.get("kind")?,
-                promise: row.get("promise")?,
-                step: row.get("step")?,
-                count: row.get("count")?,
-                earliest: row.instant("earliest")?,
-                reached: row.instant("reached")?,
-                // SQLite takes bare columns from the row that gave the minimum.
-                example: row.receipt("receipt")?,
-            })
-        })?
-        .collect()
-}
 
 fn astray(connection: &Connection, since: Timestamp) -> rusqlite::Result<Vec<Astray>> {
     connection
@@ -115,10 +91,6 @@ fn uncovered(connection: &Connection, since: Timestamp) -> rusqlite::Result<Vec<
             })
         })?
         .collect()
-}
-
-fn condition(row: &Row<'_>) -> rusqlite::Result<Condition> {
-    json(row, "condition")?.ok_or_else(|| unreadable("condition", Type::Null, "it is missing"))
 }
 
 fn conservation(connection: &Connection) -> rusqlite::Result<Conservation> {
@@ -213,8 +185,12 @@ impl Views for Sqlite {
         self.readers.read(move |c| select_promises(c, rest, params![most], now))
     }
 
-    fn endangered(&self) -> BoxFuture<'_, Result<Vec<Endangered>, StoreError>> {
-        self.readers.read(endangered)
+    fn endangered(&self, reach: Reach) -> BoxFuture<'_, Result<Vec<Endangered>, StoreError>> {
+        self.readers.read(move |c| endangered::endangered(c, &reach))
+    }
+
+    fn waiver_requests(&self) -> BoxFuture<'_, Result<Vec<WaiverRequest>, StoreError>> {
+        self.readers.read(endangered::waiver_requests)
     }
 
     fn backlogs(&self) -> BoxFuture<'_, Result<Vec<Backlog>, StoreError>> {
@@ -238,40 +214,11 @@ impl Views for Sqlite {
     }
 
     fn open_alerts(&self) -> BoxFuture<'_, Result<Vec<Alert>, StoreError>> {
-        self.readers.read(|c| {
-            c.prepare_cached(
-                "-- store::open_alerts
-                 SELECT condition, opened_at, acknowledged_at, resolved_at FROM alert WHERE resolved_at IS NULL ORDER BY seq",
-            )?
-            .query_map([], |row| {
-                Ok(Alert {
-                    condition: condition(row)?,
-                    opened: row.instant("opened_at")?,
-                    acknowledged: row.instant_or_none("acknowledged_at")?,
-                    resolved: row.instant_or_none("resolved_at")?,
-                })
-            })?
-            .collect()
-        })
+        self.readers.read(super::alerts::open)
     }
 
     fn alert_changes(&self, after: i64, most: u32) -> BoxFuture<'_, Result<Vec<AlertChange>, StoreError>> {
-        self.readers.read(move |c| {
-            c.prepare_cached(
-                "-- store::alert_changes
-                 SELECT seq, at, what, condition FROM alert_change WHERE seq > ?1 ORDER BY seq LIMIT ?2",
-            )?
-            .query_map(params![after, most], |row| {
-                let change = match row.get::<_, String>("what")?.as_str() {
-                    "opened" => Change::Opened,
-                    "acknowledged" => Change::Acknowledged,
-                    "resolved" => Change::Resolved,
-                    other => return Err(unreadable("what", Type::Text, other)),
-                };
-                Ok((row.get("seq")?, row.instant("at")?, change, condition(row)?))
-            })?
-            .collect()
-        })
+        self.readers.read(move |c| super::alerts::changes(c, after, most))
     }
 
     fn answers(

@@ -49,6 +49,7 @@ impl Queues {
             exchange_answers: format!("{prefix}.answers"),
             queue_type: QueueType::Quorum,
             queues: parties.iter().map(|p| (p.clone(), queue("in", p), queue("out", p))).collect(),
+            alerts: vec![],
         };
         let queues = Self { connection, topology };
         queues.delete_all().await?;

@@ -229,6 +229,7 @@ fn topology(queue_type: QueueType, codes: &[&str]) -> Topology {
             .iter()
             .map(|code| ((*code).to_owned(), format!("kassebro.in.{code}"), format!("kassebro.out.{code}")))
             .collect(),
+        alerts: vec![],
     }
 }
 
