@@ -138,6 +138,7 @@ impl Shelf {
             now: now(),
             until: now() + SignedDuration::from_mins(1),
             due_by: None,
+            due_after: None,
             wake_all: false,
         };
         self.runtime.block_on(self.store.lease_due(ask)).expect("the store works").leases

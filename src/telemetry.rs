@@ -87,6 +87,7 @@ pub struct Metrics {
     registry: Registry,
     pub commit_duration: Family<Part, Histogram>,
     pub sla_steps: Family<Steps, Counter>,
+    pub sla_predicted_misses: Family<ForReceiver, Gauge>,
     pub answers_published: Family<Part, Counter>,
     pub broker_connected: Family<Part, Gauge>,
     pub broker_sessions: Family<Part, Counter>,
@@ -127,6 +128,7 @@ impl Metrics {
             gauges,
             commit_duration: Family::new_with_constructor(seconds),
             sla_steps: Family::default(),
+            sla_predicted_misses: Family::default(),
             answers_published: Family::default(),
             broker_connected: Family::default(),
             broker_sessions: Family::default(),
@@ -152,6 +154,11 @@ impl Metrics {
             "sla_steps",
             "Steps of open promises when the watcher saw them passed; not of promises that came late or ended first",
             m.sla_steps.clone(),
+        );
+        registry.register(
+            "sla_predicted_misses",
+            "Pending deliveries that will miss their deadline as things stand",
+            m.sla_predicted_misses.clone(),
         );
         registry.register(
             "answers_published",

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     domain::DeliveryId,
-    store::{self, Commanded, views::DeliveryView},
+    store::{self, Commanded, ahead::show_maintenance, views::DeliveryView},
 };
 
 #[derive(Debug, clap::Subcommand)]
@@ -82,7 +82,9 @@ pub(super) fn run(context: &Context, command: Command) -> Outcome {
         match command {
             Command::List { state, receiver, limit } => {
                 let state = state.map(|state| state.name().to_owned());
-                let deliveries = context.store()?.deliveries(state, receiver, limit).await?;
+                let store = context.store()?;
+                let mut deliveries = store.deliveries(state, receiver, limit).await?;
+                show_maintenance(&mut deliveries, &store.maintenance().await?, now());
                 print(&context.output, &deliveries);
                 Ok(Exit::Done)
             }

@@ -7,20 +7,32 @@ use serde::Serialize;
 
 use super::{
     Context, Exit, Failure, Outcome, now,
-    output::{local_or_dash, or_dash, span},
+    output::{local, local_or_dash, or_dash, span},
 };
 use crate::{
     config::{Settings, settings::Receiver},
-    domain::{Fault, FaultCode, Format, Profile, circuit::Circuit},
+    domain::{Fault, FaultCode, Format, Profile, circuit::Circuit, maintenance::Maintenance},
     gateway,
     store::{LaneState, views::Backlog},
 };
 
+mod maintain;
+mod show;
+
+use show::Ahead;
+
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Every configured receiver: circuit, pause, what waits for it.
+    /// Every configured receiver: circuit, pause, maintenance, what waits for it, its pace, and what will be late.
     #[command(after_help = "Example:\n  kassebro receivers list --json")]
     List,
+    /// One receiver: how it stands, what lies ahead of it, and what that endangers.
+    #[command(after_help = "Example:\n  kassebro receivers show kbh-klager\n\n\
+                            Exit codes: 0 done, 4 no such receiver.")]
+    Show { name: String },
+    /// Plan its maintenance, and learn at once which deadlines that covers.
+    #[command(after_help = maintain::EXAMPLES)]
+    Maintain(maintain::Args),
     /// Send nothing to it until it is resumed. What is owed to it waits, and its promises run on.
     #[command(
         after_help = "Example:\n  kassebro receivers pause kbh-klager --reason 'their maintenance until 14'\n\n\
@@ -65,12 +77,16 @@ struct Line {
     dead: i64,
     oldest: Option<Timestamp>,
     nearest_deadline: Option<Timestamp>,
+    #[serde(flatten)]
+    ahead: Ahead,
 }
 
 pub(super) fn run(context: &Context, command: Command) -> Outcome {
     super::block_on(async {
         match command {
             Command::List => list(context).await,
+            Command::Show { name } => show::show(context, &name).await,
+            Command::Maintain(args) => maintain::maintain(context, args).await,
             Command::Pause { name, reason } => pause(context, name, Some(reason)).await,
             Command::Resume { name } => pause(context, name, None).await,
             Command::Test { name } => test(context, &name).await,
@@ -80,19 +96,23 @@ pub(super) fn run(context: &Context, command: Command) -> Outcome {
 
 async fn list(context: &Context) -> Outcome {
     let settings = context.settings()?;
-    let store = gateway::open_store(&settings)?;
-    let lanes: BTreeMap<_, _> =
-        store.lanes().await?.into_iter().map(|lane| (lane.receiver.clone(), lane)).collect();
-    let backlogs: BTreeMap<_, _> =
-        store.backlogs().await?.into_iter().map(|backlog| (backlog.receiver.clone(), backlog)).collect();
-    let shown: Vec<Line> = settings
-        .receiver
-        .iter()
-        .map(|r| line(r, lanes.get(r.common.name()), backlogs.get(r.common.name())))
-        .collect();
     let now = now();
-    let columns =
-        ["receiver", "party", "channel", "circuit", "paused", "pending", "held", "dead", "oldest", "left"];
+    let shown = lines(&settings, now).await?;
+    let columns = [
+        "receiver",
+        "party",
+        "channel",
+        "circuit",
+        "paused",
+        "maintenance",
+        "pending",
+        "held",
+        "dead",
+        "oldest",
+        "left",
+        "pace",
+        "late",
+    ];
     context.output.list(&shown, &columns, |l| {
         vec![
             l.receiver.clone(),
@@ -100,17 +120,46 @@ async fn list(context: &Context) -> Outcome {
             l.profile.map_or_else(|| l.channel.to_owned(), |profile| format!("{} ({profile})", l.channel)),
             circuit_words(l),
             or_dash(l.paused.as_deref()),
+            l.ahead
+                .maintenance
+                .first()
+                .map_or_else(|| "-".to_owned(), |window| maintenance_words(window, now)),
             l.pending.to_string(),
             l.held.to_string(),
             l.dead.to_string(),
             local_or_dash(l.oldest),
             l.nearest_deadline.map_or_else(|| "-".to_owned(), |due| span(due.duration_since(now))),
+            l.ahead.pace.map_or_else(|| "-".to_owned(), |pace| format!("{:.1}/s", pace.able)),
+            l.ahead.predicted_misses.to_string(),
         ]
     });
     Ok(Exit::Done)
 }
 
-fn line(receiver: &Receiver, lane: Option<&LaneState>, backlog: Option<&Backlog>) -> Line {
+fn maintenance_words(window: &Maintenance, now: Timestamp) -> String {
+    if window.covers(now) {
+        format!("until {}", local(window.until))
+    } else {
+        format!("from {}", local(window.from))
+    }
+}
+
+/// Every configured receiver.
+async fn lines(settings: &Settings, now: Timestamp) -> Result<Vec<Line>, Failure> {
+    let store = gateway::open_store(settings)?;
+    let lanes: BTreeMap<_, _> =
+        store.lanes().await?.into_iter().map(|lane| (lane.receiver.clone(), lane)).collect();
+    let backlogs: BTreeMap<_, _> =
+        store.backlogs().await?.into_iter().map(|backlog| (backlog.receiver.clone(), backlog)).collect();
+    let names: Vec<&str> = settings.receiver.iter().map(|r| r.common.name()).collect();
+    let ahead = show::ahead(&*store, &names, now).await?;
+    let receivers = settings.receiver.iter().zip(ahead);
+    Ok(receivers
+        .map(|(r, ahead)| line(r, lanes.get(r.common.name()), backlogs.get(r.common.name()), ahead))
+        .collect())
+}
+
+fn line(receiver: &Receiver, lane: Option<&LaneState>, backlog: Option<&Backlog>, ahead: Ahead) -> Line {
     let circuit = lane.map(|lane| lane.circuit.clone()).unwrap_or_default();
     let (open_since, next_probe, fault) = match &circuit {
         Circuit::Open { since, probe_at, fault, .. } => (Some(*since), Some(*probe_at), Some(fault.clone())),
@@ -133,6 +182,7 @@ fn line(receiver: &Receiver, lane: Option<&LaneState>, backlog: Option<&Backlog>
         dead: backlog.map_or(0, |b| b.dead),
         oldest: backlog.and_then(|b| b.oldest),
         nearest_deadline: backlog.and_then(|b| b.nearest_deadline),
+        ahead,
     }
 }
 

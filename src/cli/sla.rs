@@ -9,6 +9,7 @@ use super::{
 use crate::{domain::sla::Standing, store::views::PromiseView};
 
 mod explain;
+mod predicted;
 mod report;
 mod waive;
 
@@ -17,8 +18,8 @@ pub(super) enum Command {
     /// Open promises, the nearest deadline first.
     #[command(
         after_help = "Examples:\n  kassebro sla list\n  kassebro sla list --breached --exit-code   # for cron\n  \
-                            kassebro sla list --all --limit 1000 --json\n\n\
-                            Exit codes: 0 done; with --exit-code, 7 where an open promise is breached."
+                            kassebro sla list --all --limit 1000 --json\n  kassebro sla list --predicted   # what will be late as things stand, and why\n\n\
+                            Exit codes: 0 done; with --exit-code, 7 where an open promise is breached, or is predicted to be."
     )]
     List {
         /// Also what is met or ended.
@@ -27,9 +28,12 @@ pub(super) enum Command {
         /// Only what is breached and open.
         #[arg(long)]
         breached: bool,
+        /// What is not late yet and will be, as its receiver stands.
+        #[arg(long, conflicts_with_all = ["all", "breached"])]
+        predicted: bool,
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
         limit: u32,
-        /// End with exit code 7 if an open promise is breached.
+        /// End with exit code 7 if an open promise is breached; with --predicted, if one will be.
         #[arg(long)]
         exit_code: bool,
     },
@@ -57,7 +61,10 @@ pub(super) enum Command {
 pub(super) fn run(context: &Context, command: Command) -> Outcome {
     super::block_on(async {
         match command {
-            Command::List { all, breached, limit, exit_code } => {
+            Command::List { predicted: true, limit, exit_code, .. } => {
+                predicted::list(context, limit, exit_code).await
+            }
+            Command::List { all, breached, limit, exit_code, .. } => {
                 list(context, all && !breached, breached, limit, exit_code).await
             }
             Command::Report(args) => report::report(context, &args).await,
@@ -111,7 +118,8 @@ fn left(promise: &PromiseView, now: Timestamp) -> String {
 }
 
 async fn explain(context: &Context, id: &str) -> Outcome {
-    let message = messages::find(&*context.store()?, id).await?;
+    let store = context.store()?;
+    let message = messages::find(&*store, id).await?;
     let explained = explain::explain(&message, now());
     if explained.is_empty() {
         let what = format!("nothing is promised for message {id}: it is {}", message.line.state);
@@ -126,6 +134,9 @@ async fn explain(context: &Context, id: &str) -> Outcome {
             context.output.line(line);
         }
         context.output.line("");
+    }
+    for line in predicted::lines(&*store, &message, now()).await? {
+        context.output.line(line);
     }
     Ok(Exit::Done)
 }

@@ -11,13 +11,10 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Notify, watch};
 use tracing::warn;
 
-use super::{Desk, LaneConfig, POLL, Standing, attempt::attempt, ready::Ready, watched};
+use super::{Desk, LaneConfig, POLL, Standing, attempt::attempt, paces::Measured, ready::Ready, watched};
 use crate::{
     channels::Channel,
-    domain::{
-        AttemptRecord,
-        circuit::{Allowance, Circuit},
-    },
+    domain::{AttemptRecord, circuit::Circuit},
     lifecycle::{Stop, crash},
     store::{Lease, LeaseAsk, Leased, Settlement, StoreError},
 };
@@ -32,6 +29,7 @@ const UNSETTLED_TIMES: usize = 4;
 /// Settlements in one call of the store.
 const SETTLE_MAX: usize = 256;
 
+mod may;
 mod outcome;
 mod shared;
 
@@ -64,6 +62,9 @@ pub struct Lane {
     /// The clock was set back, or the receiver came back, since the store was last asked: nobody waits out a gap
     /// that was reckoned before.
     wake_all: bool,
+    /// The receiver is in maintenance.
+    resting: bool,
+    measured: Measured,
 }
 
 type Attempt = BoxFuture<'static, (Lease, AttemptRecord)>;
@@ -86,6 +87,7 @@ impl Lane {
         let clocks = (desk.clock.now(), desk.clock.monotonic());
         let circuit = standing.borrow().lanes.get(&config.receiver).map(|lane| lane.circuit.clone());
         let circuit = circuit.unwrap_or_default();
+        let measured = Measured::of(config.permits);
         Self {
             config,
             channel,
@@ -103,7 +105,18 @@ impl Lane {
             in_settlement: 0,
             clocks,
             wake_all: false,
+            resting: false,
+            measured,
         }
+    }
+
+    fn measure(&self, is_under_way: bool) {
+        self.measured.pass(self.desk.clock.monotonic(), is_under_way && !self.circuit.is_open());
+    }
+
+    /// How fast its receiver works, for whoever writes it down.
+    pub(super) fn measured(&self) -> Measured {
+        self.measured.clone()
     }
 
     /// Serves the receiver until the stop; then finishes what is under way and hands the rest back.
@@ -117,7 +130,9 @@ impl Lane {
         let mut returning: Option<Settling> = None;
         while !stop.is_soft() {
             self.adopt();
+            self.rest();
             self.begin(&mut attempts);
+            self.measure(!attempts.is_empty());
             if leasing.is_none() && self.look && !self.is_paused() {
                 leasing = self.ask(attempts.len());
                 self.look &= leasing.is_none();
@@ -166,8 +181,7 @@ impl Lane {
 
     /// Begins as many attempts as may be under way, the nearest deadlines first.
     fn begin(&mut self, attempts: &mut FuturesUnordered<Attempt>) {
-        let may = self.may_lease_ahead();
-        self.ready.open(may);
+        self.ready.open(self.may_lease_ahead());
         let begun = self.desk.clock.monotonic();
         self.ready.draw(begun);
         if self.ready.len() == 0 {
@@ -176,14 +190,14 @@ impl Lane {
         let now = self.desk.clock.now();
         let fresh = now.checked_add(self.config.attempt_timeout).unwrap_or(Timestamp::MAX);
         loop {
-            let (most, due_by) = self.allowance(attempts.len(), now);
+            let may = self.allowance(attempts.len(), now);
             let sent = attempts.len() + self.finished.len() + self.in_settlement;
             let full = sent >= UNSETTLED_TIMES * self.config.permits as usize;
-            if full || self.is_paused() || attempts.len() >= most as usize {
+            if full || self.is_paused() || attempts.len() >= may.permits as usize {
                 return;
             }
-            let Some(lease) = self.ready.next(due_by, begun) else { return };
-            if lease.until < fresh {
+            let Some(lease) = self.ready.next(may.by, begun) else { return };
+            if lease.until < fresh || may.after.is_some_and(|after| lease.due <= after) {
                 self.stale.push(lease);
             } else {
                 attempts.push(self.attempt(lease));
@@ -191,64 +205,14 @@ impl Lane {
         }
     }
 
-    /// Only a receiver that works is leased for ahead of what is sent to it now.
-    fn may_lease_ahead(&self) -> bool {
-        matches!(self.circuit, Circuit::Closed { .. }) && !self.is_paused()
-    }
-
-    /// How many attempts may be under way, and by when what is begun must be due.
-    fn allowance(&self, under_way: usize, now: Timestamp) -> (u32, Option<Timestamp>) {
-        match self.circuit.allows(self.config.permits, now) {
-            Allowance::Permits(permits) => (permits, None),
-            Allowance::Probe => {
-                let under_way = u32::try_from(under_way).unwrap_or(u32::MAX);
-                (under_way.saturating_add(u32::from(under_way == 0)), None)
-            }
-            Allowance::WaitUntil(_) => (self.config.permits, now.checked_add(self.config.give_way).ok()),
-        }
-    }
-
-    /// Hands back what ran out before it was begun, and all of it where the lane stands still: it waits in the
-    /// table, where a nearer deadline passes it by.
-    fn give_back(&mut self) -> Option<Settling> {
-        let mut leases = std::mem::take(&mut self.stale);
-        let now = self.desk.clock.now();
-        let waits = matches!(self.circuit.allows(self.config.permits, now), Allowance::WaitUntil(_));
-        if waits || self.is_paused() {
-            leases.extend(self.ready.take_all());
-        }
-        if leases.is_empty() {
-            return None;
-        }
-        let desk = self.desk.clone();
-        Some(
-            async move {
-                match desk.store.release(leases).await {
-                    Err(error @ StoreError::Unusable(_)) => Err(error),
-                    Err(error) => {
-                        warn!(error = %error, "Handing leases back failed; they run out by themselves");
-                        Ok(())
-                    }
-                    Ok(()) => Ok(()),
-                }
-            }
-            .boxed(),
-        )
-    }
-
-    fn is_paused(&self) -> bool {
-        let standing = self.standing.borrow();
-        standing.lanes.get(&self.config.receiver).is_some_and(|lane| lane.paused.is_some())
-    }
-
     /// Asks the store for as much as may be attempted now. `None`: nothing may.
     fn ask(&mut self, under_way: usize) -> Option<Leasing> {
         let now = self.desk.clock.now();
         self.compare_clocks(now);
-        let (permits, due_by) = self.allowance(under_way, now);
+        let may = self.allowance(under_way, now);
         let ahead = if self.may_lease_ahead() { self.ready.room() } else { 0 };
         let held = under_way + self.ready.len();
-        let most = (permits as usize).saturating_sub(held).max(ahead);
+        let most = (may.permits as usize).saturating_sub(held).max(ahead);
         let most = u32::try_from(most).unwrap_or(u32::MAX);
         if most == 0 || self.finished.len() >= SETTLE_MAX {
             return None;
@@ -259,7 +223,8 @@ impl Lane {
             most,
             now,
             until,
-            due_by,
+            due_by: may.by,
+            due_after: may.after,
             wake_all: self.wake_all,
         };
         let store = Arc::clone(&self.desk.store);

@@ -11,7 +11,7 @@ use tracing::warn;
 use crate::{
     channels::Channel,
     clock::Clock,
-    domain::{circuit::CircuitPolicy, retry::RetryPolicy},
+    domain::{circuit::CircuitPolicy, maintenance::Maintenance, retry::RetryPolicy},
     lifecycle::{Stop, Tasks},
     store::{LaneState, Store, StoreError},
     telemetry::Metrics,
@@ -21,6 +21,7 @@ pub mod answers;
 mod attempt;
 mod judge;
 mod lane;
+mod paces;
 mod ready;
 mod watched;
 
@@ -61,13 +62,18 @@ pub struct Standing {
     /// When the reading of it began, by the monotonic clock.
     read: Duration,
     lanes: HashMap<String, LaneState>,
+    maintenance: HashMap<String, Vec<Maintenance>>,
 }
 
 impl Standing {
     async fn read(desk: &Desk) -> Result<Self, StoreError> {
         let read = desk.clock.monotonic();
         let lanes = desk.store.lanes().await?.into_iter().map(|lane| (lane.receiver.clone(), lane)).collect();
-        Ok(Self { read, lanes })
+        let mut maintenance: HashMap<String, Vec<Maintenance>> = HashMap::new();
+        for window in desk.store.maintenance().await? {
+            maintenance.entry(window.receiver.clone()).or_default().push(window);
+        }
+        Ok(Self { read, lanes, maintenance })
     }
 }
 
@@ -81,10 +87,14 @@ pub async fn start(
     tasks: &Tasks,
 ) -> Result<(), StoreError> {
     let (tell, standing) = watch::channel(Standing::read(desk).await?);
+    let mut measured = Vec::with_capacity(lanes.len());
     for (config, channel) in lanes {
+        let receiver = config.receiver.clone();
         let lane = Lane::new(config, channel, desk.clone(), standing.clone());
+        measured.push((receiver, lane.measured()));
         tasks.spawn("lane", lane.run(tasks.stop().clone()));
     }
+    tasks.spawn("paces", paces::keep(desk.clone(), measured, tasks.stop().clone()));
     tasks.spawn("lanes", watch_lanes(desk.clone(), tell, tasks.stop().clone()));
     Ok(())
 }
@@ -95,7 +105,7 @@ async fn watch_lanes(desk: Desk, tell: watch::Sender<Standing>, stop: Stop) -> R
         match Standing::read(&desk).await {
             Ok(standing) => {
                 tell.send_if_modified(|known| {
-                    let changed = known.lanes != standing.lanes;
+                    let changed = known.lanes != standing.lanes || known.maintenance != standing.maintenance;
                     *known = standing;
                     changed
                 });

@@ -22,6 +22,7 @@ use crate::domain::{
 #[macro_use]
 mod conforms;
 
+mod ahead;
 mod alerts;
 mod commands;
 mod deliveries;
@@ -109,6 +110,7 @@ mod on_postgres {
             what_another_node_left_in_the_table_is_soon_looked_for
             of_one_ordering_key_one_is_handed_over_whichever_node_stores_it
             of_two_corrections_at_two_nodes_one_counts
+            each_nodes_pace_is_told
         }
     }
 }
@@ -234,7 +236,15 @@ impl Office {
 
     async fn leased(&self, most: u32, due_by: Option<Timestamp>) -> Leased {
         let until = self.now + SignedDuration::from_mins(10);
-        let ask = LeaseAsk { receiver: RECEIVER.into(), most, now: self.now, until, due_by, wake_all: false };
+        let ask = LeaseAsk {
+            receiver: RECEIVER.into(),
+            most,
+            now: self.now,
+            until,
+            due_by,
+            due_after: None,
+            wake_all: false,
+        };
         self.store().lease_due(ask).await.unwrap()
     }
 

@@ -20,6 +20,8 @@ pub struct LeaseAsk {
     pub until: Timestamp,
     /// Only those due by then (an open circuit gives way to them); `None`: any.
     pub due_by: Option<Timestamp>,
+    /// Only those due later than then (a receiver in maintenance is not bothered with what is late anyway); `None`: any.
+    pub due_after: Option<Timestamp>,
     /// What waits for its next attempt waits no longer: the clock by which it waits was set back.
     pub wake_all: bool,
 }

@@ -14,9 +14,11 @@ use crate::domain::{
     Answer, DeliveryId, Fault, Parcel, ReceiptId,
     alert::{Change, Condition, Touch},
     circuit::Circuit,
+    pace::Pace,
 };
 
 mod admission;
+pub mod ahead;
 #[cfg(test)]
 pub(crate) mod conformance;
 pub mod figures;
@@ -257,6 +259,18 @@ pub trait Store: Views + Send + Sync {
         by: String,
         now: Timestamp,
     ) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Keeps what this node's lanes measured.
+    fn save_paces(&self, paces: Vec<(String, Pace)>, now: Timestamp)
+    -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Plans a maintenance window or cancels a receiver's. [`Commanded::NotNow`]: it is over already, or the receiver
+    /// has as many as it may ([`ahead::WINDOWS_MAX`]).
+    fn maintain(
+        &self,
+        asked: ahead::Maintain,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Commanded, StoreError>>;
 
     /// Moves a named reader of a log forward. Never back.
     fn set_cursor(&self, name: String, seq: i64) -> BoxFuture<'_, Result<(), StoreError>>;

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::{
     Conservation, LaneState, LoggedAnswer, MailboxItem, StoreError,
+    ahead::{Ahead, Sliced, SlicesAsk},
     figures::{Asked, KeyFigures},
 };
 use crate::domain::{
@@ -16,6 +17,8 @@ use crate::domain::{
     alert::{Alert, AlertChange},
     case::CaseState,
     ladder::Reach,
+    maintenance::Maintenance,
+    pace::Paced,
 };
 
 /// One line of a list of messages.
@@ -290,6 +293,24 @@ pub trait Views {
     fn backlogs(&self) -> BoxFuture<'_, Result<Vec<Backlog>, StoreError>>;
 
     fn lanes(&self) -> BoxFuture<'_, Result<Vec<LaneState>, StoreError>>;
+
+    /// What lanes measured last, one for each lane of each node.
+    fn paces(&self) -> BoxFuture<'_, Result<Vec<Paced>, StoreError>>;
+
+    /// Planned windows, also such as are over and not forgotten yet, by receiver and in order.
+    fn maintenance(&self) -> BoxFuture<'_, Result<Vec<Maintenance>, StoreError>>;
+
+    /// A receiver's backlog by due time, counted.
+    fn slices(&self, ask: SlicesAsk) -> BoxFuture<'_, Result<Sliced, StoreError>>;
+
+    /// A receiver's backlog with due times from `from` to `until`, both included, in deadline order.
+    fn ahead(
+        &self,
+        receiver: String,
+        from: Timestamp,
+        until: Timestamp,
+        most: u32,
+    ) -> BoxFuture<'_, Result<Vec<Ahead>, StoreError>>;
 
     fn open_alerts(&self) -> BoxFuture<'_, Result<Vec<Alert>, StoreError>>;
 

@@ -25,8 +25,10 @@ mod agreements;
 mod astray;
 mod backlog;
 mod dead;
+pub mod forecast;
 mod gauges;
 mod lanes;
+mod maintenance;
 pub mod notify;
 pub mod retention;
 mod seldom;
@@ -86,6 +88,8 @@ pub trait Watcher: Send + Sync {
 const WATCHERS: &[&dyn Watcher] = &[
     &sla::Sla,
     &lanes::Lanes,
+    &forecast::Misses,
+    &maintenance::Windows,
     &backlog::Backlogs,
     &dead::Dead,
     &astray::Strays,

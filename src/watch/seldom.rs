@@ -36,6 +36,11 @@ impl<T> Clone for Seldom<T> {
 }
 
 impl<T> Seldom<T> {
+    /// The last count, however old. `None` before the first.
+    pub(super) async fn last(&self) -> Option<Arc<T>> {
+        self.0.lock().await.as_ref().map(|count| Arc::clone(&count.counted))
+    }
+
     /// The last count, not older than [`KEPT`] or [`TIMES`] the time that counting takes; else a new one.
     ///
     /// # Errors

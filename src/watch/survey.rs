@@ -2,15 +2,21 @@
 
 use std::sync::Arc;
 
-use super::seldom::Seldom;
+use super::{
+    forecast::{Forecast, forecasts},
+    seldom::Seldom,
+};
 use crate::{
     clock::Clock,
     store::{Store, StoreError, views::Backlog},
 };
 
-/// The last count.
+/// The last counts.
 #[derive(Debug, Clone, Default)]
-pub struct Survey(Seldom<Vec<Backlog>>);
+pub struct Survey {
+    backlogs: Seldom<Vec<Backlog>>,
+    forecasts: Seldom<Vec<Forecast>>,
+}
 
 impl Survey {
     /// What waits for whom, as it was counted last.
@@ -22,7 +28,22 @@ impl Survey {
         store: &dyn Store,
         clock: &dyn Clock,
     ) -> Result<Arc<Vec<Backlog>>, StoreError> {
-        self.0.get(clock, store.backlogs()).await
+        self.backlogs.get(clock, store.backlogs()).await
+    }
+
+    /// What will be late, as old as [`Self::backlogs`] may be. A receiver that was once in it stays, with nothing late.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn forecasts(
+        &self,
+        store: &dyn Store,
+        clock: &dyn Clock,
+    ) -> Result<Arc<Vec<Forecast>>, StoreError> {
+        let backlogs = self.backlogs(store, clock).await?;
+        let before = self.forecasts.last().await.unwrap_or_default();
+        let known = before.iter().map(|forecast| forecast.receiver.clone()).collect();
+        self.forecasts.get(clock, forecasts(store, &backlogs, known, clock.now())).await
     }
 }
 

@@ -10,11 +10,14 @@ use crate::{
         DeliveryId, ReceiptId,
         alert::{Alert, AlertChange, Change, Condition, Touch},
         ladder::Reach,
+        maintenance::Maintenance,
+        pace::{Pace, Paced},
     },
     store::{
         Admission, Command, Commanded, Conservation, Forget, Forgotten, Hints, InHand, LaneState, Lease,
         LeaseAsk, Leased, LoggedAnswer, MailboxItem, Settled, Settlement, StepPassed, Store, StoreError,
         TakenAgain, Verdict, Views,
+        ahead::{Ahead, Maintain, Sliced, SlicesAsk},
         figures::{Asked, KeyFigures},
         views::{
             Astray, Backlog, DeadGroup, DeliveryView, Endangered, MessageFilter, MessageLine, MessageView,
@@ -78,6 +81,8 @@ impl Store for Broken {
         command(command: Command, by: String, now: Timestamp) -> Commanded;
         save_lane(lane: LaneState, now: Timestamp) -> ();
         pause(receiver: String, reason: Option<String>, by: String, now: Timestamp) -> ();
+        save_paces(paces: Vec<(String, Pace)>, now: Timestamp) -> ();
+        maintain(asked: Maintain, now: Timestamp) -> Commanded;
         set_cursor(name: String, seq: i64) -> ();
         lead(cursor: String) -> bool;
         take_in_hand(mark: InHand) -> u32;
@@ -99,6 +104,10 @@ impl Views for Broken {
         waiver_requests() -> Vec<WaiverRequest>;
         backlogs() -> Vec<Backlog>;
         lanes() -> Vec<LaneState>;
+        paces() -> Vec<Paced>;
+        maintenance() -> Vec<Maintenance>;
+        slices(ask: SlicesAsk) -> Sliced;
+        ahead(receiver: String, from: Timestamp, until: Timestamp, most: u32) -> Vec<Ahead>;
         open_alerts() -> Vec<Alert>;
         alert_changes(after: i64, most: u32) -> Vec<AlertChange>;
         answers(party: String, after: i64, most: u32) -> Vec<LoggedAnswer>;

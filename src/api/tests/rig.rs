@@ -203,7 +203,15 @@ impl Rig {
     pub(super) async fn deposit(&self, receiver: &str) -> Vec<DeliveryId> {
         let now = self.clock.now();
         let until = now + SignedDuration::from_mins(1);
-        let ask = LeaseAsk { receiver: receiver.into(), most: 10, now, until, due_by: None, wake_all: false };
+        let ask = LeaseAsk {
+            receiver: receiver.into(),
+            most: 10,
+            now,
+            until,
+            due_by: None,
+            due_after: None,
+            wake_all: false,
+        };
         let leased = self.desk.store.lease_due(ask).await.unwrap();
         let ids = leased.leases.iter().map(|lease| lease.delivery).collect();
         let settle = |lease| Settlement {

@@ -16,9 +16,13 @@ impl Lane {
     pub(super) async fn finish(&mut self, (lease, record): (Lease, AttemptRecord)) {
         let now = self.desk.clock.now();
         watched::attempted(&self.desk.metrics, &self.config.receiver, &record);
+        if !self.circuit.is_open() {
+            self.measured.ended(record.took, is_settled(&record.outcome));
+        }
         self.note(&record.outcome, lease.due, now).await;
         let (policy, profile) = (&self.config.retry, self.config.ambiguous);
         let next = judge(&lease, &record.outcome, policy, profile, now, rand::random());
+        let next = self.put_off(next, lease.due, now);
         match &next {
             Next::Dead(fault) => {
                 warn!(delivery.id = %lease.delivery, receiver = %self.config.receiver, fault = %fault.code,
@@ -37,16 +41,16 @@ impl Lane {
     async fn note(&mut self, outcome: &Outcome, due: Timestamp, now: Timestamp) {
         let before = self.circuit.clone();
         match outcome {
-            Outcome::Delivered(_) | Outcome::Deposited => self.circuit.succeeded(self.config.permits),
+            // A refusal is an answer: the receiver works.
+            outcome if is_settled(outcome) => self.circuit.succeeded(self.config.permits),
+            Outcome::Delivered(_) | Outcome::Deposited => {}
             Outcome::Fault { fault, retry_after, .. } => match fault.class() {
-                // A refusal is an answer: the receiver works.
                 FaultClass::Refused
                 | FaultClass::Malformed
                 | FaultClass::Invalid
-                | FaultClass::Unroutable => {
-                    self.circuit.succeeded(self.config.permits);
-                }
-                FaultClass::Internal | FaultClass::Expired => {}
+                | FaultClass::Unroutable
+                | FaultClass::Internal
+                | FaultClass::Expired => {}
                 class @ (FaultClass::ReceiverFault
                 | FaultClass::Unavailable
                 | FaultClass::Throttled
@@ -94,5 +98,16 @@ impl Lane {
             info!(receiver = %self.config.receiver, circuit = self.circuit.name(),
                 "The circuit of {} is {}{how}", self.config.receiver, self.circuit.name());
         }
+    }
+}
+
+/// Whether the receiver did its work: it took the parcel, or refused it.
+fn is_settled(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Delivered(_) | Outcome::Deposited => true,
+        Outcome::Fault { fault, .. } => matches!(
+            fault.class(),
+            FaultClass::Refused | FaultClass::Malformed | FaultClass::Invalid | FaultClass::Unroutable
+        ),
     }
 }

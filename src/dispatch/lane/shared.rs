@@ -56,7 +56,7 @@ mod tests {
 
     fn table(read: u64, circuit: &Circuit) -> Standing {
         let lane = LaneState { receiver: "kbh".into(), circuit: circuit.clone(), paused: None };
-        Standing { read: second(read), lanes: [("kbh".to_owned(), lane)].into() }
+        Standing { read: second(read), lanes: [("kbh".to_owned(), lane)].into(), ..Standing::default() }
     }
 
     #[test]

@@ -108,6 +108,13 @@ macro_rules! conforms {
                 where_a_message_was_created_comes_with_its_lease_and_its_answers_and_is_found
                 a_store_says_how_large_it_is
             }
+            ahead {
+                a_backlog_is_told_by_due_time_in_order
+                a_pace_is_kept_until_the_next
+                maintenance_is_planned_once_cancelled_and_forgotten_when_it_is_over
+                what_would_go_is_shown_as_waiting_for_the_end_of_maintenance
+                of_what_is_late_nothing_is_leased_where_it_should_not_be
+            }
             handed {
                 what_is_stored_is_leased_and_handed_over_at_once
                 a_handed_lease_is_settled_like_any_other_and_runs_out_like_any_other

@@ -28,6 +28,7 @@ pub(super) async fn the_earliest_deadline_is_leased_first(mut office: Office) {
         now: office.now,
         until: office.now + hours(1),
         due_by: None,
+        due_after: None,
         wake_all: false,
     };
     assert!(office.store().lease_due(other).await.unwrap().leases.is_empty(), "another receiver's lane");
@@ -113,7 +114,7 @@ pub(super) async fn what_waits_is_woken_when_the_clock_was_set_back(mut office: 
     office.attempt(Next::Hold(HoldReason::Person)).await;
     assert!(office.due().await.is_empty());
     let (receiver, now, until) = (RECEIVER.into(), office.now, office.now + hours(1));
-    let ask = LeaseAsk { receiver, most: 9, now, until, due_by: None, wake_all: true };
+    let ask = LeaseAsk { receiver, most: 9, now, until, due_by: None, due_after: None, wake_all: true };
     let leased = office.store().lease_due(ask).await.unwrap();
     assert_eq!(leased.leases.iter().map(|l| l.message_id.as_str()).collect::<Vec<_>>(), ["one"]);
     assert_eq!(leased.next_due, None);

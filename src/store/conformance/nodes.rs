@@ -16,6 +16,7 @@ use crate::{
         FaultCode,
         alert::{Change, Condition, Urgency},
         attempt::Proof,
+        pace::Pace,
     },
     store::{Admission, InHand, Lease, LeaseAsk, Next, Settled, Settlement, Verdict, Way, hints},
 };
@@ -27,7 +28,15 @@ fn another(office: &Office) -> Arc<dyn Store> {
 
 fn ask(office: &Office, most: u32) -> LeaseAsk {
     let until = office.now + SignedDuration::from_mins(10);
-    LeaseAsk { receiver: RECEIVER.into(), most, now: office.now, until, due_by: None, wake_all: false }
+    LeaseAsk {
+        receiver: RECEIVER.into(),
+        most,
+        now: office.now,
+        until,
+        due_by: None,
+        due_after: None,
+        wake_all: false,
+    }
 }
 
 fn settlement(office: &Office, lease: Lease) -> Arc<Vec<Settlement>> {
@@ -321,4 +330,21 @@ pub(super) async fn a_message_in_the_hand_of_a_node_that_lives_is_no_crash(mut o
     other.put_down(mark.key).await.unwrap();
     office.crash();
     assert_eq!(office.store().take_in_hand(mark).await.unwrap(), 0, "one of them was able to judge it");
+}
+
+/// And is forgotten long after the node is gone.
+pub(super) async fn each_nodes_pace_is_told(office: Office) {
+    let other = another(&office);
+    let pace = |able: f64| Pace { per_second: able, busy: 0.5, able, took: 0.1 };
+    let paces = |able: f64| vec![(RECEIVER.to_owned(), pace(able))];
+    office.store().save_paces(paces(8.0), office.now).await.unwrap();
+    other.save_paces(paces(4.0), office.now).await.unwrap();
+    let told = async || {
+        let paces = office.store().paces().await.unwrap();
+        paces.iter().map(|paced| paced.pace.able).sum::<f64>()
+    };
+    assert!((told().await - 12.0).abs() < 0.001);
+    let later = office.now + SignedDuration::from_hours(24 * 8);
+    office.store().save_paces(paces(9.0), later).await.unwrap();
+    assert!((told().await - 9.0).abs() < 0.001, "the other said nothing for a week");
 }

@@ -262,14 +262,8 @@ impl Model {
         let expected: Vec<usize> = (0..self.owed.len())
             .filter(|at| self.owed[*at].receiver == receiver && self.is_due(*at))
             .collect();
-        let ask = LeaseAsk {
-            receiver: RECEIVERS[receiver].into(),
-            most,
-            now,
-            until,
-            due_by: None,
-            wake_all: false,
-        };
+        let (name, due_by, due_after) = (RECEIVERS[receiver].into(), None, None);
+        let ask = LeaseAsk { receiver: name, most, now, until, due_by, due_after, wake_all: false };
         let leases = self.office.store().lease_due(ask).await.unwrap().leases;
         assert!(leases.len() <= most as usize);
         assert!(leases.is_sorted_by_key(|l| l.due), "earliest deadline first");

@@ -25,7 +25,7 @@ const WAKE: &str = "UPDATE delivery SET phase = 0 WHERE seq IN (
 /// The `MATERIALIZED` keeps the choice from being made a second time, which would lock more than asked for.
 const LEASE: &str = "WITH head AS MATERIALIZED (
          SELECT seq FROM delivery
-         WHERE receiver = $1 AND phase = 0 AND due_at <= $2 AND (leased_until IS NULL OR leased_until <= $3)
+         WHERE receiver = $1 AND phase = 0 AND due_at <= $2 AND due_at > $7 AND (leased_until IS NULL OR leased_until <= $3)
          ORDER BY due_at, seq LIMIT $4 FOR UPDATE SKIP LOCKED),
      taken AS (
          UPDATE delivery d SET lease_node = $5, lease_token = nextval('lease_token'), leased_until = $6
@@ -46,10 +46,10 @@ pub(super) async fn lease_due(tx: &mut Tx<'_>, ask: &LeaseAsk) -> Result<Leased,
     let (wake, lease, next_due) =
         (session.statement(WAKE).await?, session.statement(LEASE).await?, session.statement(NEXT_DUE).await?);
     let wake_by = if ask.wake_all { i64::MAX } else { us(ask.now) };
-    let due_by = ask.due_by.map_or(i64::MAX, us);
+    let (due_by, due_after) = (ask.due_by.map_or(i64::MAX, us), ask.due_after.map_or(i64::MIN, us));
     let (now, until, most) = (us(ask.now), us(ask.until), i64::from(ask.most));
     let to_wake: Params<'_, 3> = [&ask.receiver, &wake_by, &WAKE_MAX];
-    let to_lease: Params<'_, 6> = [&ask.receiver, &due_by, &now, &most, &session.node, &until];
+    let to_lease: Params<'_, 7> = [&ask.receiver, &due_by, &now, &most, &session.node, &until, &due_after];
     let waiting: Params<'_, 1> = [&ask.receiver];
     // Sent in this order, one behind the other: one round trip for the three.
     let (woken, taken, next) = futures_util::join!(
@@ -64,7 +64,7 @@ pub(super) async fn lease_due(tx: &mut Tx<'_>, ask: &LeaseAsk) -> Result<Leased,
         None => None,
     };
     assert!(leases.len() <= ask.most as usize, "more was leased than asked for");
-    if leases.len() < ask.most as usize && ask.due_by.is_none() {
+    if leases.len() < ask.most as usize && ask.due_by.is_none() && ask.due_after.is_none() {
         tx.handing.caught_up(&ask.receiver, ask.now);
     }
     Ok(Leased { nearest_deadline: leases.first().map(|lease| lease.due), leases, next_due })

@@ -22,6 +22,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0009_figure.sql"),
     include_str!("migrations/0010_spent.sql"),
     include_str!("migrations/0011_alerting.sql"),
+    include_str!("migrations/0012_ahead.sql"),
 ];
 
 /// The version this program brings a database to.

@@ -18,13 +18,14 @@ use tracing::{error, warn};
 
 use super::{
     Admission, Command, Commanded, Forget, Forgotten, HandOver, Hints, InHand, LaneState, Lease, LeaseAsk,
-    Leased, Mode, Settled, Settlement, StepPassed, Store, StoreError, TakenAgain, Verdict, handover::Lanes,
-    hints, told,
+    Leased, Mode, Settled, Settlement, StepPassed, Store, StoreError, TakenAgain, Verdict, ahead::Maintain,
+    handover::Lanes, hints, told,
 };
 use crate::{
     domain::{
         ReceiptId,
         alert::{Change, Condition, Touch},
+        pace::Pace,
     },
     http_client,
 };
@@ -39,6 +40,7 @@ mod fail;
 mod forget;
 mod hand;
 pub mod inspect;
+mod lanes;
 mod lease;
 mod listen;
 mod logs;
@@ -323,6 +325,18 @@ impl Store for Postgres {
         now: Timestamp,
     ) -> BoxFuture<'_, Result<(), StoreError>> {
         asked!(self, Ask::Pause { receiver, reason, by, now })
+    }
+
+    fn save_paces(
+        &self,
+        paces: Vec<(String, Pace)>,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<(), StoreError>> {
+        asked!(self, Ask::SavePaces { paces, now })
+    }
+
+    fn maintain(&self, asked: Maintain, now: Timestamp) -> BoxFuture<'_, Result<Commanded, StoreError>> {
+        asked!(self, Ask::Maintain { asked, now }, Commanded)
     }
 
     fn set_cursor(&self, name: String, seq: i64) -> BoxFuture<'_, Result<(), StoreError>> {

@@ -13,9 +13,12 @@ use crate::{
         DeliveryId, ReceiptId,
         alert::{Alert, AlertChange},
         ladder::Reach,
+        maintenance::Maintenance,
+        pace::Paced,
     },
     store::{
         Conservation, LaneState, LoggedAnswer, MailboxItem, StoreError,
+        ahead::{Ahead, Sliced, SlicesAsk},
         figures::{Asked, KeyFigures},
         numbers::us,
         told::STATES,
@@ -26,6 +29,7 @@ use crate::{
     },
 };
 
+mod ahead;
 mod answers;
 mod deliveries;
 mod endangered;
@@ -137,18 +141,6 @@ async fn raw(client: &Client, receipt: ReceiptId) -> Result<Option<RawMessage>, 
     }))
 }
 
-async fn lanes(client: &Client) -> Result<Vec<LaneState>, Fail> {
-    let rows = rows(client, "SELECT receiver, circuit, paused FROM lane ORDER BY receiver", &[]).await?;
-    let read = |row: &Row| {
-        Ok(LaneState {
-            receiver: row.value("receiver")?,
-            circuit: row.json("circuit")?.unwrap_or_default(),
-            paused: row.value("paused")?,
-        })
-    };
-    rows.iter().map(read).collect()
-}
-
 async fn open_alerts(client: &Client) -> Result<Vec<Alert>, Fail> {
     let sql = "SELECT seq, condition, handling, opened_at, acknowledged_at, resolved_at FROM alert
              WHERE resolved_at IS NULL ORDER BY seq";
@@ -246,7 +238,29 @@ impl Views for Postgres {
     }
 
     fn lanes(&self) -> BoxFuture<'_, Result<Vec<LaneState>, StoreError>> {
-        self.readers.read(async move |c| lanes(&c).await)
+        self.readers.read(async move |c| ahead::lanes(&c).await)
+    }
+
+    fn paces(&self) -> BoxFuture<'_, Result<Vec<Paced>, StoreError>> {
+        self.readers.read(async move |c| ahead::paces(&c).await)
+    }
+
+    fn maintenance(&self) -> BoxFuture<'_, Result<Vec<Maintenance>, StoreError>> {
+        self.readers.read(async move |c| ahead::maintenance(&c).await)
+    }
+
+    fn slices(&self, ask: SlicesAsk) -> BoxFuture<'_, Result<Sliced, StoreError>> {
+        self.readers.read(async move |c| ahead::slices(&c, &ask).await)
+    }
+
+    fn ahead(
+        &self,
+        receiver: String,
+        from: Timestamp,
+        until: Timestamp,
+        most: u32,
+    ) -> BoxFuture<'_, Result<Vec<Ahead>, StoreError>> {
+        self.readers.read(async move |c| ahead::ahead(&c, &receiver, (us(from), us(until)), most).await)
     }
 
     fn open_alerts(&self) -> BoxFuture<'_, Result<Vec<Alert>, StoreError>> {

@@ -9,7 +9,7 @@ use super::{
     accept::{self, Fresh, Rows},
     alerts, commands, deadlines,
     fail::Fail,
-    forget, hand, lease,
+    forget, hand, lanes, lease,
     logs::Logs,
     replay, reply,
     session::Session,
@@ -19,10 +19,11 @@ use crate::{
     domain::{
         DeliveryId, ReceiptId,
         alert::{Change, Condition, Touch},
+        pace::Pace,
     },
     store::{
         Admission, Command, Commanded, Forget, Forgotten, InHand, LaneState, LeaseAsk, Leased, Settled,
-        Settlement, StepPassed, TakenAgain, Verdict, handover::Handing,
+        Settlement, StepPassed, TakenAgain, Verdict, ahead::Maintain, handover::Handing,
     },
 };
 
@@ -62,6 +63,14 @@ pub(super) enum Ask {
         receiver: String,
         reason: Option<String>,
         by: String,
+        now: Timestamp,
+    },
+    SavePaces {
+        paces: Vec<(String, Pace)>,
+        now: Timestamp,
+    },
+    Maintain {
+        asked: Maintain,
         now: Timestamp,
     },
     SetCursor {
@@ -308,6 +317,8 @@ async fn one(tx: &mut Tx<'_>, ask: &Ask) -> Result<Told, Fail> {
         Ask::Pause { receiver, reason, by, now } => {
             done(commands::pause(tx, receiver, reason.as_deref(), by, *now).await?)
         }
+        Ask::SavePaces { paces, now } => done(lanes::save_paces(tx, paces, *now).await?),
+        Ask::Maintain { asked, now } => Told::Commanded(lanes::maintain(tx, asked, *now).await?),
         Ask::SetCursor { name, seq } => done(commands::set_cursor(tx, name, *seq).await?),
         Ask::Lead(cursor) => Told::Leads(commands::lead(tx, cursor).await?),
         Ask::Forget(slice) => Told::Forgotten(forget::forget(tx, *slice).await?),

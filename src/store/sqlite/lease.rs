@@ -38,7 +38,7 @@ pub(super) fn lease_due(tx: &mut Tx<'_, '_>, ask: &LeaseAsk) -> rusqlite::Result
         }
     }
     leased.next_due = next_due(tx, &ask.receiver)?;
-    if leased.leases.len() < ask.most as usize && ask.due_by.is_none() {
+    if leased.leases.len() < ask.most as usize && ask.due_by.is_none() && ask.due_after.is_none() {
         tx.handing.caught_up(&ask.receiver, ask.now);
     }
     assert!(leased.leases.len() <= ask.most as usize, "more was leased than asked for");
@@ -60,10 +60,12 @@ fn wake(tx: &Tx<'_, '_>, ask: &LeaseAsk) -> rusqlite::Result<()> {
 fn heads(tx: &Tx<'_, '_>, ask: &LeaseAsk) -> rusqlite::Result<Vec<(i64, Timestamp)>> {
     let mut statement = tx.prepare(
         "-- store::lease_due
-         SELECT seq, due_at FROM delivery WHERE receiver = ?1 AND phase = 0 AND due_at <= ?2 ORDER BY due_at, seq",
+         SELECT seq, due_at FROM delivery WHERE receiver = ?1 AND phase = 0 AND due_at <= ?2 AND due_at > ?3
+         ORDER BY due_at, seq",
     )?;
     let due_by = ask.due_by.map_or(i64::MAX, us);
-    let mut rows = statement.query(params![ask.receiver, due_by])?;
+    let due_after = ask.due_after.map_or(i64::MIN, us);
+    let mut rows = statement.query(params![ask.receiver, due_by, due_after])?;
     let mut heads = Vec::new();
     while let Some(row) = rows.next()? {
         let seq: i64 = row.get(0)?;

@@ -16,6 +16,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0008_figure.sql"),
     include_str!("migrations/0009_spent.sql"),
     include_str!("migrations/0010_alerting.sql"),
+    include_str!("migrations/0011_ahead.sql"),
 ];
 
 /// The version this program brings a store to.

@@ -14,12 +14,14 @@ pub use super::Mode;
 use super::{
     Admission, Command, Commanded, Forget, Forgotten, Hints, InHand, LaneState, Lease, LeaseAsk, Leased,
     Settled, Settlement, StepPassed, Store, StoreError, TakenAgain, Verdict,
+    ahead::Maintain,
     handover::{HandOver, Lanes},
     hints,
 };
 use crate::domain::{
     AnswerOutcome, ReceiptId,
     alert::{Change, Condition, Touch},
+    pace::Pace,
 };
 
 mod accept;
@@ -32,6 +34,7 @@ mod figures;
 mod forget;
 mod hand;
 pub mod inspect;
+mod lanes;
 mod lease;
 mod lock;
 mod migrate;
@@ -304,6 +307,18 @@ impl Store for Sqlite {
         now: Timestamp,
     ) -> BoxFuture<'_, Result<(), StoreError>> {
         self.write(move |tx| commands::pause(tx, &receiver, reason.as_deref(), &by, now))
+    }
+
+    fn save_paces(
+        &self,
+        paces: Vec<(String, Pace)>,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.write(move |tx| lanes::save_paces(tx, &paces, now))
+    }
+
+    fn maintain(&self, asked: Maintain, now: Timestamp) -> BoxFuture<'_, Result<Commanded, StoreError>> {
+        self.write(move |tx| lanes::maintain(tx, &asked, now))
     }
 
     fn set_cursor(&self, name: String, seq: i64) -> BoxFuture<'_, Result<(), StoreError>> {

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
-    Sqlite,
+    Sqlite, lanes,
     row::{Read, json, us},
 };
 use crate::{
@@ -16,9 +16,12 @@ use crate::{
         DeliveryId, ReceiptId,
         alert::{Alert, AlertChange},
         ladder::Reach,
+        maintenance::Maintenance,
+        pace::Paced,
     },
     store::{
         Conservation, LaneState, LoggedAnswer, MailboxItem, StoreError,
+        ahead::{Ahead, Sliced, SlicesAsk},
         figures::{Asked, KeyFigures},
         told::STATES,
         views::{
@@ -28,6 +31,7 @@ use crate::{
     },
 };
 
+mod ahead;
 mod answers;
 mod deliveries;
 mod endangered;
@@ -211,6 +215,28 @@ impl Views for Sqlite {
             })?
             .collect()
         })
+    }
+
+    fn paces(&self) -> BoxFuture<'_, Result<Vec<Paced>, StoreError>> {
+        self.readers.read(lanes::paces)
+    }
+
+    fn maintenance(&self) -> BoxFuture<'_, Result<Vec<Maintenance>, StoreError>> {
+        self.readers.read(lanes::maintenance)
+    }
+
+    fn slices(&self, ask: SlicesAsk) -> BoxFuture<'_, Result<Sliced, StoreError>> {
+        self.readers.read(move |c| ahead::slices(c, &ask))
+    }
+
+    fn ahead(
+        &self,
+        receiver: String,
+        from: Timestamp,
+        until: Timestamp,
+        most: u32,
+    ) -> BoxFuture<'_, Result<Vec<Ahead>, StoreError>> {
+        self.readers.read(move |c| ahead::ahead(c, &receiver, (us(from), us(until)), most))
     }
 
     fn open_alerts(&self) -> BoxFuture<'_, Result<Vec<Alert>, StoreError>> {

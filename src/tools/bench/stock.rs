@@ -151,6 +151,7 @@ async fn deliver(store: &Sqlite, now: Timestamp) -> Result<(), StoreError> {
             now,
             until: now + SignedDuration::from_mins(5),
             due_by: None,
+            due_after: None,
             wake_all: false,
         };
         let leases = store.lease_due(ask).await?.leases;

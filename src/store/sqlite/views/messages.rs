@@ -7,8 +7,12 @@ use super::deliveries::{select_deliveries, select_promises};
 use crate::{
     domain::{ReceiptId, case::CaseState},
     store::{
+        ahead::show_maintenance,
         parse_json,
-        sqlite::row::{Read, delivery_id, us},
+        sqlite::{
+            lanes::maintenance,
+            row::{Read, delivery_id, us},
+        },
         views::{EventView, MessageFilter, MessageLine, MessageView},
     },
 };
@@ -150,6 +154,7 @@ pub(super) fn message(
     let Some((seq, mut view)) = found else { return Ok(None) };
     let span = params![seq * 256, seq * 256 + 255];
     view.deliveries = select_deliveries(connection, "WHERE d.seq BETWEEN ?1 AND ?2 ORDER BY d.seq", span)?;
+    show_maintenance(&mut view.deliveries, &maintenance(connection)?, now);
     let span = params![seq * 4096, seq * 4096 + 4095, us(now)];
     view.promises =
         select_promises(connection, "WHERE p.seq BETWEEN ?1 AND ?2 AND ?3 > 0 ORDER BY p.due_at", span, now)?;
