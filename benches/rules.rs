@@ -13,7 +13,7 @@ use kassebro::{
         attempt::Proof,
         calendar::{Calendar, Window, add_elapsed, copenhagen_date},
         retry::{Failure, RetryPolicy},
-        sla::steps_due,
+        sla::Course,
     },
     intake::{Rules, admit, examine},
     kinds,
@@ -216,13 +216,8 @@ fn retry_schedule() -> kassebro::domain::retry::Retry {
 
 #[divan::bench]
 fn steps_of_a_promise() -> usize {
-    steps_due(
-        now(),
-        now() + SignedDuration::from_hours(24),
-        0,
-        black_box(now() + SignedDuration::from_hours(20)),
-    )
-    .count()
+    let course = Course::between(now(), now() + SignedDuration::from_hours(24));
+    course.steps_due(0, black_box(now() + SignedDuration::from_hours(20))).count()
 }
 
 #[divan::bench]

@@ -65,6 +65,7 @@ pub struct InState {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Steps {
     pub kind: String,
+    pub promise: String,
     pub receiver: String,
     pub step: &'static str,
 }

@@ -60,6 +60,8 @@ pub(super) fn words(event: &EventView, receiver: &str) -> String {
         "waived" => {
             format!("{by} waived what is promised to {receiver}: {}", data["reason"].as_str().unwrap_or("?"))
         }
+        "sla_started" | "sla_paused" | "sla_resumed" | "sla_recomputed" | "sla_met" | "sla_ended"
+        | "sla_waived" => clock(&event.what, data, receiver),
         "receipt" => receipt(data, receiver, by),
         "duplicate" => {
             format!("the same message came again over {}; it was taken once", data.as_str().unwrap_or("?"))
@@ -83,6 +85,25 @@ pub(super) fn words(event: &EventView, receiver: &str) -> String {
         }
         other => format!("{other} {data}"),
     }
+}
+
+/// What happened to the clock of a promise beside that of being delivered.
+fn clock(what: &str, data: &Value, receiver: &str) -> String {
+    let promise = data["promise"].as_str().unwrap_or("?");
+    let instant =
+        |name: &str| data[name].as_str().and_then(|at| at.parse().ok()).map_or_else(String::new, local);
+    let why = data["why"].as_str().map_or_else(String::new, |why| format!(": {why}"));
+    let what = match what {
+        "sla_started" => format!("started; it is due {}", instant("due")),
+        "sla_paused" => format!("stands still{why}"),
+        "sla_resumed" => format!("goes on{why}"),
+        "sla_recomputed" => format!("is due {} instead of {}", instant("due"), instant("from")),
+        "sla_met" if data["how"] == "met_late" => "is met, late".to_owned(),
+        "sla_met" => "is met".to_owned(),
+        "sla_ended" => format!("ended unmet{why}"),
+        _ => "is waived".to_owned(),
+    };
+    format!("the promise \"{promise}\" to {receiver} {what}")
 }
 
 /// What a return message said of it, and what became of that.

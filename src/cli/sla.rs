@@ -92,14 +92,25 @@ async fn list(context: &Context, all: bool, breached: bool, limit: u32, exit_cod
 }
 
 pub(super) fn print(output: &Output, promises: &[PromiseView], now: Timestamp) {
-    let columns =
-        ["receipt", "message", "kind", "receiver", "due", "left", "standing", "attempts", "next attempt"];
+    let columns = [
+        "receipt",
+        "message",
+        "kind",
+        "receiver",
+        "promise",
+        "due",
+        "left",
+        "standing",
+        "attempts",
+        "next attempt",
+    ];
     output.list(promises, &columns, |p| {
         vec![
             p.receipt_id.to_string(),
             p.message_id.clone(),
             p.kind.clone(),
             p.receiver.clone(),
+            p.promise.clone(),
             local(p.due),
             left(p, now),
             p.standing.replace('_', " "),
@@ -111,7 +122,10 @@ pub(super) fn print(output: &Output, promises: &[PromiseView], now: Timestamp) {
 
 /// The countdown: to the deadline while it is open, at the moment it was met afterwards.
 fn left(promise: &PromiseView, now: Timestamp) -> String {
-    if [Standing::Ended, Standing::Waived].iter().any(|standing| promise.standing == standing.name()) {
+    if [Standing::Ended, Standing::Waived, Standing::Paused]
+        .iter()
+        .any(|standing| promise.standing == standing.name())
+    {
         return "-".to_owned();
     }
     span(promise.due.duration_since(promise.met.unwrap_or(now)))
@@ -120,7 +134,10 @@ fn left(promise: &PromiseView, now: Timestamp) -> String {
 async fn explain(context: &Context, id: &str) -> Outcome {
     let store = context.store()?;
     let message = messages::find(&*store, id).await?;
-    let explained = explain::explain(&message, now());
+    let clocks = store.clocks(message.line.receipt_id).await?;
+    let first = message.promises.iter().map(|promise| promise.starts).min();
+    let runs = store.runs(first.unwrap_or(message.line.received)).await?;
+    let explained = explain::explain(&message, &clocks, &runs, now());
     if explained.is_empty() {
         let what = format!("nothing is promised for message {id}: it is {}", message.line.state);
         return Err(Failure::not_found(what));

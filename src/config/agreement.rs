@@ -1,20 +1,21 @@
 //! An agreement as people write it, and what it comes to.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, civil::Date};
+use jiff::civil::Date;
 use serde::Deserialize;
 
-use crate::{
-    domain::{
-        self, Party,
-        agreement::{
-            Cadence, Cap, Clauses, Contact, Group, KindRules, Notice, OutsideValidity, Particulars, Phase,
-            Side, Target,
-        },
-        party::PartyKind,
+use super::{
+    calendar::Calendars,
+    promise::{self, Also, Begins},
+};
+use crate::domain::{
+    self, Party,
+    agreement::{
+        Agreed, Cadence, Cap, Clauses, Contact, Group, KindRules, Notice, OutsideValidity, Particulars,
+        Phase, Side, Target,
     },
-    units,
+    party::PartyKind,
 };
 
 /// Stands in a list of parties for every one of that side.
@@ -76,10 +77,13 @@ pub struct SpecialEffort {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "toml::Value")]
 pub struct AgreedPromise {
-    pub within: String,
+    /// `None`: the general promise stays.
+    pub within: Option<String>,
     /// By what the time is counted; elapsed time where nothing is said.
     pub calendar: Option<String>,
     pub clause: String,
+    /// What else is promised. One of a name that is promised in general too takes its place.
+    pub also: Vec<Also>,
 }
 
 impl TryFrom<toml::Value> for AgreedPromise {
@@ -89,18 +93,42 @@ impl TryFrom<toml::Value> for AgreedPromise {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Whole {
-            within: String,
+            within: Option<String>,
             calendar: Option<String>,
             #[serde(default)]
             clause: String,
+            #[serde(default)]
+            also: Vec<Also>,
         }
         match value {
-            toml::Value::String(within) => Ok(Self { within, calendar: None, clause: String::new() }),
+            toml::Value::String(within) => {
+                Ok(Self { within: Some(within), calendar: None, clause: String::new(), also: vec![] })
+            }
             table => {
                 let whole: Whole = table.try_into().map_err(|e: toml::de::Error| e.message().to_owned())?;
-                Ok(Self { within: whole.within, calendar: whole.calendar, clause: whole.clause })
+                let Whole { within, calendar, clause, also } = whole;
+                Ok(Self { within, calendar, clause, also })
             }
         }
+    }
+}
+
+impl AgreedPromise {
+    fn build(&self, agreement: &str, calendars: &Calendars) -> Result<Agreed, String> {
+        let basis = |clause: &str| {
+            let comma = if clause.is_empty() { "" } else { ", " };
+            format!("agreement {agreement}{comma}{clause}")
+        };
+        let within = self.within.as_deref().map(str::parse).transpose()?;
+        let calendar = self.calendar.as_deref();
+        let delivered = within.map(|within| {
+            promise::delivered(within, calendar, Begins::Occurred, basis(&self.clause), calendars)
+        });
+        let further = self.also.iter().map(|also| {
+            let clause = if also.clause.is_empty() { &self.clause } else { &also.clause };
+            also.build(basis(clause), calendars)
+        });
+        Ok(Agreed { delivered, further: further.collect() })
     }
 }
 
@@ -119,14 +147,13 @@ impl Agreement {
     ///
     /// # Errors
     /// A code that is no party's, a promise that is no duration.
-    pub fn build(&self) -> Result<domain::Agreement, String> {
+    pub fn build(&self, calendars: &Calendars) -> Result<domain::Agreement, String> {
         let akasser = side(PartyKind::Akasse, self.akasse_codes())?;
         let jobcenters = side(PartyKind::Jobcenter, self.jobcenter_codes())?;
-        let signed = |within: Duration| SignedDuration::try_from(within).unwrap_or(SignedDuration::MAX);
         let promises = self
             .promises
             .iter()
-            .map(|(kind, promise)| Ok((kind.clone(), signed(units::parse_duration(&promise.within)?))));
+            .map(|(kind, promise)| Ok((kind.clone(), promise.build(&self.id, calendars)?)));
         Ok(domain::Agreement {
             valid_to: self.valid_to,
             under: self.under.clone(),
@@ -175,9 +202,9 @@ mod tests {
             toml::from_str::<BTreeMap<String, AgreedPromise>>(toml)
                 .map(|mut all| all.remove("p").expect("it is there"))
         };
-        assert_eq!(read("p = \"48h\"").unwrap().within, "48h");
+        assert_eq!(read("p = \"48h\"").unwrap().within.as_deref(), Some("48h"));
         let whole = read("p = { within = \"24h\", clause = \"Klagesagsbehandling\" }").unwrap();
-        assert_eq!((&*whole.within, &*whole.clause), ("24h", "Klagesagsbehandling"));
+        assert_eq!((whole.within.as_deref(), &*whole.clause), (Some("24h"), "Klagesagsbehandling"));
         let wrong = read("p = { within = \"24h\", claus = \"x\" }").unwrap_err().to_string();
         assert!(wrong.contains("unknown field `claus`"), "{wrong}");
     }
@@ -186,7 +213,7 @@ mod tests {
     fn either_way_of_naming_parties_comes_to_the_same() {
         let build = |parties: &str| {
             let text = format!("id = \"a\"\nvalid_from = \"2024-01-01\"\n{parties}");
-            toml::from_str::<Agreement>(&text).unwrap().build().unwrap()
+            toml::from_str::<Agreement>(&text).unwrap().build(&Calendars::new()).unwrap()
         };
         let one = build("akasse = \"3f\"\njobcenter = \"0101\"");
         assert_eq!(one, build("akasser = [\"3f\"]\njobcenters = [\"0101\"]"));

@@ -4,7 +4,12 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::SignedDuration;
 
-use super::{Settings, settings::Promise as PromiseSettings};
+use super::{
+    Settings,
+    calendar::{Calendars, calendars},
+    promise,
+    settings::Promise as PromiseSettings,
+};
 use crate::{
     amqp_client::{Broker, Tls},
     amqp_uri::AmqpUri,
@@ -14,7 +19,6 @@ use crate::{
     dispatch::LaneConfig,
     domain::{
         Party, Profile, answer::Subscription, circuit::CircuitPolicy, retry::RetryPolicy, route::Receiver,
-        sla::Promise,
     },
     intake::{KindPromise, Rules, Sender, broker::Queue, receipts, spool::Folder, topology::Topology},
     watch::retention::Retention,
@@ -95,9 +99,12 @@ fn party(code: &str) -> Result<Party, String> {
 /// # Errors
 /// A sentence that names the setting.
 pub fn rules(settings: &Settings, generation: u64) -> Result<Rules, String> {
+    let calendars = calendars(settings)?;
     let mut promises: BTreeMap<String, KindPromise> =
-        settings.promise.iter().map(|(kind, p)| (kind.clone(), promise(p))).collect();
+        settings.promise.iter().map(|(kind, p)| (kind.clone(), promised(kind, p, &calendars))).collect();
     let fallback = promises.remove("default").ok_or("promise.default: it is missing")?;
+    let agreements: Vec<_> =
+        settings.agreement.iter().map(|agreement| agreement.build(&calendars)).collect::<Result<_, _>>()?;
     Ok(Rules {
         generation,
         limits: Limits {
@@ -108,11 +115,8 @@ pub fn rules(settings: &Settings, generation: u64) -> Result<Rules, String> {
         },
         kinds: Rules::compile_kinds(),
         senders: senders(settings)?,
-        agreements: settings
-            .agreement
-            .iter()
-            .map(super::settings::Agreement::build)
-            .collect::<Result<_, _>>()?,
+        awaited: Rules::awaited(promises.values().chain([&fallback]), &agreements),
+        agreements,
         outside_validity: settings.intake.outside_validity,
         receivers: settings.receiver.iter().map(|r| receiver(&r.common)).collect::<Result<_, _>>()?,
         promises,
@@ -122,9 +126,12 @@ pub fn rules(settings: &Settings, generation: u64) -> Result<Rules, String> {
     })
 }
 
-fn promise(settings: &PromiseSettings) -> KindPromise {
+fn promised(kind: &str, settings: &PromiseSettings, calendars: &Calendars) -> KindPromise {
+    let basis = || format!("setting promise.{kind}");
+    let PromiseSettings { within, calendar, starts, also, .. } = settings;
     KindPromise {
-        promise: Promise { name: "delivered".to_owned(), within: signed(settings.within) },
+        promise: promise::delivered(*within, calendar.as_deref(), *starts, basis(), calendars),
+        further: also.iter().map(|also| also.build(basis(), calendars)).collect(),
         retry_window: settings.retry_window.ends().map(signed),
     }
 }

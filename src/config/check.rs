@@ -23,7 +23,7 @@ impl Check<'_> {
     }
 
     /// Where another setting stands, for a sentence about this one: `site.toml:7`.
-    fn place(&self, key: impl AsRef<str>) -> String {
+    pub(super) fn place(&self, key: impl AsRef<str>) -> String {
         let Problem { file, line, .. } = self.layers.at(key.as_ref());
         line.map_or_else(|| file.clone(), |line| format!("{file}:{line}"))
     }
@@ -36,7 +36,7 @@ impl Check<'_> {
         party
     }
 
-    fn kind(&mut self, key: &str, name: &str) {
+    pub(super) fn kind(&mut self, key: &str, name: &str) {
         if !kinds::KINDS.iter().any(|k| k.name == name) {
             let known: Vec<&str> = kinds::KINDS.iter().map(|k| k.name).collect();
             self.problem(key, format!("no kind is called {name:?}; the kinds are {}", known.join(", ")));
@@ -48,7 +48,8 @@ impl Check<'_> {
 pub(super) fn check(settings: &Settings, layers: &Layers) -> Vec<Problem> {
     let mut check = Check { layers, problems: Vec::new() };
     simple(settings, &mut check);
-    promises(settings, &mut check);
+    super::calendar::check(settings, &mut check);
+    super::promise::check(settings, &mut check);
     let parties = parties(settings, &mut check);
     receivers(settings, &mut check);
     profiles::check(settings, &mut check);
@@ -132,17 +133,6 @@ fn simple(settings: &Settings, check: &mut Check<'_>) {
     }
     if !settings.watch.agreement_expiry.as_secs().is_multiple_of(86_400) {
         check.problem("watch.agreement_expiry", "write whole days, such as \"60d\"");
-    }
-}
-
-fn promises(settings: &Settings, check: &mut Check<'_>) {
-    for (kind, promise) in &settings.promise {
-        if kind != "default" {
-            check.kind(&format!("promise.{kind}"), kind);
-        }
-        if promise.within.is_zero() {
-            check.problem(format!("promise.{kind}.within"), "a promise is longer than nothing");
-        }
     }
 }
 

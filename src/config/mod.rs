@@ -7,10 +7,12 @@ use serde::Serialize;
 pub mod agreement;
 pub mod alerting;
 mod build;
+pub mod calendar;
 mod check;
 mod implied;
 mod layers;
 mod profiles;
+pub mod promise;
 pub mod settings;
 
 pub use alerting::{ladders, targets, wants_broker};
@@ -75,7 +77,8 @@ pub fn from_text(name: &str, text: &str) -> Result<Settings, Invalid> {
 
 fn checked(layers: &layers::Layers) -> Result<Settings, Invalid> {
     let mut settings = layers.settings()?;
-    let problems = check::check(&settings, layers);
+    let mut problems = calendar::read_files(&mut settings, layers);
+    problems.extend(check::check(&settings, layers));
     if problems.is_empty() {
         implied::add_receivers(&mut settings);
         Ok(settings)

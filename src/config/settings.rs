@@ -7,6 +7,8 @@ use serde::Deserialize;
 pub use super::{
     agreement::Agreement,
     alerting::{Alerts, Ladder, Target},
+    calendar::Calendar,
+    promise::Settled as Promise,
 };
 use crate::{
     api,
@@ -39,6 +41,7 @@ pub struct Settings {
     pub stop: Stop,
     pub retention: Retention,
     pub promise: BTreeMap<String, Promise>,
+    pub calendar: BTreeMap<String, Calendar>,
     #[serde(default)]
     pub party: Vec<Party>,
     #[serde(default)]
@@ -160,14 +163,6 @@ pub struct Stop {
 pub struct Retention {
     pub content: Period,
     pub messages: Period,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Promise {
-    #[serde(with = "units::duration")]
-    pub within: Duration,
-    pub retry_window: Period,
 }
 
 /// A time that may have no end.

@@ -94,6 +94,7 @@ mod tests {
             ordering_key: None,
             party: "3f".into(),
             answers: Subscription::default(),
+            clocks: 0,
             crashes: 0,
             due: NOW + SignedDuration::from_hours(24),
             expires: None,

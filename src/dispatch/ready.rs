@@ -170,6 +170,7 @@ mod tests {
             ordering_key: None,
             party: "3f".into(),
             answers: Subscription::default(),
+            clocks: 0,
             crashes: 0,
             rounds: 0,
             due: now + SignedDuration::from_secs(due_in),

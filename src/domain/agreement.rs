@@ -1,8 +1,11 @@
 //! A cooperation agreement: who, when, which kinds, and what it promises and demands. All of it is data.
 
-use std::{collections::BTreeMap, sync::LazyLock};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
+};
 
-use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
 use super::{Format, Party, party::PartyKind, sla::Promise};
 
@@ -70,6 +73,14 @@ impl Side {
     }
 }
 
+/// What an agreement promises of one kind.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Agreed {
+    /// That the receiver has it; `None`: as is promised in general.
+    pub delivered: Option<Arc<Promise>>,
+    pub further: Vec<Arc<Promise>>,
+}
+
 /// One agreement between a-kasser and jobcenters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Agreement {
@@ -90,7 +101,7 @@ pub struct Agreement {
     /// The kinds it takes; empty: every kind.
     pub kinds: Vec<String>,
     /// Promises that replace the general ones, by kind.
-    pub promises: BTreeMap<String, SignedDuration>,
+    pub promises: BTreeMap<String, Agreed>,
     /// The citizens it is about; none named: everyone.
     pub groups: Vec<Group>,
     /// What is taken only from a day on.
@@ -148,9 +159,14 @@ impl Agreement {
         self.under.as_ref() == Some(&other.id) || (other.framework && !self.framework)
     }
 
-    /// What it promises a kind beyond or instead of the general promise.
-    pub fn promise(&self, kind: &str) -> Option<Promise> {
-        self.promises.get(kind).map(|within| Promise { name: "delivered".to_owned(), within: *within })
+    /// What it promises a kind instead of the general promise of being delivered.
+    pub fn promise(&self, kind: &str) -> Option<&Arc<Promise>> {
+        self.promises.get(kind)?.delivered.as_ref()
+    }
+
+    /// What else it promises a kind, beyond or instead of what is promised in general.
+    pub fn further(&self, kind: &str) -> &[Arc<Promise>] {
+        self.promises.get(kind).map_or(&[], |agreed| &agreed.further)
     }
 
     /// The format it demands for a kind.

@@ -3,17 +3,21 @@
 //! Elapsed budgets ("ét døgn") are durations and know no calendar. Business budgets run only while the
 //! calendar is open. All arithmetic is on instants; the zone decides only when a day's windows begin and end.
 
-use std::sync::LazyLock;
+use std::{fmt, str::FromStr, sync::LazyLock};
 
 use jiff::{
     SignedDuration, Timestamp, Zoned,
     civil::{Date, DateTime, Time, Weekday},
     tz::{AmbiguousOffset, TimeZone},
 };
+use serde::{Deserialize, Serialize};
 
 mod holidays;
+pub mod ical;
+mod named;
 
-pub use holidays::{ClosedDays, easter_sunday, is_public_holiday, public_holidays};
+pub use holidays::{ClosedDays, Yearly, easter_sunday, is_public_holiday, public_holidays};
+pub use named::Named;
 
 /// Days that a business budget is looked for, and that two instants may lie apart: ten years. Beyond that the
 /// calendar is never open, or somebody's clock is wrong.
@@ -23,7 +27,8 @@ pub const DAYS_MAX: usize = 3660;
 const DAY_MINUTES: u16 = 24 * 60;
 
 /// A part of a day on the local clock, half-open: `from` belongs to it, `to` does not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Window {
     from: u16,
     to: u16,
@@ -49,6 +54,48 @@ impl Window {
     }
 }
 
+impl FromStr for Window {
+    type Err = String;
+
+    /// Reads `08:00-15:30`, up to `00:00-24:00`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("{text:?} is no window: write two times of a day, such as \"08:00-15:30\"");
+        let minutes = |time: &str| -> Option<u16> {
+            let (hour, minute) = time.split_once(':')?;
+            let two = |digits: &str| {
+                let digits =
+                    Some(digits).filter(|d| d.len() == 2 && d.bytes().all(|b| b.is_ascii_digit()))?;
+                digits.parse::<u16>().ok()
+            };
+            Some(two(hour)? * 60 + two(minute).filter(|m| *m < 60)?)
+        };
+        let (from, to) = text.split_once('-').ok_or_else(wrong)?;
+        let (from, to) = (minutes(from).ok_or_else(wrong)?, minutes(to).ok_or_else(wrong)?);
+        Self::new(from, to).map_err(|fault| format!("{text:?}: {fault}"))
+    }
+}
+
+impl fmt::Display for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { from, to } = self;
+        write!(f, "{:02}:{:02}-{:02}:{:02}", from / 60, from % 60, to / 60, to % 60)
+    }
+}
+
+impl TryFrom<String> for Window {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Window> for String {
+    fn from(window: Window) -> Self {
+        window.to_string()
+    }
+}
+
 /// Why a calendar, or a local time in it, cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CalendarFault {
@@ -69,12 +116,37 @@ pub enum CalendarFault {
 /// The windows of each weekday, Monday first.
 pub type Week = [Vec<Window>; 7];
 
-/// When somebody works: a week of windows in a zone, and the days that are closed all the same.
-#[derive(Debug, Clone)]
+/// When somebody works: a week of windows in a zone, and the days that are closed all the same. Written down, it is
+/// what it is made of, so that what was reckoned by it can be reckoned again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Written", into = "Written")]
 pub struct Calendar {
     zone: TimeZone,
+    zone_name: String,
     week: Week,
     closed: ClosedDays,
+}
+
+/// A calendar as it is written down.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    zone: String,
+    week: Week,
+    closed: ClosedDays,
+}
+
+impl TryFrom<Written> for Calendar {
+    type Error = CalendarFault;
+
+    fn try_from(written: Written) -> Result<Self, CalendarFault> {
+        Self::new(&written.zone, written.week, written.closed)
+    }
+}
+
+impl From<Calendar> for Written {
+    fn from(calendar: Calendar) -> Self {
+        Self { zone: calendar.zone_name, week: calendar.week, closed: calendar.closed }
+    }
 }
 
 impl Calendar {
@@ -83,6 +155,7 @@ impl Calendar {
     /// # Errors
     /// See [`CalendarFault`].
     pub fn new(zone: &str, week: Week, closed: ClosedDays) -> Result<Self, CalendarFault> {
+        let zone_name = zone.to_owned();
         let zone = TimeZone::get(zone).map_err(|_| CalendarFault::Zone)?;
         if week.iter().flat_map(|day| day.windows(2)).any(|pair| pair[0].to > pair[1].from) {
             return Err(CalendarFault::Overlap);
@@ -90,7 +163,7 @@ impl Calendar {
         if week.iter().all(Vec::is_empty) {
             return Err(CalendarFault::NeverOpen);
         }
-        Ok(Self { zone, week, closed })
+        Ok(Self { zone, zone_name, week, closed })
     }
 
     /// Danish office time: the same windows Monday to Friday, closed on public holidays.
@@ -134,6 +207,31 @@ impl Calendar {
         None
     }
 
+    /// The close of the `days`-th open day after the day that `start` falls on. That day itself does not count,
+    /// open or not (Danish law counts days so), so that a budget of one day from a Friday ends on Monday.
+    ///
+    /// `None` for no days, for more than [`DAYS_MAX`] days hold, and at the end of time.
+    pub fn add_days(&self, start: Timestamp, days: u16) -> Option<Timestamp> {
+        let mut left = days;
+        for date in self.days_from(start).skip(1) {
+            let Some((_, closes)) = self.open_times(date?)?.filter(|(opens, closes)| opens < closes).last()
+            else {
+                continue;
+            };
+            left = left.checked_sub(1)?;
+            if left == 0 {
+                return Some(closes);
+            }
+        }
+        None
+    }
+
+    /// The weekdays of the calendar that have windows, as [`is_open_on`](Self::is_open_on) sees them without closed
+    /// days.
+    pub fn has_windows_on(&self, weekday: Weekday) -> bool {
+        !self.week[place(weekday)].is_empty()
+    }
+
     /// The open time between two instants; negative where `to` lies before `from`.
     ///
     /// `None` where they lie more than [`DAYS_MAX`] days apart.
@@ -175,8 +273,7 @@ impl Calendar {
         if self.closed.includes(date) {
             return &[];
         }
-        let monday_first = date.weekday().to_monday_zero_offset();
-        &self.week[usize::try_from(monday_first).expect("a weekday is 0 to 6")]
+        &self.week[place(date.weekday())]
     }
 
     /// The local days from an instant's on, [`DAYS_MAX`] of them; `None` at the end of time.
@@ -217,6 +314,11 @@ impl Calendar {
             }
         }
     }
+}
+
+/// A weekday's place in a [`Week`].
+fn place(weekday: Weekday) -> usize {
+    usize::try_from(weekday.to_monday_zero_offset()).expect("a weekday is 0 to 6")
 }
 
 /// The instant `elapsed` after `start`: nights, weekends, holidays and changes of clocks have no part in it.

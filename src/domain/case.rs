@@ -97,6 +97,12 @@ impl CaseState {
         matches!(self, Self::Refused | Self::Published | Self::Closed)
     }
 
+    /// It was granted or refused, or goes on from there. What is closed may never have been decided, and nothing is
+    /// waited for any more.
+    pub fn is_decided(self) -> bool {
+        self.place() >= Self::Granted.place()
+    }
+
     /// How far on the way it is. A matter that was incomplete goes on from where it was.
     fn place(self) -> u8 {
         match self {

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     alert::{Climb, Urgency},
-    sla::{BREACHED, STEPS, step_instant},
+    sla::{BREACHED, Course, STEPS},
 };
 
 /// When a step is reached.
@@ -22,10 +22,11 @@ pub enum At {
 }
 
 impl At {
-    /// When a promise that runs from `starts` to `due` reaches it.
-    pub fn instant(self, starts: Timestamp, due: Timestamp) -> Timestamp {
+    /// When a promise on that course reaches it.
+    pub fn instant(self, course: &Course) -> Timestamp {
+        let due = course.due;
         match self {
-            Self::Share(share) => step_instant(starts, due, share),
+            Self::Share(share) => course.step_instant(share),
             Self::Left(left) => due.checked_sub(left).unwrap_or(Timestamp::MIN),
             Self::Breach => due,
             Self::After(after) => due.checked_add(after).unwrap_or(Timestamp::MAX),

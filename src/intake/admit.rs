@@ -5,20 +5,19 @@ use sha2::{Digest, Sha256};
 
 use super::{
     agreements::{self, Under},
+    clocks,
     examine::content,
     measured::Lap,
-    rules::{CompiledKind, KindPromise, Rules, Sender},
+    rules::{CompiledKind, Rules, Sender},
 };
 use crate::{
     codec::{self, Decoded, Raw, Transport, Undecodable, limits::VIOLATIONS_MAX},
     domain::{
-        Agreement, Cpr, Envelope, Event, Fault, FaultCode, Format, HoldReason, KindId, Party, Text,
-        Violation,
+        Cpr, Envelope, Event, Fault, FaultCode, Format, HoldReason, KindId, Party, Text, Violation,
         agreement::budget::Spend,
         answer::Subscription,
         placement::{Bearing, Placed},
         route::{Receiver, route},
-        sla::Clocked,
     },
     formats,
     kinds::{self, Kind},
@@ -135,6 +134,8 @@ fn judge(
     match owed {
         Some((kind, deliveries)) if !violations.iter().any(Violation::is_error) => {
             Admission::Accepted(Box::new(Accepted {
+                meets: clocks::meets(rules, kind, &event),
+                ends_placement: clocks::ends_placement(kind, &event),
                 bearing: bearing(kind, &event),
                 spends: under.agreement().and_then(|agreement| Spend::of(agreement, &event)),
                 reply: (kind.says)(&event),
@@ -267,12 +268,14 @@ fn check_content(
         let format = receiver.format.or(agreed).unwrap_or(compiled.kind.format());
         match compiled.kind.render(event, format) {
             Ok(parcel) => {
-                let (promise, expires) = clock(rules, under.agreement(), &event.envelope, arrived);
+                let (promise, expires) =
+                    clocks::delivered(rules, under.agreement(), &event.envelope, arrived);
                 deliveries.push(NewDelivery {
                     receiver: receiver.name.clone(),
                     parcel,
                     ordering_key: ordering_key(receiver, compiled.kind, &event.envelope, citizen.as_ref()),
                     promise,
+                    further: clocks::further(rules, under.agreement(), event, arrived),
                     expires,
                     hold: hold(format, citizen.as_ref()).or_else(|| under.hold()),
                 });
@@ -314,20 +317,6 @@ fn no_route(receiver: &Party) -> Violation {
     )
     .actual(receiver.to_string())
     .star(4695)
-}
-
-/// The clock starts at the business time, or at receipt where that lies a little ahead.
-fn clock(
-    rules: &Rules,
-    agreement: Option<&Agreement>,
-    envelope: &Envelope,
-    arrived: &Arrived,
-) -> (Clocked, Option<jiff::Timestamp>) {
-    let KindPromise { promise, retry_window } = rules.promise_of(&envelope.kind.name);
-    let agreed = agreement.and_then(|a| a.promise(&envelope.kind.name));
-    let clocked = agreed.as_ref().unwrap_or(promise).start(envelope.time.min(arrived.received));
-    let expires = retry_window.and_then(|window| clocked.due.max(arrived.received).checked_add(window).ok());
-    (clocked, expires)
 }
 
 /// Deliveries to one receiver about one citizen within one business domain keep their order. The key is a

@@ -64,7 +64,7 @@ impl Counted {
             // What is dated ahead came at once.
             let delay = happened.map(|at| arrived.received.duration_since(at).try_into().unwrap_or_default());
             if let Admission::Accepted(message) = admission {
-                let late = message.deliveries.iter().filter(|d| d.promise.due <= arrived.received);
+                let late = message.deliveries.iter().filter(|d| d.promise.course.due <= arrived.received);
                 let place = counted.messages.len();
                 counted.missed.extend(late.map(|delivery| (place, delivery.receiver.clone())));
             }

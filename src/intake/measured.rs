@@ -242,10 +242,10 @@ fn accepted(span: &mut Span, message: &Accepted) {
     span.set("kassebro.kind", envelope.kind.to_string());
     span.set_some("kassebro.agreement", message.agreement.clone());
     span.set("kassebro.config.generation", i64::try_from(arrived.generation).unwrap_or(i64::MAX));
-    if let Some(first) = message.deliveries.iter().min_by_key(|delivery| delivery.promise.due) {
-        span.set("kassebro.sla.promise", first.promise.promise.clone());
-        span.set("kassebro.sla.deadline", first.promise.due.to_string());
-        span.set("kassebro.sla.slack", first.promise.due.duration_since(arrived.received).as_secs());
+    if let Some(first) = message.deliveries.iter().min_by_key(|delivery| delivery.promise.course.due) {
+        span.set("kassebro.sla.promise", first.promise.promise.name().to_owned());
+        span.set("kassebro.sla.deadline", first.promise.course.due.to_string());
+        span.set("kassebro.sla.slack", first.promise.course.due.duration_since(arrived.received).as_secs());
     }
 }
 

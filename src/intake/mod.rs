@@ -19,6 +19,7 @@ use crate::{
 mod admit;
 mod agreements;
 pub mod broker;
+mod clocks;
 mod counted;
 mod examine;
 mod folder;

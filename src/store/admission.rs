@@ -10,7 +10,7 @@ use crate::domain::{
     case::Said,
     figure::Figure,
     placement::{Bearing, Placed},
-    sla::Clocked,
+    sla::{Clocked, Further},
 };
 
 /// How a message came in.
@@ -69,6 +69,10 @@ pub struct Accepted {
     pub reply: Option<Said>,
     /// What it has to do with a placement, and with whose.
     pub bearing: Option<(Placed, Bearing)>,
+    /// Between whom and about whom it is, where a promise of an earlier message may wait for one of its kind.
+    pub meets: Option<Placed>,
+    /// Between whom and about whom it is, where it ends the citizen's placement.
+    pub ends_placement: Option<Placed>,
     /// What it takes of a cap.
     pub spends: Option<Spend>,
     /// What counts of it in the key figures.
@@ -82,7 +86,10 @@ pub struct NewDelivery {
     pub parcel: Parcel,
     /// Deliveries with the same key keep their order.
     pub ordering_key: Option<i64>,
+    /// That the receiver has it.
     pub promise: Clocked,
+    /// What else is promised; at most 15.
+    pub further: Vec<Further>,
     /// Days after the deadline at which it dies; `None`: never.
     pub expires: Option<Timestamp>,
     /// It waits for a person from the start, and why.

@@ -24,6 +24,7 @@ mod conforms;
 
 mod ahead;
 mod alerts;
+mod clocks;
 mod commands;
 mod deliveries;
 mod figures;
@@ -39,6 +40,7 @@ mod promises;
 mod recomputed;
 mod replies;
 mod traces;
+mod walked;
 
 pub(crate) use parts::delivery;
 use parts::{fault, hours};
@@ -69,6 +71,11 @@ mod on_sqlite {
         super::recomputed::the_figures_are_what_the_stored_messages_say(open, 32);
     }
 
+    #[test]
+    fn the_clocks_are_what_their_history_says() {
+        super::walked::the_clocks_are_what_their_history_says(open, 64);
+    }
+
     conforms!(super::open);
 }
 
@@ -92,6 +99,11 @@ mod on_postgres {
         super::recomputed::the_figures_are_what_the_stored_messages_say(open, 8);
     }
 
+    #[test]
+    fn the_clocks_are_what_their_history_says() {
+        super::walked::the_clocks_are_what_their_history_says(open, 8);
+    }
+
     conforms!(super::open);
 
     conforms! { super::open;
@@ -111,6 +123,7 @@ mod on_postgres {
             of_one_ordering_key_one_is_handed_over_whichever_node_stores_it
             of_two_corrections_at_two_nodes_one_counts
             each_nodes_pace_is_told
+            a_clock_that_two_nodes_hear_of_is_met_once
         }
     }
 }
@@ -182,6 +195,8 @@ impl Office {
         };
         Accepted {
             reply: None,
+            meets: None,
+            ends_placement: None,
             bearing: None,
             spends: None,
             figure: None,

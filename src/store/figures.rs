@@ -76,13 +76,15 @@ pub struct Counts {
     pub not_held: u64,
 }
 
-/// How the promises of one kind under one agreement stand.
+/// How the promises of one name, of one kind under one agreement stand.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Outcomes {
     /// `None`: under no agreement.
     pub agreement: Option<String>,
     pub kind: String,
+    /// The promise's name.
+    pub promise: String,
     pub met: u64,
     pub met_late: u64,
     /// Unmet and past its deadline.
@@ -190,7 +192,7 @@ fn code(urn: &str) -> &str {
 pub(super) struct Fold {
     bounds: Vec<i64>,
     interviews: Vec<Interviews>,
-    outcomes: BTreeMap<(Option<String>, String), Outcomes>,
+    outcomes: BTreeMap<(Option<String>, String, String), Outcomes>,
     volumes: BTreeMap<(String, String), Volume>,
     refused: BTreeMap<String, u64>,
     senders: BTreeMap<(String, String), (Spread, u64)>,
@@ -252,8 +254,14 @@ impl Fold {
     }
 
     /// Promises that stand alike. An unknown word is none of ours and counts as open.
-    pub(super) fn promises(&mut self, agreement: Option<&str>, kind: &str, standing: &str, count: u64) {
-        let key = (agreement.map(str::to_owned), kind.to_owned());
+    pub(super) fn promises(
+        &mut self,
+        agreement: Option<&str>,
+        (kind, promise): (&str, &str),
+        standing: &str,
+        count: u64,
+    ) {
+        let key = (agreement.map(str::to_owned), kind.to_owned(), promise.to_owned());
         let outcomes = self.outcomes.entry(key).or_default();
         let is = |one: Standing| standing == one.name();
         *match standing {
@@ -313,7 +321,7 @@ impl Fold {
             generation: u64::try_from(generation).unwrap_or_default(),
             interviews: self.interviews,
             outcomes: outcomes
-                .map(|((agreement, kind), counts)| Outcomes { agreement, kind, ..counts })
+                .map(|((agreement, kind, promise), counts)| Outcomes { agreement, kind, promise, ..counts })
                 .collect(),
             volumes,
             senders: senders.collect(),

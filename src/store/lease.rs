@@ -44,6 +44,8 @@ pub struct Lease {
     /// The party that sent the message, and what it wants to be told.
     pub party: String,
     pub answers: Subscription,
+    /// How many promises it has beside being delivered.
+    pub clocks: u8,
     /// Attempts that crashed in our own code.
     pub crashes: u32,
     pub due: Timestamp,
@@ -79,8 +81,9 @@ impl Lease {
             ordering_key: delivery.ordering_key,
             party: arrived.party.clone(),
             answers: message.answers,
+            clocks: u8::try_from(delivery.further.len()).unwrap_or(u8::MAX),
             crashes: 0,
-            due: kept(delivery.promise.due),
+            due: kept(delivery.promise.course.due),
             expires: delivery.expires.map(kept),
             event_type: envelope.kind.event_type(),
             source: envelope.source.to_string(),

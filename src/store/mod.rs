@@ -9,6 +9,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::domain::{
     Answer, DeliveryId, Fault, Parcel, ReceiptId,
@@ -19,6 +20,7 @@ use crate::domain::{
 
 mod admission;
 pub mod ahead;
+mod clocks;
 #[cfg(test)]
 pub(crate) mod conformance;
 pub mod figures;
@@ -180,6 +182,19 @@ pub struct InHand {
     pub party: String,
 }
 
+/// That a process which watches is up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beat {
+    /// The run's own id: a process that starts again is another run.
+    pub run: Uuid,
+    /// Which process it is, for people.
+    pub node: String,
+    pub started: Timestamp,
+    pub now: Timestamp,
+    /// It ends here, in good order.
+    pub ends: bool,
+}
+
 /// Where the gateway stands with itself: one query's answer to "is nothing lost?".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 pub struct Conservation {
@@ -271,6 +286,9 @@ pub trait Store: Views + Send + Sync {
         asked: ahead::Maintain,
         now: Timestamp,
     ) -> BoxFuture<'_, Result<Commanded, StoreError>>;
+
+    /// Writes down that this process is up, or that it ends in good order.
+    fn beat(&self, beat: Beat) -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// Moves a named reader of a log forward. Never back.
     fn set_cursor(&self, name: String, seq: i64) -> BoxFuture<'_, Result<(), StoreError>>;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Accepted, Command};
+use super::{Accepted, Command, clocks::Happened};
 use crate::domain::{
     DeliveryId, ReceiptId,
     case::{CaseState, CaseStep, Said},
@@ -15,16 +15,32 @@ pub(super) struct Original {
     pub(super) receiver: String,
     pub(super) state: Option<CaseState>,
     pub(super) deliveries: u8,
+    /// Something else is promised of it than that it is delivered.
+    pub(super) has_clocks: bool,
 }
 
 /// What follows for the original.
 pub(super) struct Effect {
     /// Its state from now on, where that changes.
     pub(super) moves_to: Option<CaseState>,
+    /// Its state now, changed or not.
+    pub(super) state: CaseState,
     /// The event of the original.
     pub(super) told: Value,
     /// What the return message is for the delivery it answers.
     pub(super) command: Option<Command>,
+}
+
+impl Effect {
+    /// Whether the receiver will not have it.
+    pub(super) fn is_refused(&self) -> bool {
+        matches!(self.command, Some(Command::Refuse { .. }))
+    }
+
+    /// What it is to the clocks of the original.
+    pub(super) fn answered(&self, original: &Original) -> Happened<'static> {
+        Happened::Answered { before: original.state, after: self.state }
+    }
 }
 
 /// Whether the message may speak of the original: only the party that it was addressed to answers it.
@@ -44,7 +60,7 @@ pub(super) fn effect(message: &Accepted, said: &Said, original: &Original) -> Ef
         "step": step,
         "state": state,
     });
-    Effect { moves_to: moved.then_some(state), told, command: command(message, said, original, moved) }
+    Effect { moves_to: moved.then_some(state), state, told, command: command(message, said, original, moved) }
 }
 
 /// A return message is a receipt of the delivery it names, or of the only one. A refusal counts where it is news:

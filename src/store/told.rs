@@ -22,7 +22,7 @@ pub(super) fn first_answer(message: &Accepted) -> Answer {
     let id = Some(message.envelope.id.to_string());
     let mut answer =
         Answer::new(message.arrived.receipt, id, AnswerOutcome::Accepted, message.warnings.clone());
-    answer.deadline = message.deliveries.iter().map(|d| d.promise.due).min().map(kept);
+    answer.deadline = message.deliveries.iter().map(|d| d.promise.course.due).min().map(kept);
     answer
 }
 

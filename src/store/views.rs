@@ -19,6 +19,7 @@ use crate::domain::{
     ladder::Reach,
     maintenance::Maintenance,
     pace::Paced,
+    sla::{Course, Promise},
 };
 
 /// One line of a list of messages.
@@ -100,6 +101,7 @@ pub struct DeliveryView {
 #[serde(rename_all = "camelCase")]
 pub struct PromiseView {
     pub receipt_id: ReceiptId,
+    pub delivery_id: DeliveryId,
     pub message_id: String,
     pub kind: String,
     pub receiver: String,
@@ -107,11 +109,35 @@ pub struct PromiseView {
     pub starts: Timestamp,
     pub received: Timestamp,
     pub due: Timestamp,
+    /// Since when its clock stands still, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paused: Option<Timestamp>,
+    /// Who says so: a setting, or an agreement with its clause. Not known of what was promised by an earlier version.
+    pub basis: Option<String>,
     pub met: Option<Timestamp>,
     pub standing: String,
     pub attempts: u32,
     pub next_attempt: Option<Timestamp>,
     pub state: String,
+}
+
+/// What a promise of a message says that is not plain, and how far its clock is.
+#[derive(Debug, Clone)]
+pub struct ClockView {
+    pub delivery_id: DeliveryId,
+    pub promise: Promise,
+    /// `waiting` for what starts it, `begun`, or `over`.
+    pub state: &'static str,
+}
+
+/// A time in which a process of the gateway was up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunView {
+    pub started: Timestamp,
+    /// When it was last known to be up.
+    pub seen: Timestamp,
+    /// It ended in good order then.
+    pub in_order: bool,
 }
 
 /// One event of a message's history.
@@ -138,8 +164,8 @@ pub struct Endangered {
     pub count: i64,
     /// The earliest due time among them. They lie between the same two of the instants that were asked for.
     pub earliest: Timestamp,
-    /// When the clock of that promise began.
-    pub starts: Timestamp,
+    /// The way of that promise's clock.
+    pub course: Course,
     /// The message of that promise.
     pub example: ReceiptId,
 }
@@ -266,6 +292,13 @@ pub trait Views {
     fn traceparent(&self, of: TraceOf) -> BoxFuture<'_, Result<Option<String>, StoreError>>;
 
     fn size(&self) -> BoxFuture<'_, Result<StoreSize, StoreError>>;
+
+    /// What is promised of a message that is not plain: other things than being delivered, and that by a calendar.
+    fn clocks(&self, receipt: ReceiptId) -> BoxFuture<'_, Result<Vec<ClockView>, StoreError>>;
+
+    /// The runs of the gateway that were up at some time from `from` on, the first of all among them: before that
+    /// nobody knows.
+    fn runs(&self, from: Timestamp) -> BoxFuture<'_, Result<Vec<RunView>, StoreError>>;
 
     fn raw(&self, receipt: ReceiptId) -> BoxFuture<'_, Result<Option<RawMessage>, StoreError>>;
 

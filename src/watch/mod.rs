@@ -22,6 +22,7 @@ use crate::{
 };
 
 mod agreements;
+mod alive;
 mod astray;
 mod backlog;
 mod dead;
@@ -103,13 +104,18 @@ const WATCHERS: &[&dyn Watcher] = &[
 /// # Errors
 /// The store cannot be used any more.
 pub async fn run(desk: Desk, stop: Stop) -> Result<(), StoreError> {
+    let mut alive = alive::Alive::new(&desk);
+    alive.beat(&desk).await;
     // After a downtime the first look sees the steps that passed meanwhile.
     step(&desk).await?;
-    futures_util::future::try_join(steps(&desk, &stop), looks(&desk, &stop)).await.map(|_| ())
+    futures_util::future::try_join(steps(&desk, &stop, &mut alive), looks(&desk, &stop)).await?;
+    alive.end(&desk).await;
+    Ok(())
 }
 
-async fn steps(desk: &Desk, stop: &Stop) -> Result<(), StoreError> {
+async fn steps(desk: &Desk, stop: &Stop, alive: &mut alive::Alive) -> Result<(), StoreError> {
     while stop.unless_soft(desk.clock.sleep(desk.period)).await.is_some() {
+        alive.beat(desk).await;
         step(desk).await?;
     }
     Ok(())
@@ -152,7 +158,9 @@ async fn advance(desk: &Desk) -> Result<(), StoreError> {
                 90 => "90",
                 _ => "100",
             };
-            let labels = Steps { kind: step.kind.clone(), receiver: step.receiver.clone(), step: word };
+            let promise = step.promise.clone();
+            let labels =
+                Steps { kind: step.kind.clone(), promise, receiver: step.receiver.clone(), step: word };
             desk.metrics.sla_steps.get_or_create(&labels).inc();
             if step.step >= 100 {
                 warn!(receipt = %step.receipt, receiver = %step.receiver, due = %step.due_at,

@@ -76,7 +76,7 @@ fn groups<'a>(desk: &'a Desk, now: Timestamp, endangered: &'a [Endangered]) -> V
         let Endangered { receiver, kind, promise, count, earliest, .. } = found;
         let Some(ladder) = desk.ladders.of(kind, found.agreement.as_deref(), promise) else { continue };
         let Some(step) = ladder.reached(found.step, *earliest, now) else { continue };
-        let since = step.at.instant(found.starts, *earliest);
+        let since = step.at.instant(&found.course);
         let key = (receiver.as_str(), kind.as_str(), promise.as_str(), ladder.name.as_str(), step.at.label());
         let group = groups.entry(key).or_insert(Group {
             ladder,

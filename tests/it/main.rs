@@ -41,6 +41,7 @@ mod returns;
 mod returns_mailbox;
 mod sla;
 mod sla_alerts;
+mod sla_promises;
 mod stops;
 mod supply_chain;
 mod support;

@@ -17,8 +17,13 @@ use kassebro::{
     clock::{Clock, Moved},
     dispatch::{Ambiguous, Desk, Lane, LaneConfig, Standing},
     domain::{
-        Envelope, Fault, FaultCode, Format, KindId, Outcome, Parcel, Party, ReceiptId, answer::Subscription,
-        attempt::Proof, circuit::Circuit, circuit::CircuitPolicy, retry::RetryPolicy, sla::Clocked,
+        Envelope, Fault, FaultCode, Format, KindId, Outcome, Parcel, Party, ReceiptId,
+        answer::Subscription,
+        attempt::Proof,
+        circuit::Circuit,
+        circuit::CircuitPolicy,
+        retry::RetryPolicy,
+        sla::{DELIVERED, Promise},
     },
     lifecycle::Stop,
     store::{
@@ -134,13 +139,16 @@ fn complaint(now: Timestamp) -> Admission {
             citizen: None,
         },
         ordering_key: None,
-        promise: Clocked { promise: "delivered".into(), starts: now, due: now + DAY },
+        promise: Arc::new(Promise::elapsed(DELIVERED, DAY)).clocked(now),
+        further: vec![],
         expires: None,
         hold: None,
     };
     Admission::Accepted(Box::new(Accepted {
         figure: None,
         reply: None,
+        meets: None,
+        ends_placement: None,
         bearing: None,
         spends: None,
         arrived,

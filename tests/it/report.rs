@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what is unwrapped is the test's own set-up")]
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, path::Path, process::Command, sync::Arc};
 
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
@@ -11,7 +11,7 @@ use kassebro::{
         Envelope, Format, KindId, Parcel, Party, ReceiptId,
         answer::Subscription,
         figure::{Figure, Interview, Month, Timeliness},
-        sla::Clocked,
+        sla::{DELIVERED, Promise},
     },
     store::{
         Accepted, Admission, Arrived, NewDelivery, Store, Verdict, Way,
@@ -110,17 +110,16 @@ fn record(number: u128, from: &str, to: &str, timeliness: Timeliness) -> Admissi
             body: Bytes::from_static(b"{}"),
         },
         ordering_key: None,
-        promise: Clocked {
-            promise: "delivered".into(),
-            starts: envelope.time,
-            due: envelope.time + SignedDuration::from_hours(24),
-        },
+        promise: Arc::new(Promise::elapsed(DELIVERED, SignedDuration::from_hours(24))).clocked(envelope.time),
+        further: vec![],
         expires: None,
         hold: None,
     };
     let figure =
         Figure { month: Month::at(received), interview: Interview::new("cvInterview").unwrap(), timeliness };
     Admission::Accepted(Box::new(Accepted {
+        meets: None,
+        ends_placement: None,
         bearing: None,
         spends: None,
         figure: Some(figure),

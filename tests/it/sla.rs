@@ -112,7 +112,7 @@ async fn each_step_is_recorded_once_and_risk_and_lateness_are_told_once() {
     let metrics = world.gateway.http().get("/metrics").unwrap().body;
     for step in ["50", "75", "90", "100"] {
         let line = format!(
-            "kassebro_sla_steps_total{{kind=\"complaint.v1\",receiver=\"{CODE}\",step=\"{step}\"}} 1"
+            "kassebro_sla_steps_total{{kind=\"complaint.v1\",promise=\"delivered\",receiver=\"{CODE}\",step=\"{step}\"}} 1"
         );
         assert!(metrics.contains(&line), "{line} in {metrics}");
     }

@@ -14,14 +14,15 @@ use crate::{
         pace::{Pace, Paced},
     },
     store::{
-        Admission, Command, Commanded, Conservation, Forget, Forgotten, Hints, InHand, LaneState, Lease,
-        LeaseAsk, Leased, LoggedAnswer, MailboxItem, Settled, Settlement, StepPassed, Store, StoreError,
-        TakenAgain, Verdict, Views,
+        Admission, Beat, Command, Commanded, Conservation, Forget, Forgotten, Hints, InHand, LaneState,
+        Lease, LeaseAsk, Leased, LoggedAnswer, MailboxItem, Settled, Settlement, StepPassed, Store,
+        StoreError, TakenAgain, Verdict, Views,
         ahead::{Ahead, Maintain, Sliced, SlicesAsk},
         figures::{Asked, KeyFigures},
         views::{
-            Astray, Backlog, DeadGroup, DeliveryView, Endangered, MessageFilter, MessageLine, MessageView,
-            PromiseView, RawMessage, StoreSize, TraceOf, Uncovered, WaiverRequest, Which,
+            Astray, Backlog, ClockView, DeadGroup, DeliveryView, Endangered, MessageFilter, MessageLine,
+            MessageView, PromiseView, RawMessage, RunView, StoreSize, TraceOf, Uncovered, WaiverRequest,
+            Which,
         },
     },
 };
@@ -83,6 +84,7 @@ impl Store for Broken {
         pause(receiver: String, reason: Option<String>, by: String, now: Timestamp) -> ();
         save_paces(paces: Vec<(String, Pace)>, now: Timestamp) -> ();
         maintain(asked: Maintain, now: Timestamp) -> Commanded;
+        beat(beat: Beat) -> ();
         set_cursor(name: String, seq: i64) -> ();
         lead(cursor: String) -> bool;
         take_in_hand(mark: InHand) -> u32;
@@ -97,6 +99,8 @@ impl Views for Broken {
         message(id: String, party: Option<String>, now: Timestamp) -> Option<MessageView>;
         traceparent(of: TraceOf) -> Option<String>;
         size() -> StoreSize;
+        clocks(receipt: ReceiptId) -> Vec<ClockView>;
+        runs(from: Timestamp) -> Vec<RunView>;
         raw(receipt: ReceiptId) -> Option<RawMessage>;
         deliveries(state: Option<String>, receiver: Option<String>, most: u32) -> Vec<DeliveryView>;
         promises(open: bool, most: u32, now: Timestamp) -> Vec<PromiseView>;

@@ -1,7 +1,11 @@
 //! Two a-kasser and a jobcenter over a real store, called through the router. Every answer is held against the
 //! contract that `/openapi.json` states.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -122,7 +126,7 @@ pub(super) fn rules() -> Rules {
         kinds: kinds.iter().map(|kind| (*kind).to_owned()).collect(),
         format: Some(Format::Cloudevents),
     };
-    let promise = Promise { name: "delivered".into(), within: SignedDuration::from_hours(24) };
+    let promise = Promise::elapsed("delivered", SignedDuration::from_hours(24)).into();
     Rules {
         generation: 1,
         limits: Limits { body_bytes: 200 * 1024, ..Limits::default() },
@@ -137,7 +141,12 @@ pub(super) fn rules() -> Rules {
         outside_validity: OutsideValidity::Refuse,
         receivers: vec![receiver(INBOX, &[]), receiver(JOBS, &["job_order"])],
         promises: BTreeMap::new(),
-        promise: KindPromise { promise, retry_window: Some(SignedDuration::from_hours(24 * 30)) },
+        promise: KindPromise {
+            promise,
+            further: vec![],
+            retry_window: Some(SignedDuration::from_hours(24 * 30)),
+        },
+        awaited: BTreeSet::new(),
         ahead_max: AHEAD_MAX,
         age_max: SignedDuration::from_hours(24 * 400),
     }

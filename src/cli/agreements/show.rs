@@ -5,12 +5,12 @@ use serde::Serialize;
 
 use super::{Failure, Line, Output, line, parties, words};
 use crate::{
-    config::{Settings, settings},
+    config::{Settings, calendar::calendars, settings},
     domain::{
         self,
         agreement::{Clauses, Group, KindRules, OutsideValidity, Particulars, Phase},
+        sla::DELIVERED,
     },
-    units,
 };
 
 /// One agreement in full.
@@ -38,6 +38,7 @@ struct Shown {
 #[derive(Debug, Serialize)]
 struct PromiseLine {
     kind: String,
+    promise: String,
     within: String,
     /// `agreement`, or `general` where the agreement says nothing of the kind.
     from: &'static str,
@@ -62,19 +63,10 @@ pub(super) fn show(
 }
 
 fn shown(settings: &Settings, agreement: &settings::Agreement, day: Date) -> Result<Shown, Failure> {
-    let built = agreement.build().map_err(Failure::configuration)?;
-    let promises =
-        crate::kinds::KINDS.iter().map(|kind| kind.name).filter(|kind| built.takes(kind)).map(|kind| {
-            let kind = kind.to_owned();
-            if let Some(promise) = agreement.promises.get(&kind) {
-                let (within, clause) = (promise.within.clone(), promise.clause.clone());
-                return PromiseLine { kind, within, from: "agreement", clause };
-            }
-            let general = settings.promise.get(&kind).or_else(|| settings.promise.get("default"));
-            let within = general.map_or_else(String::new, |p| units::duration_text(p.within));
-            PromiseLine { kind, within, from: "general", clause: String::new() }
-        });
-    let promises = promises.collect();
+    let calendars = calendars(settings).map_err(Failure::configuration)?;
+    let built = agreement.build(&calendars).map_err(Failure::configuration)?;
+    let promises = crate::kinds::KINDS.iter().map(|kind| kind.name).filter(|kind| built.takes(kind));
+    let promises = promises.flat_map(|kind| promised(settings, agreement, kind)).collect();
     let domain::Agreement {
         under,
         framework,
@@ -102,12 +94,46 @@ fn shown(settings: &Settings, agreement: &settings::Agreement, day: Date) -> Res
     })
 }
 
+/// What a message of the kind is promised under the agreement: by its own word, or in general.
+fn promised(settings: &Settings, agreement: &settings::Agreement, kind: &str) -> Vec<PromiseLine> {
+    let line =
+        |promise: &str, within: &dyn std::fmt::Display, calendar: Option<&String>, clause: Option<&str>| {
+            let counted = calendar.map_or_else(String::new, |calendar| format!(" by {calendar}"));
+            PromiseLine {
+                kind: kind.to_owned(),
+                promise: promise.to_owned(),
+                within: format!("{within}{counted}"),
+                from: if clause.is_some() { "agreement" } else { "general" },
+                clause: clause.unwrap_or_default().to_owned(),
+            }
+        };
+    let own = agreement.promises.get(kind);
+    let general = settings.promise.get(kind).or_else(|| settings.promise.get("default"));
+    let delivered = own.and_then(|own| Some((own, own.within.as_ref()?)));
+    let mut lines = vec![match (delivered, general) {
+        (Some((own, within)), _) => line(DELIVERED, within, own.calendar.as_ref(), Some(&own.clause)),
+        (None, Some(general)) => line(DELIVERED, &general.within, general.calendar.as_ref(), None),
+        (None, None) => line(DELIVERED, &"", None, None),
+    }];
+    let also = own.map_or(&[][..], |own| &own.also);
+    for promise in general.into_iter().flat_map(|general| &general.also) {
+        if !also.iter().any(|own| own.name == promise.name) {
+            lines.push(line(&promise.name, &promise.within, promise.calendar.as_ref(), None));
+        }
+    }
+    for promise in also {
+        let clause = own.filter(|_| promise.clause.is_empty()).map_or(&promise.clause, |own| &own.clause);
+        lines.push(line(&promise.name, &promise.within, promise.calendar.as_ref(), Some(clause)));
+    }
+    lines
+}
+
 fn print(output: &Output, shown: &Shown) {
     print_head(output, shown);
-    output.heading("Promises, from the message's time until the receiver has it");
-    output.list(&shown.promises, &["kind", "within", "said by", "clause"], |p| {
+    output.heading("Promises, from the message's time until the receiver has it, and what else is promised");
+    output.list(&shown.promises, &["kind", "promise", "within", "said by", "clause"], |p| {
         let by = if p.from == "agreement" { "this agreement" } else { "the general promise" };
-        vec![p.kind.clone(), p.within.clone(), by.to_owned(), p.clause.clone()]
+        vec![p.kind.clone(), p.promise.clone(), p.within.clone(), by.to_owned(), p.clause.clone()]
     });
     print_whom(output, shown);
     print_rules(output, shown);

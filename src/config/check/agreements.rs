@@ -9,6 +9,7 @@ use crate::{
     config::{
         Settings,
         agreement::{Agreement, EVERY},
+        promise,
     },
     domain::{
         self,
@@ -16,11 +17,8 @@ use crate::{
         party::PartyKind,
     },
     kinds::KINDS,
-    units,
 };
 
-/// The calendars by which a promise may be counted. Elapsed time knows none.
-const CALENDARS: [&str; 1] = ["elapsed"];
 /// The largest bound that a field's number may have.
 const AT_MOST_MAX: i64 = 1_000_000_000;
 
@@ -35,12 +33,13 @@ pub(super) fn check(settings: &Settings, parties: Option<&BTreeSet<String>>, che
         }
         one.check_sides(parties, check);
         one.check_kinds(check);
-        one.check_promises(check);
+        one.check_promises(parties.map(|_| settings), check);
         one.check_groups(check);
         one.check_phases(check);
         one.check_rules(check);
     }
-    let built: Vec<_> = settings.agreement.iter().map(Agreement::build).collect();
+    let calendars = crate::config::calendar::calendars(settings).unwrap_or_default();
+    let built: Vec<_> = settings.agreement.iter().map(|agreement| agreement.build(&calendars)).collect();
     if let Ok(built) = built.into_iter().collect::<Result<Vec<_>, _>>() {
         check_frames(&built, &ids, check);
         check_clashes(&built, check);
@@ -128,24 +127,22 @@ impl One<'_> {
         }
     }
 
-    fn check_promises(&self, check: &mut Check<'_>) {
-        for (kind, promise) in &self.agreement.promises {
+    /// Without `settings` nobody knows which calendars there are.
+    fn check_promises(&self, settings: Option<&Settings>, check: &mut Check<'_>) {
+        for (kind, agreed) in &self.agreement.promises {
             let key = self.at(&format!("promises.{kind}"));
             self.kind(&key, kind, "promises", check);
-            match units::parse_duration(&promise.within) {
-                Ok(within) if within.is_zero() => check.problem(&key, "a promise is longer than nothing"),
-                Ok(_) => {}
-                Err(problem) => check.problem(&key, problem),
+            match agreed.within.as_deref().map(str::parse) {
+                Some(Ok(within)) => {
+                    promise::budget(&key, within, agreed.calendar.as_deref(), settings, check);
+                }
+                Some(Err(problem)) => check.problem(&key, problem),
+                None if agreed.also.is_empty() => {
+                    check.problem(&key, "it promises nothing: write `within` or `also`");
+                }
+                None => {}
             }
-            if let Some(calendar) = &promise.calendar
-                && !CALENDARS.contains(&calendar.as_str())
-            {
-                let known = CALENDARS.join(", ");
-                check.problem(
-                    format!("{key}.calendar"),
-                    format!("the promise counts by the calendar {calendar:?}, and there is none of that name ({known})"),
-                );
-            }
+            promise::also(&key, kind, &agreed.also, settings, check);
         }
     }
 

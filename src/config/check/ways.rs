@@ -3,7 +3,7 @@
 use super::Check;
 use crate::{
     channels::ChannelConfig,
-    config::{Settings, settings::Receiver},
+    config::{Settings, calendar::calendars, settings::Receiver},
     domain::{Format, Party},
     kinds::{self, Direction},
 };
@@ -22,8 +22,9 @@ pub(super) fn check(settings: &Settings, check: &mut Check<'_>) {
             );
         }
     }
+    let calendars = calendars(settings).unwrap_or_default();
     for (place, agreement) in settings.agreement.iter().enumerate() {
-        let Ok(built) = agreement.build() else { continue };
+        let Ok(built) = agreement.build(&calendars) else { continue };
         for (kind, rules) in &built.rules {
             let key = format!("agreement[{place}].rules.{kind}");
             for (number, channel) in rules.channels.iter().enumerate() {

@@ -1,7 +1,7 @@
 //! What is found in agreements, with both places; and that the agreements that ship are right.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -31,7 +31,7 @@ fn the_agreements_that_ship_are_valid_each_and_all_together() {
     assert_eq!(files.len(), 6, "{files:?}");
     for file in &files {
         let alone = agreements(std::slice::from_ref(file)).unwrap_or_else(|e| panic!("{file:?}: {:?}", e.0));
-        let agreement = alone.agreement[0].build().unwrap();
+        let agreement = alone.agreement[0].build(&BTreeMap::new()).unwrap();
         assert!(
             !agreement.particulars.title.is_empty() && !agreement.clauses.validity.is_empty(),
             "{file:?}"
@@ -218,7 +218,7 @@ fn what_an_agreement_contradicts_by_itself_is_found_with_both_places() {
         ),
         (
             "promises = { complaint = \"0s\" }",
-            "agreement[0].promises.complaint: a promise is longer than nothing",
+            "agreement[0].promises.complaint.within: a promise is longer than nothing",
         ),
         (
             "promises = { complaint = { within = \"8h\", calendar = \"office\" } }",

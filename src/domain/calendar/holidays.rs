@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::{ToSpan, civil::Date};
+use serde::{Deserialize, Serialize};
 
 /// The last year in which Store bededag was a public holiday (abolished from 2024).
 const STORE_BEDEDAG_LAST: i16 = 2023;
@@ -45,8 +46,33 @@ pub fn is_public_holiday(date: Date) -> bool {
     }
 }
 
+/// Days that come again each year: so many from a day of a month on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Yearly {
+    pub month: i8,
+    pub day: i8,
+    /// At least 1.
+    pub days: u16,
+    /// The first and the last year in which they begin.
+    pub first: i16,
+    pub last: i16,
+}
+
+impl Yearly {
+    /// A year that lacks the first day (29 February) is passed over.
+    fn includes(self, date: Date) -> bool {
+        [date.year(), date.year() - 1].into_iter().filter(|year| (self.first..=self.last).contains(year)).any(
+            |year| {
+                let since = Date::new(year, self.month, self.day).and_then(|first| date.since(first));
+                since.is_ok_and(|since| (0..i32::from(self.days)).contains(&since.get_days()))
+            },
+        )
+    }
+}
+
 /// The days that a calendar is closed whatever its week says.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own, not a state")]
 pub struct ClosedDays {
     pub public_holidays: bool,
@@ -60,6 +86,10 @@ pub struct ClosedDays {
     pub new_years_eve: bool,
     /// Days of this workplace alone.
     pub others: BTreeSet<Date>,
+    /// The same, each year.
+    pub yearly: Vec<Yearly>,
+    /// Days on which it works all the same.
+    pub opened: BTreeSet<Date>,
 }
 
 impl ClosedDays {
@@ -76,7 +106,11 @@ impl ClosedDays {
             (12, 31) => self.new_years_eve,
             _ => false,
         };
-        fixed || self.others.contains(&date) || (self.public_holidays && is_public_holiday(date))
+        let closed = fixed
+            || self.others.contains(&date)
+            || (self.public_holidays && is_public_holiday(date))
+            || self.yearly.iter().any(|yearly| yearly.includes(date));
+        closed && !self.opened.contains(&date)
     }
 }
 
@@ -145,8 +179,34 @@ mod tests {
             christmas_eve: true,
             new_years_eve: true,
             others: BTreeSet::from([date(2026, 10, 12)]),
+            ..ClosedDays::default()
         };
         assert!(days.iter().all(|day| all.includes(*day)));
         assert!(!all.includes(date(2026, 12, 25)));
+    }
+
+    #[test]
+    fn what_comes_each_year_comes_in_its_years_and_over_new_year() {
+        let yearly = vec![
+            Yearly { month: 12, day: 27, days: 7, first: 2024, last: 2026 },
+            Yearly { month: 2, day: 29, days: 1, first: 2024, last: 9999 },
+        ];
+        let closed =
+            ClosedDays { yearly, opened: BTreeSet::from([date(2025, 12, 30)]), ..ClosedDays::default() };
+        for (day, expected) in [
+            (date(2023, 12, 27), false),
+            (date(2024, 12, 26), false),
+            (date(2024, 12, 27), true),
+            (date(2025, 1, 2), true),
+            (date(2025, 1, 3), false),
+            (date(2025, 12, 30), false),
+            (date(2027, 1, 2), true),
+            (date(2027, 12, 27), false),
+            (date(2024, 2, 29), true),
+            (date(2025, 3, 1), false),
+            (date(2028, 2, 29), true),
+        ] {
+            assert_eq!(closed.includes(day), expected, "{day}");
+        }
     }
 }

@@ -111,16 +111,16 @@ fn every_kind_is_owed_to_its_receiver_with_a_finished_parcel() {
 #[test]
 fn a_complaint_has_24_hours_from_the_akasses_receipt() {
     let clock = &accepted(&event("complaint")).deliveries[0].promise;
-    assert_eq!(clock.starts, now() - SignedDuration::from_hours(1));
-    assert_eq!(clock.due, now() + SignedDuration::from_hours(23));
+    assert_eq!(clock.course.starts, now() - SignedDuration::from_hours(1));
+    assert_eq!(clock.course.due, now() + SignedDuration::from_hours(23));
     assert_eq!(accepted(&event("complaint")).deliveries[0].expires, None);
 }
 
 #[test]
 fn an_agreements_promise_goes_before_the_general_one() {
     let delivery = &accepted(&event("recommendation")).deliveries[0];
-    assert_eq!(delivery.promise.due, now() + SignedDuration::from_hours(47));
-    assert_eq!(delivery.expires, Some(delivery.promise.due + SignedDuration::from_hours(30 * 24)));
+    assert_eq!(delivery.promise.course.due, now() + SignedDuration::from_hours(47));
+    assert_eq!(delivery.expires, Some(delivery.promise.course.due + SignedDuration::from_hours(30 * 24)));
 }
 
 #[test]
@@ -245,7 +245,7 @@ fn nobody_speaks_for_another() {
 fn a_business_time_lies_at_most_five_minutes_ahead_and_then_the_clock_starts_here() {
     let mut ahead = event("complaint");
     ahead["time"] = json!(now() + SignedDuration::from_mins(5));
-    assert_eq!(accepted(&ahead).deliveries[0].promise.starts, now());
+    assert_eq!(accepted(&ahead).deliveries[0].promise.course.starts, now());
     ahead["time"] = json!(now() + SignedDuration::from_mins(5) + SignedDuration::from_secs(1));
     assert_eq!(refused_by("3f", &ahead), ["time.ahead"]);
 }

@@ -46,6 +46,19 @@ macro_rules! conforms {
                 endangered_promises_are_counted_by_step
                 promises_are_counted_by_the_time_that_is_left_too
             }
+            clocks {
+                a_clock_that_waits_for_the_delivery_begins_with_it
+                what_is_promised_from_the_first_is_met_late_with_every_step
+                the_receivers_own_word_stops_what_waits_for_a_receipt
+                missing_information_stops_the_clock_and_moves_the_deadline
+                a_paused_clock_that_is_decided_is_met_by_what_was_left
+                business_time_warns_by_its_calendar
+                a_message_about_the_same_citizen_stops_the_clock_of_an_earlier_one
+                what_is_in_one_batch_starts_and_stops_in_its_order
+                a_death_ends_what_has_begun_and_a_retry_lets_it_go_on
+                a_refusal_answers_and_decides_and_ends_the_rest
+                the_times_in_which_a_gateway_was_up_are_remembered
+            }
             commands {
                 a_dead_delivery_is_tried_again_with_the_same_promise
                 a_retry_does_not_break_the_order_of_its_key

@@ -221,6 +221,7 @@ pub(super) async fn promises_volumes_and_lateness_are_counted_over_a_period(mut 
         // m-1: one waived, one open. m-2: one ended, one met. m-4: one met late, one breached.
         Outcomes {
             kind: "complaint.v1".into(),
+            promise: "delivered".into(),
             met: 1,
             met_late: 1,
             breached: 1,
@@ -231,6 +232,7 @@ pub(super) async fn promises_volumes_and_lateness_are_counted_over_a_period(mut 
         },
         Outcomes {
             kind: "complaint.v1".into(),
+            promise: "delivered".into(),
             agreement: Some("kbh-3f".into()),
             breached: 2,
             ..Outcomes::default()

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{Office, recorded};
 use crate::{
-    domain::sla::{AT_RISK, STEPS, Standing, Unmet, step_instant},
+    domain::sla::{AT_RISK, Course, DELIVERED, STEPS, Standing, Unmet},
     store::views::{EventView, MessageFilter, MessageView, PromiseView},
 };
 
@@ -17,6 +17,8 @@ struct Told {
     met: Option<Timestamp>,
     ended: bool,
     waived: bool,
+    paused: Option<Timestamp>,
+    course: Option<Course>,
 }
 
 impl Told {
@@ -31,13 +33,13 @@ pub(super) async fn agrees_with_the_promises(office: &Office) {
     for line in office.store().messages(filter).await.unwrap() {
         let id = line.receipt_id.to_string();
         let message = office.store().message(id, None, office.now).await.unwrap().expect("it is listed");
-        for (delivery, promise) in message.deliveries.iter().zip(&message.promises) {
-            let of_it = message.history.iter().filter(|e| e.delivery_id == Some(delivery.delivery_id));
-            let told = reckon(of_it, promise);
+        for promise in &message.promises {
+            let of_it = message.history.iter().filter(|e| e.delivery_id == Some(promise.delivery_id));
+            let is_delivered = promise.promise == DELIVERED;
+            let told = if is_delivered { reckon(of_it, promise) } else { clock(of_it, promise) };
             compare(&told, promise, office.now, &message);
-            if let (None, None, Some(step)) = (told.met, told.unmet(), told.steps.last())
-                && *step >= AT_RISK
-            {
+            let is_open = told.met.is_none() && told.unmet().is_none() && told.paused.is_none();
+            if let Some(step) = told.steps.last().filter(|step| is_open && **step >= AT_RISK) {
                 *endangered.entry(*step).or_default() += 1;
             }
         }
@@ -50,30 +52,63 @@ pub(super) async fn agrees_with_the_promises(office: &Office) {
 }
 
 fn reckon<'a>(events: impl Iterator<Item = &'a EventView>, promise: &PromiseView) -> Told {
-    let mut told = Told::default();
+    let course = Course::between(promise.starts, promise.due);
+    let mut told = Told { course: Some(course), ..Told::default() };
     for event in events {
         match (event.what.as_str(), event.data["promise"].as_str()) {
-            ("sla_step", _) => {
-                let step = u8::try_from(event.data["step"].as_u64().unwrap()).unwrap();
-                let due_at: Timestamp = event.data["dueAt"].as_str().unwrap().parse().unwrap();
-                assert_eq!(due_at, step_instant(promise.starts, promise.due, step), "its true instant");
-                assert!(due_at <= event.at, "no step is recorded before it is due");
-                told.steps.push(step);
-            }
+            ("sla_step", Some(DELIVERED)) => told.steps.push(step(event, course)),
             (_, Some("met" | "met_late")) => told.met = Some(event.at),
             (_, Some("ended")) | ("cancelled", _) => told.ended = told.met.is_none(),
             ("retried", _) => told.ended = false,
-            ("waived", _) => told.waived = true,
+            ("waived", _) => told.waived = told.met.is_none() && !told.ended,
             _ => {}
         }
     }
     told
 }
 
+/// The step that an event tells of, at its true instant.
+fn step(event: &EventView, course: Course) -> u8 {
+    let step = u8::try_from(event.data["step"].as_u64().unwrap()).unwrap();
+    let due_at: Timestamp = event.data["dueAt"].as_str().unwrap().parse().unwrap();
+    assert_eq!(due_at, course.step_instant(step), "its true instant");
+    assert!(due_at <= event.at, "no step is recorded before it is due");
+    step
+}
+
+/// A promise beside that of being delivered: every one of its instants is in the history.
+fn clock<'a>(events: impl Iterator<Item = &'a EventView>, promise: &PromiseView) -> Told {
+    let mut told = Told::default();
+    for event in events.filter(|event| event.data["promise"] == *promise.promise) {
+        match event.what.as_str() {
+            "sla_started" | "sla_recomputed" => told.course = Some(course(event)),
+            "sla_step" => told.steps.push(step(event, told.course.expect("it has started"))),
+            "sla_paused" => told.paused = Some(event.at),
+            "sla_resumed" => (told.paused, told.ended) = (None, false),
+            "sla_met" => told.met = Some(event.at),
+            "sla_ended" => told.ended = true,
+            "sla_waived" => (told.waived, told.paused) = (true, None),
+            _ => {}
+        }
+    }
+    told
+}
+
+fn course(event: &EventView) -> Course {
+    let instant = |value: &serde_json::Value| value.as_str().unwrap().parse::<Timestamp>().unwrap();
+    let shares = event.data["shares"].as_array().map(|shares| {
+        let shares: Vec<Timestamp> = shares.iter().map(instant).collect();
+        shares.try_into().expect("three steps before the last")
+    });
+    Course { starts: instant(&event.data["starts"]), due: instant(&event.data["due"]), shares }
+}
+
 fn compare(told: &Told, promise: &PromiseView, now: Timestamp, message: &MessageView) {
     let history = &message.history;
-    assert_eq!(told.met, promise.met, "{history:#?}");
-    let standing = Standing::of(promise.starts, promise.due, told.met, told.unmet(), now).name();
+    let course = told.course.expect("it has started");
+    assert_eq!((course.starts, course.due), (promise.starts, promise.due), "{history:#?}");
+    assert_eq!((told.met, told.paused), (promise.met, promise.paused), "{history:#?}");
+    let standing = Standing::of(course, told.met, told.unmet(), told.paused.is_some(), now).name();
     assert_eq!(standing, promise.standing, "{history:#?}");
     assert_eq!(told.steps, STEPS[..told.steps.len()], "each step once and in order: {history:#?}");
     let late = told.met.is_some_and(|met| met > promise.due);

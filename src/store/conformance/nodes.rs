@@ -7,16 +7,18 @@ use jiff::SignedDuration;
 
 pub(super) use super::figures::of_two_corrections_at_two_nodes_one_counts;
 use super::{
-    Arc, Office, PARTY, RECEIVER, Store, delivery, fault,
+    Arc, Office, PARTY, RECEIVER, Store, clocks, delivery, fault,
     handed::{all, enter, ids},
     hours,
 };
 use crate::{
     domain::{
-        FaultCode,
+        FaultCode, KindId,
         alert::{Change, Condition, Urgency},
         attempt::Proof,
         pace::Pace,
+        placement::Placed,
+        sla::{Further, Starts, Stops},
     },
     store::{Admission, InHand, Lease, LeaseAsk, Next, Settled, Settlement, Verdict, Way, hints},
 };
@@ -347,4 +349,45 @@ pub(super) async fn each_nodes_pace_is_told(office: Office) {
     let later = office.now + SignedDuration::from_hours(24 * 8);
     office.store().save_paces(paces(9.0), later).await.unwrap();
     assert!((told().await - 9.0).abs() < 0.001, "the other said nothing for a week");
+}
+
+/// Interviews at two nodes at once, while both record steps: each clock is met once, and warns no more.
+pub(super) async fn a_clock_that_two_nodes_hear_of_is_met_once(mut office: Office) {
+    let other = another(&office);
+    let starts = office.now;
+    let about = |number: u8| Placed([number; 16]);
+    let stops = Stops::Kind("interview_record".into());
+    let terms = clocks::terms("first_interview", hours(24), Starts::Occurred, stops);
+    for number in 0..8 {
+        let mut message = office.message(&format!("p-{number}"));
+        let first = clocks::further(terms.clone(), None, starts);
+        message.deliveries[0].further = vec![Further { about: Some(about(number)), ..first }];
+        office.accept(message).await;
+    }
+    office.pass(hours(20));
+    let mut interviews = |at: &str| -> Vec<Admission> {
+        let records = (0..8).map(|number| {
+            let mut message = office.message(&format!("{at}-{number}"));
+            message.envelope.kind = KindId::new("interview_record", 1);
+            message.meets = Some(about(number));
+            message.deliveries.clear();
+            Admission::Accepted(Box::new(message))
+        });
+        records.collect()
+    };
+    let (here, there) = (interviews("here"), interviews("there"));
+    let now = office.now;
+    let (one, two, three, four) = tokio::join!(
+        office.store().accept(here),
+        other.accept(there),
+        office.store().advance_deadlines(now, 100),
+        other.advance_deadlines(now, 100),
+    );
+    assert!(one.is_ok() && two.is_ok() && three.is_ok() && four.is_ok());
+    office.check().await;
+    for number in 0..8 {
+        let view = office.view(&format!("p-{number}")).await;
+        let met = view.history.iter().filter(|event| event.what == "sla_met").count();
+        assert_eq!(met, 1, "{:#?}", view.history);
+    }
 }

@@ -209,7 +209,7 @@ impl Model {
         owed.receiver = RECEIVERS[receiver].into();
         // A key is one receiver's.
         owed.ordering_key = key.map(|key| key * 2 + i64::try_from(receiver).unwrap());
-        let (key, due) = (owed.ordering_key, owed.promise.due);
+        let (key, due) = (owed.ordering_key, owed.promise.course.due);
         message.deliveries = vec![owed];
         let verdict = self.office.accept(message).await;
         self.owed.push(Owed {

@@ -1,11 +1,16 @@
 //! What tests are put together of.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 
 use super::RECEIVER;
 use crate::{
-    domain::{Cpr, Fault, FaultCode, Format, Parcel, sla::Clocked},
+    domain::{
+        Cpr, Fault, FaultCode, Format, Parcel,
+        sla::{DELIVERED, Promise},
+    },
     store::NewDelivery,
 };
 
@@ -29,7 +34,8 @@ pub(crate) fn delivery(starts: Timestamp, within: SignedDuration) -> NewDelivery
             citizen: Cpr::parse("0707614285").ok(),
         },
         ordering_key: None,
-        promise: Clocked { promise: "delivered".into(), starts, due: starts + within },
+        promise: Arc::new(Promise::elapsed(DELIVERED, within)).clocked(starts),
+        further: vec![],
         expires: None,
         hold: None,
     }

@@ -157,7 +157,7 @@ pub(super) async fn endangered_promises_are_counted_by_step(mut office: Office) 
     let told: Vec<(u8, i64, Timestamp)> = groups.iter().map(|g| (g.step, g.count, g.earliest)).collect();
     assert_eq!(told, [(100, 2, starts - hours(6)), (90, 1, starts + hours(2)), (75, 2, starts + hours(4))]);
     assert_eq!(groups[0].example, office.view("a").await.line.receipt_id, "the message that is due first");
-    assert_eq!(groups[2].starts, starts - hours(20), "of the one that is due first");
+    assert_eq!(groups[2].course.starts, starts - hours(20), "of the one that is due first");
     while let Some(lease) = office.lease(1).await.pop() {
         office.settle(lease, Next::Delivered).await;
     }
@@ -196,7 +196,7 @@ pub(super) async fn promises_are_counted_by_the_time_that_is_left_too(mut office
     let groups = office.store().endangered(Reach { share: 75, due: vec![now + hours(4)] }).await.unwrap();
     let agreements: Vec<_> = groups.iter().map(|g| g.agreement.as_deref()).collect();
     assert_eq!(agreements, [None, None, Some("kbh-3f")]);
-    assert_eq!(groups[2].starts, now - hours(1));
+    assert_eq!(groups[2].course.starts, now - hours(1));
     while let Some(lease) = office.lease(1).await.pop() {
         office.settle(lease, Next::Delivered).await;
     }

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// A message from the jobcenter to the a-kasse that says so of one of its messages.
-fn reply(office: &mut Office, id: &str, to: Option<&str>, said: Said) -> Accepted {
+pub(super) fn reply(office: &mut Office, id: &str, to: Option<&str>, said: Said) -> Accepted {
     let mut message = office.message(id);
     message.envelope.source = Party::from_code("0101").unwrap();
     message.envelope.receiver = Party::from_code(PARTY).unwrap();

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use tokio_postgres::Row;
 
 use super::{
-    deadlines,
+    clocks, deadlines,
     fail::Fail,
     lease, reply,
     row::{Read, unreadable},
@@ -16,12 +16,11 @@ use super::{
     work::Tx,
 };
 use crate::{
-    domain::{
-        Answer, AnswerOutcome, HoldReason,
-        sla::{next_step, steps_due},
-    },
+    domain::{Answer, AnswerOutcome, HoldReason, sla::Course},
     store::{
-        Accepted, Admission, Invalid, NewDelivery, Verdict, json,
+        Accepted, Admission, Invalid, NewDelivery, Verdict,
+        clocks::has_clocks,
+        json,
         numbers::{DEADLINES, delivery_seq, kept, us},
         stops::{Stop, concerns},
         told,
@@ -61,8 +60,7 @@ struct Owed<'a> {
     hold: Option<HoldReason>,
     /// Until when its lane has it, where that takes it now.
     leased_until: Option<Timestamp>,
-    starts: Timestamp,
-    due: Timestamp,
+    course: Course,
     /// The steps of its promise that had passed when it came in.
     steps: Vec<(u8, Timestamp)>,
     output_hash: Vec<u8>,
@@ -164,16 +162,24 @@ pub(super) async fn judge<'a>(
 impl Rows<'_> {
     /// What the accepted messages mean for others: the message that one answers, the placement of its citizen.
     async fn follow(&mut self, tx: &mut Tx<'_>) -> Result<(), Fail> {
-        let follows =
-            |message: &Accepted| concerns(message) || message.reply.is_some() || message.figure.is_some();
+        let follows = |message: &Accepted| {
+            let others = concerns(message) || clocks::concerns_others(message);
+            others || message.reply.is_some() || message.figure.is_some() || has_clocks(message)
+        };
         if !self.taken.iter().any(|fresh| follows(fresh.message)) {
             return Ok(());
         }
         // One of them may be about a message of this very batch.
         self.write(tx.session).await?;
         figures::write(tx.session, &self.taken).await?;
+        for fresh in self.taken.iter().filter(|fresh| has_clocks(fresh.message)) {
+            clocks::begin(tx, fresh.seq, fresh.message).await?;
+        }
         for Fresh { message, seq, .. } in &self.taken {
             stops::changes(tx, *seq, message).await?;
+            if clocks::concerns_others(message) {
+                clocks::others_hear(tx, message).await?;
+            }
             if let Some(said) = &message.reply {
                 reply::reply(tx, *seq, message, said).await?;
             }
@@ -255,16 +261,16 @@ fn owe<'a>(tx: &mut Tx<'_>, taken: &[Fresh<'a>], mut pending: BTreeSet<i64>) -> 
             };
             let leased_until =
                 if hold.is_none() { lease::hand_over(tx, message, seq, delivery) } else { None };
-            let (starts, due) = (kept(delivery.promise.starts), kept(delivery.promise.due));
+            let course = delivery.promise.course;
+            let course = Course { starts: kept(course.starts), due: kept(course.due), ..course };
             owed.push(Owed {
                 seq,
                 message,
                 delivery,
                 hold,
                 leased_until,
-                starts,
-                due,
-                steps: steps_due(starts, due, 0, now).collect(),
+                course,
+                steps: course.steps_due(0, now).collect(),
                 output_hash: Sha256::digest(&delivery.parcel.body).to_vec(),
             });
         }
@@ -323,9 +329,9 @@ fn tell_accepted(tx: &mut Tx<'_>, message: &Fresh<'_>) {
 
 fn tell_owed(tx: &mut Tx<'_>, owed: &Owed<'_>) {
     let Accepted { arrived, answers, .. } = owed.message;
-    let promise = &owed.delivery.promise.promise;
+    let promise = owed.delivery.promise.promise.name();
     let of = deadlines::Of { delivery: owed.seq, answers: *answers, party: &arrived.party };
-    deadlines::record(&mut tx.logs, &of, promise, &owed.steps, arrived.received);
+    deadlines::record(&mut tx.logs, &of, promise, &owed.steps, arrived.received, true);
 }
 
 fn tell_invalid(tx: &mut Tx<'_>, message: &Invalid, seq: i64) {
@@ -336,7 +342,7 @@ fn tell_invalid(tx: &mut Tx<'_>, message: &Invalid, seq: i64) {
     }
 }
 
-/// The key of a delivery's only promise.
+/// The key of the promise that it is delivered.
 fn deadline_seq(delivery: i64) -> i64 {
     delivery * DEADLINES
 }
@@ -344,5 +350,5 @@ fn deadline_seq(delivery: i64) -> i64 {
 /// The step that comes next after those that have passed.
 fn next(owed: &Owed<'_>) -> (i16, Option<i64>) {
     let passed = owed.steps.last().map_or(0, |(step, _)| *step);
-    (i16::from(passed), next_step(owed.starts, owed.due, passed).map(|(_, at)| us(at)))
+    (i16::from(passed), owed.course.next_step(passed).map(|(_, at)| us(at)))
 }

@@ -7,6 +7,7 @@ use uuid::Uuid;
 mod waiver;
 
 use super::{
+    clocks,
     deadlines::{self, End, Ending, Of},
     fail::Fail,
     row::Read,
@@ -17,7 +18,9 @@ use super::{
 use crate::{
     domain::{AnswerOutcome, DeliveryId, Fault, HoldReason, answer::Subscription, circuit::Circuit},
     store::{
-        Command, Commanded, LaneState, hints, json as to_json,
+        Command, Commanded, LaneState,
+        clocks::Happened,
+        hints, json as to_json,
         numbers::{DEADLINES, message_of, us},
         told,
     },
@@ -37,6 +40,8 @@ struct Target {
     receiver: String,
     /// How often it was tried again after its death.
     rounds: u32,
+    /// How many promises it has beside being delivered.
+    clocks: u8,
     party: String,
     answers: Subscription,
 }
@@ -44,6 +49,11 @@ struct Target {
 impl Target {
     fn of(&self) -> Of<'_> {
         Of { delivery: self.seq, answers: self.answers, party: &self.party }
+    }
+
+    /// Tells its clocks. True where one of them changed.
+    async fn hears(&self, tx: &mut Tx<'_>, what: Happened<'_>, now: Timestamp) -> Result<bool, Fail> {
+        Ok(self.clocks > 0 && clocks::hear(tx, self.seq, what, now).await?)
     }
 }
 
@@ -91,7 +101,7 @@ async fn target(tx: &Tx<'_>, delivery: DeliveryId) -> Result<Option<Target>, Fai
     let found = tx
         .session
         .query_opt(
-            "SELECT d.seq, d.state, d.ordering_key, d.hold, d.receiver, d.rounds, m.party, m.answers
+            "SELECT d.seq, d.state, d.ordering_key, d.hold, d.receiver, d.rounds, d.clocks, m.party, m.answers
              FROM message m JOIN delivery d ON d.seq = m.seq * 256 + $2 WHERE m.receipt = $1 FOR UPDATE OF d",
             &[&delivery.receipt().uuid(), &i64::from(delivery.ordinal())],
         )
@@ -104,6 +114,7 @@ async fn target(tx: &Tx<'_>, delivery: DeliveryId) -> Result<Option<Target>, Fai
         hold: row.value("hold")?,
         receiver: row.value("receiver")?,
         rounds: row.count("rounds")?,
+        clocks: row.small("clocks")?,
         party: row.value("party")?,
         answers: Subscription(row.small("answers")?),
     }))
@@ -130,6 +141,7 @@ async fn retry(tx: &mut Tx<'_>, target: &Target, by: &str, now: Timestamp) -> Re
         )
         .await?;
     deadlines::resume(tx, target.seq).await?;
+    target.hears(tx, Happened::Retried, now).await?;
     Ok(told(tx, target, by, "retried", None, now))
 }
 
@@ -166,6 +178,7 @@ async fn cancel(
     }
     end_delivery(tx, target, CANCELLED, None, now).await?;
     end_promises(tx, target, End::Ended, now).await?;
+    target.hears(tx, Happened::Died, now).await?;
     let_next_go(tx, target).await?;
     Ok(told(tx, target, by, "cancelled", reason, now))
 }
@@ -188,12 +201,14 @@ async fn confirm(
         PENDING | DELIVERED => end_promises(tx, target, End::Met, now).await?,
         _ => None,
     };
+    let heard = fresh && target.hears(tx, Happened::Delivered, now).await?;
+    let heard = target.hears(tx, Happened::Confirmed, now).await? || heard;
     let mut told = json!({ "receipt": receipt, "by": by });
     if let Some(met) = met {
         told["promise"] = met.into();
     }
     tx.logs.of_delivery(target.seq, us(now), "receipt", told.to_string());
-    Ok(if fresh || met.is_some() { Commanded::Done } else { Commanded::Already })
+    Ok(if fresh || heard || met.is_some() { Commanded::Done } else { Commanded::Already })
 }
 
 /// The receiver refuses it. A refusal that comes after a final end is kept and changes nothing.
@@ -213,6 +228,7 @@ async fn refuse(
     if let Some(ended) = end_promises(tx, target, End::Ended, now).await? {
         told["promise"] = ended.into();
     }
+    target.hears(tx, Happened::Died, now).await?;
     tx.logs.of_delivery(target.seq, us(now), "receipt", told.to_string());
     answer(tx, target, AnswerOutcome::Failed, told::failed(fault, target.rounds), now);
     let_next_go(tx, target).await?;
@@ -246,8 +262,7 @@ async fn has_open_promise(tx: &Tx<'_>, target: &Target) -> Result<bool, Fail> {
     let found = tx
         .session
         .query_opt(
-            "SELECT 1 FROM deadline WHERE seq BETWEEN $1 AND $1 + 15 AND met_at IS NULL
-                 AND (ended_at IS NULL OR waived) LIMIT 1",
+            "SELECT 1 FROM deadline WHERE seq = $1 AND met_at IS NULL AND (ended_at IS NULL OR waived)",
             &[&(target.seq * DEADLINES)],
         )
         .await?;
@@ -262,7 +277,8 @@ async fn waive(
     by: &str,
     now: Timestamp,
 ) -> Result<Commanded, Fail> {
-    if end_promises(tx, target, End::Waived, now).await?.is_some() {
+    let waived = end_promises(tx, target, End::Waived, now).await?.is_some();
+    if target.hears(tx, Happened::Waived, now).await? || waived {
         return Ok(told(tx, target, by, "waived", Some(reason), now));
     }
     let waived = tx

@@ -5,13 +5,9 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use tokio_postgres::Row;
 
-use super::{fail::Fail, logs::Logs, row::Read, session::Session, work::Tx};
+use super::{clocks::course, fail::Fail, logs::Logs, row::Read, session::Session, work::Tx};
 use crate::{
-    domain::{
-        ReceiptId,
-        answer::Subscription,
-        sla::{BREACHED, next_step, steps_due},
-    },
+    domain::{ReceiptId, answer::Subscription, sla::BREACHED},
     store::{
         StepPassed,
         numbers::{DEADLINES, message_of, us},
@@ -48,7 +44,7 @@ pub(super) async fn advance(tx: &mut Tx<'_>, now: Timestamp, most: u32) -> Resul
             "WITH due AS MATERIALIZED (
                  SELECT * FROM deadline WHERE next_step_at <= $1 ORDER BY next_step_at LIMIT $2
                  FOR UPDATE SKIP LOCKED)
-             SELECT d.seq, d.promise, d.starts_at, d.due_at, d.step, m.receipt, m.kind, m.party, m.answers, y.receiver
+             SELECT d.seq, d.promise, d.starts_at, d.due_at, d.at_50, d.at_75, d.at_90, d.step, m.receipt, m.kind, m.party, m.answers, y.receiver
              FROM due d JOIN delivery y ON y.seq = d.seq / 16 JOIN message m ON m.seq = y.seq / 256
              ORDER BY d.next_step_at",
             &[&us(now), &i64::from(most)],
@@ -61,7 +57,8 @@ pub(super) async fn advance(tx: &mut Tx<'_>, now: Timestamp, most: u32) -> Resul
     let mut passed = Vec::new();
     for open in open {
         let of = Of { delivery: open.key / DEADLINES, answers: open.answers, party: &open.party };
-        record(&mut tx.logs, &of, &open.promise, &open.steps, now);
+        // Its sender is told of what it waits for: that its message is delivered.
+        record(&mut tx.logs, &of, &open.promise, &open.steps, now, open.key % DEADLINES == 0);
         passed.extend(open.steps.into_iter().map(|(step, due_at)| StepPassed {
             receipt: open.receipt,
             kind: open.kind.clone(),
@@ -77,13 +74,13 @@ pub(super) async fn advance(tx: &mut Tx<'_>, now: Timestamp, most: u32) -> Resul
 }
 
 fn read(row: &Row, now: Timestamp) -> Result<Open, Fail> {
-    let (starts, due, step) = (row.instant("starts_at")?, row.instant("due_at")?, row.small("step")?);
-    let steps: Vec<_> = steps_due(starts, due, step, now).collect();
+    let (course, step) = (course(row)?, row.small("step")?);
+    let steps: Vec<_> = course.steps_due(step, now).collect();
     let last = steps.last().map_or(step, |(step, _)| *step);
     Ok(Open {
         key: row.value("seq")?,
         promise: row.value("promise")?,
-        next: next_step(starts, due, last).map(|(_, at)| at),
+        next: course.next_step(last).map(|(_, at)| at),
         steps,
         receipt: row.receipt("receipt")?,
         kind: row.value("kind")?,
@@ -117,32 +114,40 @@ pub(super) async fn resume(tx: &Tx<'_>, delivery: i64) -> Result<(), Fail> {
         .session
         .query(
             "UPDATE deadline SET ended_at = NULL
-             WHERE seq BETWEEN $1 AND $1 + 15 AND ended_at IS NOT NULL AND NOT waived
-             RETURNING seq, starts_at, due_at, step",
+             WHERE seq = $1 AND ended_at IS NOT NULL AND NOT waived
+             RETURNING seq, starts_at, due_at, at_50, at_75, at_90, step",
             &[&(delivery * DEADLINES)],
         )
         .await?;
     let mut steps = Vec::with_capacity(rows.len());
-    for row in rows {
-        let (starts, due, step) = (row.instant("starts_at")?, row.instant("due_at")?, row.small("step")?);
-        steps.push((row.value("seq")?, step, next_step(starts, due, step).map(|(_, at)| at)));
+    for row in &rows {
+        let (course, step) = (course(row)?, row.small("step")?);
+        steps.push((row.value("seq")?, step, course.next_step(step).map(|(_, at)| at)));
     }
     set_steps(tx.session, &steps).await
 }
 
-/// Writes each passed step to the history, and tells the sender of the gravest of them.
-pub(super) fn record(logs: &mut Logs, of: &Of<'_>, promise: &str, steps: &[(u8, Timestamp)], now: Timestamp) {
+/// Writes each passed step to the history, and tells the sender of the gravest of them where it is `told`.
+pub(super) fn record(
+    logs: &mut Logs,
+    of: &Of<'_>,
+    promise: &str,
+    steps: &[(u8, Timestamp)],
+    now: Timestamp,
+    told: bool,
+) {
     for (step, due_at) in steps {
         logs.of_delivery(of.delivery, us(now), "sla_step", told::step(promise, *step, *due_at));
     }
     if let Some(outcome) = told::of_steps(steps)
+        && told
         && of.answers.wants(outcome)
     {
         logs.answer(of.party, (message_of(of.delivery), Some(of.delivery)), outcome, us(now), None);
     }
 }
 
-/// How a delivery's promises end.
+/// How the promise that a delivery is delivered ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
     /// The receiver has it.
@@ -153,7 +158,7 @@ pub(super) enum End {
     Waived,
 }
 
-/// A delivery whose promises end now.
+/// A delivery whose promise ends now.
 pub(super) struct Ending<'a> {
     pub(super) of: Of<'a>,
     pub(super) end: End,
@@ -172,13 +177,13 @@ impl Ended<'_> {
     /// Writes what passed unrecorded to the history and the answers, and says how it ended.
     pub(super) fn tell(self, logs: &mut Logs) -> &'static str {
         for (promise, steps) in &self.promises {
-            record(logs, &self.of, promise, steps, self.now);
+            record(logs, &self.of, promise, steps, self.now, true);
         }
         self.how
     }
 }
 
-/// Ends the open promises of deliveries. Steps that fell due unrecorded are recorded with it, so that a promise met
+/// Ends the promises that deliveries are delivered, where they are open. Steps that fell due unrecorded are recorded with it, so that a promise met
 /// late shows its breach. By delivery; one without open promises is not in it.
 pub(super) async fn end<'a>(tx: &Tx<'_>, endings: &[Ending<'a>]) -> Result<HashMap<i64, Ended<'a>>, Fail> {
     if endings.is_empty() {
@@ -194,8 +199,8 @@ pub(super) async fn end<'a>(tx: &Tx<'_>, endings: &[Ending<'a>]) -> Result<HashM
             "UPDATE deadline d SET next_step_at = NULL, met_at = CASE WHEN u.met THEN u.now END,
                  ended_at = CASE WHEN u.met THEN NULL ELSE u.now END, waived = u.waived
              FROM unnest($1::bigint[], $2::boolean[], $3::bigint[], $4::boolean[]) AS u (delivery, met, now, waived)
-             WHERE d.seq BETWEEN u.delivery * 16 AND u.delivery * 16 + 15 AND d.met_at IS NULL AND d.ended_at IS NULL
-             RETURNING d.seq, d.promise, d.starts_at, d.due_at, d.step",
+             WHERE d.seq = u.delivery * 16 AND d.met_at IS NULL AND d.ended_at IS NULL
+             RETURNING d.seq, d.promise, d.starts_at, d.due_at, d.at_50, d.at_75, d.at_90, d.step",
             &[&deliveries, &met, &now, &waived],
         )
         .await?;
@@ -213,10 +218,10 @@ pub(super) async fn ended<'a, 'r>(
     let mut passed = Vec::new();
     for row in rows {
         let key: i64 = row.value("seq")?;
-        let (starts, due, step) = (row.instant("starts_at")?, row.instant("due_at")?, row.small("step")?);
+        let (course, step) = (course(row)?, row.small("step")?);
         let Some(ending) = by_delivery.get(&(key / DEADLINES)) else { continue };
         let now = ending.now;
-        let late = now > due;
+        let late = now > course.due;
         let how = match ending.end {
             End::Ended => "ended",
             End::Waived => "waived",
@@ -225,7 +230,7 @@ pub(super) async fn ended<'a, 'r>(
         };
         // What ends at the very instant it is due is in time: no breach.
         let in_time = |(step, _): &(u8, Timestamp)| late || *step < BREACHED;
-        let steps: Vec<_> = steps_due(starts, due, step, now).filter(in_time).collect();
+        let steps: Vec<_> = course.steps_due(step, now).filter(in_time).collect();
         if let Some((last, _)) = steps.last() {
             passed.push((key, *last, None));
         }

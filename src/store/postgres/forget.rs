@@ -63,8 +63,9 @@ const CONTENT: [&str; 3] = [
 ];
 
 /// Everything that was written of messages.
-const WHOLE: [&str; 7] = [
+const WHOLE: [&str; 8] = [
     "DELETE FROM waiver_request w USING unnest($1::bigint[]) m WHERE w.delivery BETWEEN m * 256 AND m * 256 + 255",
+    "DELETE FROM clock c USING unnest($1::bigint[]) m WHERE c.seq BETWEEN m * 4096 AND m * 4096 + 4095",
     "DELETE FROM deadline d USING unnest($1::bigint[]) m WHERE d.seq BETWEEN m * 4096 AND m * 4096 + 4095",
     "DELETE FROM delivery d USING unnest($1::bigint[]) m WHERE d.seq BETWEEN m * 256 AND m * 256 + 255",
     "DELETE FROM figure WHERE message = ANY ($1::bigint[])",

@@ -30,7 +30,7 @@ const LEASE: &str = "WITH head AS MATERIALIZED (
      taken AS (
          UPDATE delivery d SET lease_node = $5, lease_token = nextval('lease_token'), leased_until = $6
          FROM head WHERE d.seq = head.seq RETURNING d.*)
-     SELECT d.seq, d.lease_token, d.due_at, d.expires_at, d.attempts, d.crashes, d.rounds, d.ordering_key, d.format,
+     SELECT d.seq, d.lease_token, d.due_at, d.expires_at, d.attempts, d.crashes, d.rounds, d.clocks, d.ordering_key, d.format,
          d.format_version, p.content_type, p.body, p.citizen, m.receipt, m.source, m.id, m.kind, m.correlation, m.traceparent,
          m.party, m.answers, m.occurred_at, m.received_at
      FROM taken d JOIN parcel p ON p.seq = d.seq JOIN message m ON m.seq = d.seq / 256
@@ -79,6 +79,7 @@ fn read(row: &tokio_postgres::Row, ask: &LeaseAsk) -> Result<Lease, Fail> {
         until: ask.until,
         parcel: row.parcel()?,
         attempts: row.count("attempts")?,
+        clocks: row.small("clocks")?,
         crashes: row.count("crashes")?,
         rounds: row.count("rounds")?,
         ordering_key: row.value("ordering_key")?,

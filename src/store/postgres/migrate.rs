@@ -23,6 +23,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0010_spent.sql"),
     include_str!("migrations/0011_alerting.sql"),
     include_str!("migrations/0012_ahead.sql"),
+    include_str!("migrations/0013_clock.sql"),
 ];
 
 /// The version this program brings a database to.

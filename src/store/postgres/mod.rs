@@ -17,9 +17,9 @@ use jiff::{SignedDuration, Timestamp};
 use tracing::{error, warn};
 
 use super::{
-    Admission, Command, Commanded, Forget, Forgotten, HandOver, Hints, InHand, LaneState, Lease, LeaseAsk,
-    Leased, Mode, Settled, Settlement, StepPassed, Store, StoreError, TakenAgain, Verdict, ahead::Maintain,
-    handover::Lanes, hints, told,
+    Admission, Beat, Command, Commanded, Forget, Forgotten, HandOver, Hints, InHand, LaneState, Lease,
+    LeaseAsk, Leased, Mode, Settled, Settlement, StepPassed, Store, StoreError, TakenAgain, Verdict,
+    ahead::Maintain, handover::Lanes, hints, told,
 };
 use crate::{
     domain::{
@@ -33,6 +33,7 @@ use crate::{
 mod accept;
 mod address;
 mod alerts;
+mod clocks;
 mod commands;
 mod commit;
 mod deadlines;
@@ -49,6 +50,7 @@ mod reader;
 mod replay;
 mod reply;
 mod row;
+mod runs;
 mod session;
 mod settle;
 mod statements;
@@ -337,6 +339,10 @@ impl Store for Postgres {
 
     fn maintain(&self, asked: Maintain, now: Timestamp) -> BoxFuture<'_, Result<Commanded, StoreError>> {
         asked!(self, Ask::Maintain { asked, now }, Commanded)
+    }
+
+    fn beat(&self, beat: Beat) -> BoxFuture<'_, Result<(), StoreError>> {
+        asked!(self, Ask::Beat(beat))
     }
 
     fn set_cursor(&self, name: String, seq: i64) -> BoxFuture<'_, Result<(), StoreError>> {

@@ -4,7 +4,7 @@ use serde_json::json;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::{commands, fail::Fail, row::Read, session::Session, work::Tx};
+use super::{clocks, commands, fail::Fail, row::Read, session::Session, work::Tx};
 use crate::{
     domain::case::{CaseState, Said},
     store::{
@@ -64,9 +64,17 @@ pub(super) async fn reply(tx: &mut Tx<'_>, seq: i64, message: &Accepted, said: &
     }
     tx.logs.event(first, now, "reply", Some(effect.told.to_string()));
     tx.logs.event(seq, now, "reply_to", Some(json!({ "receiptId": original.receipt }).to_string()));
-    if let Some(command) = effect.command {
+    let now = message.arrived.received;
+    // What the receiver has not before it says so starts then; what it will not have is answered and then ended.
+    if original.has_clocks && effect.is_refused() {
+        clocks::message_hears(tx, first, effect.answered(&original), now).await?;
+    }
+    if let Some(command) = &effect.command {
         let by = message.envelope.source.to_string();
-        commands::command(tx, &command, &by, message.arrived.received).await?;
+        commands::command(tx, command, &by, now).await?;
+    }
+    if original.has_clocks && !effect.is_refused() {
+        clocks::message_hears(tx, first, effect.answered(&original), now).await?;
     }
     Ok(())
 }
@@ -77,7 +85,8 @@ async fn original(tx: &Tx<'_>, message: &Accepted, said: &Said) -> Result<Option
         tx.session
             .query_opt(
                 "SELECT m.seq, m.receipt, m.receiver, m.case_state,
-                     (SELECT count(*) FROM delivery d WHERE d.seq BETWEEN m.seq * 256 AND m.seq * 256 + 255) AS deliveries
+                     (SELECT count(*) FROM delivery d WHERE d.seq BETWEEN m.seq * 256 AND m.seq * 256 + 255) AS deliveries,
+                     (SELECT max(d.clocks) FROM delivery d WHERE d.seq BETWEEN m.seq * 256 AND m.seq * 256 + 255) AS clocks
                  FROM identity i JOIN message m ON m.seq = i.message WHERE i.source = $1 AND i.id = $2 FOR UPDATE OF m",
                 &[&message.envelope.receiver.to_string(), id],
             )
@@ -86,7 +95,8 @@ async fn original(tx: &Tx<'_>, message: &Accepted, said: &Said) -> Result<Option
         tx.session
             .query_opt(
                 "SELECT m.seq, m.receipt, m.receiver, m.case_state,
-                     (SELECT count(*) FROM delivery d WHERE d.seq BETWEEN m.seq * 256 AND m.seq * 256 + 255) AS deliveries
+                     (SELECT count(*) FROM delivery d WHERE d.seq BETWEEN m.seq * 256 AND m.seq * 256 + 255) AS deliveries,
+                     (SELECT max(d.clocks) FROM delivery d WHERE d.seq BETWEEN m.seq * 256 AND m.seq * 256 + 255) AS clocks
                  FROM message m WHERE m.receipt = $1 AND m.state = 0 FOR UPDATE OF m",
                 &[&delivery.receipt().uuid()],
             )
@@ -102,6 +112,7 @@ async fn original(tx: &Tx<'_>, message: &Accepted, said: &Said) -> Result<Option
             receiver: row.value("receiver")?,
             state: state.as_deref().and_then(CaseState::from_name),
             deliveries: u8::try_from(deliveries).unwrap_or(u8::MAX),
+            has_clocks: row.value::<Option<i16>>("clocks")?.is_some_and(|clocks| clocks > 0),
         };
         Ok((row.value("seq")?, original))
     };

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use tokio_postgres::{Row, types::ToSql};
 
 use super::{
+    clocks,
     deadlines::{self, End, Ending, Of},
     fail::Fail,
     row::Read,
@@ -14,7 +15,9 @@ use super::{
 use crate::{
     domain::{AnswerOutcome, HoldReason, Outcome},
     store::{
-        Next, Settled, Settlement, json as to_json,
+        Next, Settled, Settlement,
+        clocks::Happened,
+        json as to_json,
         numbers::{message_of, us},
         told,
     },
@@ -36,10 +39,10 @@ pub(super) const SETTLE: &str = "WITH moved AS (
          UPDATE deadline d SET next_step_at = NULL, met_at = CASE WHEN u.met THEN u.now END,
              ended_at = CASE WHEN u.met THEN NULL ELSE u.now END
          FROM moved u
-         WHERE u.met IS NOT NULL AND d.seq BETWEEN u.seq * 16 AND u.seq * 16 + 15
-             AND d.met_at IS NULL AND d.ended_at IS NULL
-         RETURNING d.seq, d.promise, d.starts_at, d.due_at, d.step)
-     SELECT seq, NULL AS promise, NULL::bigint AS starts_at, NULL::bigint AS due_at, NULL::smallint AS step FROM moved
+         WHERE u.met IS NOT NULL AND d.seq = u.seq * 16 AND d.met_at IS NULL AND d.ended_at IS NULL
+         RETURNING d.seq, d.promise, d.starts_at, d.due_at, d.step, d.at_50, d.at_75, d.at_90)
+     SELECT seq, NULL AS promise, NULL::bigint AS starts_at, NULL::bigint AS due_at, NULL::smallint AS step,
+         NULL::bigint AS at_50, NULL::bigint AS at_75, NULL::bigint AS at_90 FROM moved
      UNION ALL SELECT * FROM ended";
 
 /// Lets the next delivery of each ordering key go, unless one is under way: the next may be an older one that a
@@ -96,6 +99,12 @@ pub(super) async fn judge(
     for settlement in counted() {
         let promise = ended.remove(&settlement.lease.number).map(|ended| ended.tell(&mut tx.logs));
         tell(tx, settlement, promise);
+    }
+    // Where nothing else is promised, and that is nearly always, nothing is asked for.
+    for settlement in counted().filter(|settlement| settlement.lease.clocks > 0) {
+        if let Some(what) = Happened::of_next(&settlement.next) {
+            clocks::hear(tx, settlement.lease.number, what, settlement.now).await?;
+        }
     }
     Ok(counts.into_iter().map(|counts| if counts { Settled::Done } else { Settled::LeaseLost }).collect())
 }

@@ -23,8 +23,9 @@ use crate::{
         numbers::us,
         told::STATES,
         views::{
-            Astray, Backlog, DeadGroup, DeliveryView, Endangered, MessageFilter, MessageLine, MessageView,
-            PromiseView, RawMessage, StoreSize, TraceOf, Uncovered, Views, WaiverRequest, Which,
+            Astray, Backlog, ClockView, DeadGroup, DeliveryView, Endangered, MessageFilter, MessageLine,
+            MessageView, PromiseView, RawMessage, RunView, StoreSize, TraceOf, Uncovered, Views,
+            WaiverRequest, Which,
         },
     },
 };
@@ -156,7 +157,8 @@ async fn alert_changes(client: &Client, after: i64, most: u32) -> Result<Vec<Ale
 /// How the promise `p` stands at the instant `$1`, as [`crate::domain::sla::Standing`] says it; `open` while it is
 /// neither met nor breached.
 const STANDING: &str = "CASE WHEN p.met_at <= p.due_at THEN 'met' WHEN p.met_at IS NOT NULL THEN 'met_late'
-     WHEN p.waived THEN 'waived' WHEN p.ended_at IS NOT NULL THEN 'ended' WHEN p.due_at <= $1 THEN 'breached'
+     WHEN p.waived THEN 'waived' WHEN p.ended_at IS NOT NULL THEN 'ended' WHEN p.due_at <= $1 AND p.paused_at IS NULL
+     THEN 'breached'
      ELSE 'open' END";
 
 async fn sla_totals(client: &Client, now: Timestamp) -> Result<BTreeMap<String, i64>, Fail> {
@@ -189,6 +191,14 @@ impl Views for Postgres {
 
     fn size(&self) -> BoxFuture<'_, Result<StoreSize, StoreError>> {
         self.readers.read(async move |c| own::size(&c).await)
+    }
+
+    fn clocks(&self, receipt: ReceiptId) -> BoxFuture<'_, Result<Vec<ClockView>, StoreError>> {
+        self.readers.read(async move |c| super::clocks::view(&c, receipt).await)
+    }
+
+    fn runs(&self, from: Timestamp) -> BoxFuture<'_, Result<Vec<RunView>, StoreError>> {
+        self.readers.read(async move |c| super::runs::since(&c, from).await)
     }
 
     fn raw(&self, receipt: ReceiptId) -> BoxFuture<'_, Result<Option<RawMessage>, StoreError>> {

@@ -11,7 +11,7 @@ use super::{
     fail::Fail,
     forget, hand, lanes, lease,
     logs::Logs,
-    replay, reply,
+    replay, reply, runs,
     session::Session,
     settle, stops,
 };
@@ -22,7 +22,7 @@ use crate::{
         pace::Pace,
     },
     store::{
-        Admission, Command, Commanded, Forget, Forgotten, InHand, LaneState, LeaseAsk, Leased, Settled,
+        Admission, Beat, Command, Commanded, Forget, Forgotten, InHand, LaneState, LeaseAsk, Leased, Settled,
         Settlement, StepPassed, TakenAgain, Verdict, ahead::Maintain, handover::Handing,
     },
 };
@@ -78,6 +78,7 @@ pub(super) enum Ask {
         seq: i64,
     },
     Lead(String),
+    Beat(Beat),
     Forget(Forget),
     Take(InHand),
     PutDown([u8; 32]),
@@ -321,6 +322,7 @@ async fn one(tx: &mut Tx<'_>, ask: &Ask) -> Result<Told, Fail> {
         Ask::Maintain { asked, now } => Told::Commanded(lanes::maintain(tx, asked, *now).await?),
         Ask::SetCursor { name, seq } => done(commands::set_cursor(tx, name, *seq).await?),
         Ask::Lead(cursor) => Told::Leads(commands::lead(tx, cursor).await?),
+        Ask::Beat(beat) => done(runs::beat(tx, beat).await?),
         Ask::Forget(slice) => Told::Forgotten(forget::forget(tx, *slice).await?),
         Ask::Take(mark) => Told::Before(hand::take(tx, mark).await?),
         Ask::PutDown(key) => done(hand::put_down(tx, key).await?),

@@ -4,17 +4,13 @@ use rusqlite::{OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
 use super::{
-    deadlines, figures, reply,
+    clocks, deadlines, figures, reply,
     row::{DEADLINES, Read, delivery_seq, kept, us},
     stops,
     writer::Tx,
 };
 use crate::{
-    domain::{
-        Answer, AnswerOutcome, Cpr, HoldReason,
-        answer::Subscription,
-        sla::{next_step, steps_due},
-    },
+    domain::{Answer, AnswerOutcome, Cpr, HoldReason, answer::Subscription, sla::Course},
     store::{Accepted, Admission, Arrived, Invalid, Lease, NewDelivery, Verdict, json, told},
 };
 
@@ -57,6 +53,7 @@ fn accept_one(tx: &mut Tx<'_, '_>, message: &Accepted) -> rusqlite::Result<Verdi
         owe(tx, message, delivery_seq(seq, ordinal), delivery)?;
     }
     stops::changes(tx, seq, message)?;
+    clocks::others_hear(tx, message)?;
     figures::write(tx, seq, message)?;
     if let Some(said) = &message.reply {
         reply::reply(tx, seq, message, said)?;
@@ -115,21 +112,22 @@ fn owe(tx: &mut Tx<'_, '_>, message: &Accepted, seq: i64, delivery: &NewDelivery
     tx.execute(
         "-- store::accept delivery
          INSERT INTO delivery (seq, receiver, state, phase, hold, ordering_key, due_at, next_attempt_at, expires_at,
-             fault, format, format_version, output_hash)
-         VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+             fault, format, format_version, output_hash, clocks)
+         VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         params![
             seq,
             delivery.receiver,
             if hold.is_some() { 2 } else { 0 },
             hold.map(HoldReason::name),
             delivery.ordering_key,
-            us(delivery.promise.due),
+            us(delivery.promise.course.due),
             us(now),
             delivery.expires.map(us),
             delivery.hold.as_ref().map(|(_, fault)| json(fault)),
             delivery.parcel.format.name(),
             delivery.parcel.format_version,
             &Sha256::digest(&delivery.parcel.body)[..],
+            u8::try_from(delivery.further.len()).unwrap_or(u8::MAX),
         ],
     )?;
     tx.execute(
@@ -145,25 +143,47 @@ fn owe(tx: &mut Tx<'_, '_>, message: &Accepted, seq: i64, delivery: &NewDelivery
     if hold.is_none() {
         hand_over(tx, message, seq, delivery);
     }
-    let promise = &delivery.promise.promise;
-    let (starts, due) = (kept(delivery.promise.starts), kept(delivery.promise.due));
-    let passed = steps_due(starts, due, 0, now).last().map_or(0, |(step, _)| step);
-    let key = seq * DEADLINES;
+    promise(tx, message, seq, delivery)?;
+    if !delivery.further.is_empty() || delivery.promise.promise.calendar().is_some() {
+        clocks::begin(tx, seq, delivery, now)?;
+    }
+    Ok(())
+}
+
+/// That the receiver has it, with the steps that have passed by now.
+fn promise(tx: &Tx<'_, '_>, message: &Accepted, seq: i64, delivery: &NewDelivery) -> rusqlite::Result<()> {
+    let now = message.arrived.received;
+    let (promise, course) = (&delivery.promise.promise, delivery.promise.course);
+    let course = Course { starts: kept(course.starts), due: kept(course.due), ..course };
+    let passed = course.passed(now);
+    let shares = course.shares.map_or([None; 3], |shares| shares.map(|at| Some(us(at))));
     tx.execute(
         "-- store::accept deadline
-         INSERT INTO deadline (seq, promise, starts_at, due_at, step, next_step_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+         INSERT INTO deadline (seq, promise, starts_at, due_at, step, next_step_at, at_50, at_75, at_90, basis)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         params![
-            key,
-            promise,
-            us(starts),
-            us(due),
+            seq * DEADLINES,
+            promise.name(),
+            us(course.starts),
+            us(course.due),
             passed,
-            next_step(starts, due, passed).map(|(_, at)| us(at)),
+            course.next_step(passed).map(|(_, at)| us(at)),
+            shares[0],
+            shares[1],
+            shares[2],
+            promise.terms.basis,
         ],
     )?;
     if passed > 0 {
-        let steps: Vec<_> = steps_due(starts, due, 0, now).collect();
-        deadlines::record(tx, seq, promise, &steps, now, message.answers, &message.arrived.party)?;
+        let steps: Vec<_> = course.steps_due(0, now).collect();
+        deadlines::record(
+            tx,
+            seq,
+            promise.name(),
+            &steps,
+            now,
+            Some((message.answers, &message.arrived.party)),
+        )?;
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ mod waiver;
 
 use super::{
     accept::{log_answer, log_event, whom},
+    clocks,
     deadlines::{self, End},
     row::{message_of, us},
     settle::{number, release_next},
@@ -15,7 +16,7 @@ use super::{
 };
 use crate::{
     domain::{AnswerOutcome, DeliveryId, Fault, HoldReason},
-    store::{Command, Commanded, LaneState, hints, json as to_json, told},
+    store::{Command, Commanded, LaneState, clocks::Happened, hints, json as to_json, told},
 };
 
 const PENDING: i64 = 0;
@@ -32,6 +33,15 @@ struct Target {
     receiver: String,
     /// How often it was tried again after its death.
     rounds: u32,
+    /// How many promises it has beside being delivered.
+    clocks: u8,
+}
+
+impl Target {
+    /// Tells its clocks. True where one of them changed.
+    fn hears(&self, tx: &Tx<'_, '_>, what: Happened<'_>, now: Timestamp) -> rusqlite::Result<bool> {
+        Ok(self.clocks > 0 && clocks::hear(tx, self.seq, what, now)?)
+    }
 }
 
 /// Gives a command; says what became of it and which bells to ring once it is committed: the lane may have
@@ -63,7 +73,7 @@ fn target(tx: &Tx<'_, '_>, delivery: DeliveryId) -> rusqlite::Result<Option<Targ
     let Some(seq) = number(tx, delivery)? else { return Ok(None) };
     tx.prepare(
         "-- store::command target
-         SELECT state, ordering_key, hold, receiver, rounds FROM delivery WHERE seq = ?1",
+         SELECT state, ordering_key, hold, receiver, rounds, clocks FROM delivery WHERE seq = ?1",
     )?
     .query_row([seq], |row| {
         Ok(Target {
@@ -73,6 +83,7 @@ fn target(tx: &Tx<'_, '_>, delivery: DeliveryId) -> rusqlite::Result<Option<Targ
             hold: row.get("hold")?,
             receiver: row.get("receiver")?,
             rounds: row.get("rounds")?,
+            clocks: row.get("clocks")?,
         })
     })
     .optional()
@@ -102,6 +113,7 @@ fn retry(tx: &mut Tx<'_, '_>, target: &Target, by: &str, now: Timestamp) -> rusq
         ],
     )?;
     deadlines::resume(tx, target.seq)?;
+    target.hears(tx, Happened::Retried, now)?;
     told(tx, target, by, "retried", None, now)
 }
 
@@ -140,6 +152,7 @@ fn cancel(
     end_delivery(tx, target, CANCELLED, None, now)?;
     let (party, answers) = whom(tx, message_of(target.seq))?;
     deadlines::end(tx, target.seq, &End::Ended, now, answers, &party)?;
+    target.hears(tx, Happened::Died, now)?;
     release_next(tx, target.ordering_key)?;
     told(tx, target, by, "cancelled", reason, now)
 }
@@ -177,12 +190,14 @@ fn confirm(
     } else {
         None
     };
+    let heard = fresh && target.hears(tx, Happened::Delivered, now)?;
+    let heard = target.hears(tx, Happened::Confirmed, now)? || heard;
     let mut told = data;
     if let Some(met) = met {
         told["promise"] = met.into();
     }
     log_event(tx, message, Some(target.seq), us(now), "receipt", Some(&told.to_string()))?;
-    Ok(if fresh || met.is_some() { Commanded::Done } else { Commanded::Already })
+    Ok(if fresh || heard || met.is_some() { Commanded::Done } else { Commanded::Already })
 }
 
 /// The receiver refuses it. A refusal that comes after a final end is kept and changes nothing.
@@ -204,6 +219,7 @@ fn refuse(
     if let Some(ended) = deadlines::end(tx, target.seq, &End::Ended, now, answers, &party)? {
         told["promise"] = ended.into();
     }
+    target.hears(tx, Happened::Died, now)?;
     log_event(tx, message, Some(target.seq), us(now), "receipt", Some(&told.to_string()))?;
     if answers.wants(AnswerOutcome::Failed) {
         let data = told::failed(fault, target.rounds);
@@ -219,7 +235,7 @@ fn has_open_promise(tx: &Tx<'_, '_>, target: &Target) -> rusqlite::Result<bool> 
     tx.prepare(
         "-- store::command open promise
          SELECT 1 FROM deadline
-         WHERE seq BETWEEN ?1 * 16 AND ?1 * 16 + 15 AND met_at IS NULL AND (ended_at IS NULL OR waived = 1)",
+         WHERE seq = ?1 * 16 AND met_at IS NULL AND (ended_at IS NULL OR waived = 1)",
     )?
     .exists([target.seq])
 }
@@ -233,7 +249,8 @@ fn waive(
     now: Timestamp,
 ) -> rusqlite::Result<Commanded> {
     let (party, answers) = whom(tx, message_of(target.seq))?;
-    if deadlines::end(tx, target.seq, &End::Waived, now, answers, &party)?.is_some() {
+    let waived = deadlines::end(tx, target.seq, &End::Waived, now, answers, &party)?.is_some();
+    if target.hears(tx, Happened::Waived, now)? || waived {
         return told(tx, target, by, "waived", Some(reason), now);
     }
     let waived = tx

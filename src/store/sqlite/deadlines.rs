@@ -5,6 +5,7 @@ use rusqlite::params;
 
 use super::{
     accept::{log_answer, log_event},
+    clocks::course,
     row::{DEADLINES, Read, message_of, us},
     writer::Tx,
 };
@@ -12,7 +13,7 @@ use crate::{
     domain::{
         ReceiptId,
         answer::Subscription,
-        sla::{BREACHED, next_step, steps_due},
+        sla::{BREACHED, Course},
     },
     store::{StepPassed, told},
 };
@@ -22,8 +23,7 @@ struct Open {
     delivery: i64,
     key: i64,
     promise: String,
-    starts: Timestamp,
-    due: Timestamp,
+    course: Course,
     step: u8,
     receipt: ReceiptId,
     kind: String,
@@ -35,10 +35,12 @@ struct Open {
 pub(super) fn advance(tx: &mut Tx<'_, '_>, now: Timestamp, most: u32) -> rusqlite::Result<Vec<StepPassed>> {
     let mut passed = Vec::new();
     for open in due(tx, now, most)? {
-        let steps: Vec<_> = steps_due(open.starts, open.due, open.step, now).collect();
+        let steps: Vec<_> = open.course.steps_due(open.step, now).collect();
         let Some((last, _)) = steps.last().copied() else { continue };
-        set_step(tx, open.key, last, next_step(open.starts, open.due, last).map(|(_, at)| at))?;
-        record(tx, open.delivery, &open.promise, &steps, now, open.answers, &open.party)?;
+        set_step(tx, open.key, last, open.course.next_step(last).map(|(_, at)| at))?;
+        // Its sender is told of what it waits for: that its message is delivered.
+        let told = (open.key % DEADLINES == 0).then_some((open.answers, &*open.party));
+        record(tx, open.delivery, &open.promise, &steps, now, told)?;
         passed.extend(steps.into_iter().map(|(step, due_at)| StepPassed {
             receipt: open.receipt,
             kind: open.kind.clone(),
@@ -56,7 +58,7 @@ pub(super) fn advance(tx: &mut Tx<'_, '_>, now: Timestamp, most: u32) -> rusqlit
 fn due(tx: &Tx<'_, '_>, now: Timestamp, most: u32) -> rusqlite::Result<Vec<Open>> {
     let mut statement = tx.prepare(
         "-- store::advance_deadlines
-         SELECT d.seq, d.promise, d.starts_at, d.due_at, d.step, m.receipt, m.kind, m.party, m.answers, y.receiver
+         SELECT d.seq, d.promise, d.starts_at, d.due_at, d.at_50, d.at_75, d.at_90, d.step, m.receipt, m.kind, m.party, m.answers, y.receiver
          FROM deadline d JOIN delivery y ON y.seq = d.seq / 16 JOIN message m ON m.seq = y.seq / 256
          WHERE d.next_step_at <= ?1 ORDER BY d.next_step_at LIMIT ?2",
     )?;
@@ -66,8 +68,7 @@ fn due(tx: &Tx<'_, '_>, now: Timestamp, most: u32) -> rusqlite::Result<Vec<Open>
             delivery: key / DEADLINES,
             key,
             promise: row.get("promise")?,
-            starts: row.instant("starts_at")?,
-            due: row.instant("due_at")?,
+            course: course(row)?,
             step: row.get("step")?,
             receipt: row.receipt("receipt")?,
             kind: row.get("kind")?,
@@ -94,60 +95,56 @@ pub(super) fn resume(tx: &Tx<'_, '_>, delivery: i64) -> rusqlite::Result<()> {
         .prepare(
             "-- store::resume_promise
              UPDATE deadline SET ended_at = NULL
-             WHERE seq BETWEEN ?1 * 16 AND ?1 * 16 + 15 AND ended_at IS NOT NULL AND waived = 0
-             RETURNING seq, starts_at, due_at, step",
+             WHERE seq = ?1 * 16 AND ended_at IS NOT NULL AND waived = 0
+             RETURNING seq, starts_at, due_at, at_50, at_75, at_90, step",
         )?
         .query_map([delivery], |row| {
-            let (starts, due) = (row.instant("starts_at")?, row.instant("due_at")?);
-            Ok((row.get::<_, i64>("seq")?, starts, due, row.get::<_, u8>("step")?))
+            Ok((row.get::<_, i64>("seq")?, course(row)?, row.get::<_, u8>("step")?))
         })?
         .collect::<rusqlite::Result<Vec<_>>>()?;
-    for (key, starts, due, step) in resumed {
-        set_step(tx, key, step, next_step(starts, due, step).map(|(_, at)| at))?;
+    for (key, course, step) in resumed {
+        set_step(tx, key, step, course.next_step(step).map(|(_, at)| at))?;
     }
     Ok(())
 }
 
-/// Writes each passed step to the history, and tells the sender of the gravest of them.
+/// Writes each passed step to the history, and tells the sender of the gravest of them where it is `told`.
 pub(super) fn record(
     tx: &Tx<'_, '_>,
     delivery: i64,
     promise: &str,
     steps: &[(u8, Timestamp)],
     now: Timestamp,
-    answers: Subscription,
-    party: &str,
+    sender: Option<(Subscription, &str)>,
 ) -> rusqlite::Result<()> {
     let message = message_of(delivery);
     for (step, due_at) in steps {
         let told = told::step(promise, *step, *due_at);
         log_event(tx, message, Some(delivery), us(now), "sla_step", Some(&told))?;
     }
-    match told::of_steps(steps) {
-        Some(outcome) if answers.wants(outcome) => {
+    match told::of_steps(steps).zip(sender) {
+        Some((outcome, (answers, party))) if answers.wants(outcome) => {
             log_answer(tx, party, message, Some(delivery), outcome, us(now), None)
         }
         _ => Ok(()),
     }
 }
 
-/// Number, name, start, end and last recorded step of a promise.
-type OpenPromise = (i64, String, Timestamp, Timestamp, u8);
+/// Number, name, course and last recorded step of a promise.
+type OpenPromise = (i64, String, Course, u8);
 
-/// A delivery's promises that are neither met nor ended.
+/// That a delivery is delivered, where that is neither met nor ended.
 fn open_of(tx: &Tx<'_, '_>, delivery: i64) -> rusqlite::Result<Vec<OpenPromise>> {
     tx.prepare(
         "-- store::open_promises
-         SELECT seq, promise, starts_at, due_at, step FROM deadline
-         WHERE seq BETWEEN ?1 * 16 AND ?1 * 16 + 15 AND met_at IS NULL AND ended_at IS NULL",
+         SELECT seq, promise, starts_at, due_at, at_50, at_75, at_90, step FROM deadline
+         WHERE seq = ?1 * 16 AND met_at IS NULL AND ended_at IS NULL",
     )?
-    .query_map([delivery], |row| {
-        Ok((row.get(0)?, row.get(1)?, row.instant(2)?, row.instant(3)?, row.get(4)?))
-    })?
+    .query_map([delivery], |row| Ok((row.get(0)?, row.get(1)?, course(row)?, row.get(7)?)))?
     .collect()
 }
 
-/// How a delivery's promises ended.
+/// How the promise that a delivery is delivered ended.
 pub(super) enum End {
     /// The receiver has it.
     Met,
@@ -157,7 +154,7 @@ pub(super) enum End {
     Waived,
 }
 
-/// Ends the open promises of a delivery. Steps that fell due unrecorded are recorded first, so that a promise
+/// Ends the promise that a delivery is delivered, where it is open. Steps that fell due unrecorded are recorded first, so that a promise
 /// met late shows its breach. Says how they ended; nothing where none was open.
 pub(super) fn end(
     tx: &Tx<'_, '_>,
@@ -176,29 +173,29 @@ pub(super) fn end(
         End::Met => {
             "-- store::meet
              UPDATE deadline SET met_at = ?2, next_step_at = NULL
-             WHERE seq BETWEEN ?1 * 16 AND ?1 * 16 + 15 AND met_at IS NULL AND ended_at IS NULL"
+             WHERE seq = ?1 * 16 AND met_at IS NULL AND ended_at IS NULL"
         }
         End::Ended => {
             "-- store::end_promise
              UPDATE deadline SET ended_at = ?2, next_step_at = NULL
-             WHERE seq BETWEEN ?1 * 16 AND ?1 * 16 + 15 AND met_at IS NULL AND ended_at IS NULL"
+             WHERE seq = ?1 * 16 AND met_at IS NULL AND ended_at IS NULL"
         }
         End::Waived => {
             "-- store::waive_promise
              UPDATE deadline SET ended_at = ?2, waived = 1, next_step_at = NULL
-             WHERE seq BETWEEN ?1 * 16 AND ?1 * 16 + 15 AND met_at IS NULL AND ended_at IS NULL"
+             WHERE seq = ?1 * 16 AND met_at IS NULL AND ended_at IS NULL"
         }
     };
     tx.execute(sql, params![delivery, us(now)])?;
     let mut how = None;
-    for (key, promise, starts, due, step) in open {
-        let late = now > due;
+    for (key, promise, course, step) in open {
+        let late = now > course.due;
         how = Some(if late { "met_late" } else { "met" });
         // What ends at the very instant it is due is in time: no breach.
         let in_time = |(step, _): &(u8, Timestamp)| late || *step < BREACHED;
-        let steps: Vec<_> = steps_due(starts, due, step, now).filter(in_time).collect();
+        let steps: Vec<_> = course.steps_due(step, now).filter(in_time).collect();
         if let Some((last, _)) = steps.last().copied() {
-            record(tx, delivery, &promise, &steps, now, answers, party)?;
+            record(tx, delivery, &promise, &steps, now, Some((answers, party)))?;
             set_step(tx, key, last, None)?;
         }
     }

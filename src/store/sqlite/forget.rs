@@ -49,9 +49,11 @@ const CONTENT: [&str; 3] = [
 ];
 
 /// Everything that was written of a message.
-const WHOLE: [&str; 6] = [
+const WHOLE: [&str; 7] = [
     "-- store::forget waivers
      DELETE FROM waiver_request WHERE delivery BETWEEN ?1 * 256 AND ?1 * 256 + 255",
+    "-- store::forget clocks
+     DELETE FROM clock WHERE seq BETWEEN ?1 * 4096 AND ?1 * 4096 + 4095",
     "-- store::forget deadlines
      DELETE FROM deadline WHERE seq BETWEEN ?1 * 4096 AND ?1 * 4096 + 4095",
     "-- store::forget deliveries

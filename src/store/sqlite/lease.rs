@@ -84,7 +84,7 @@ fn fetch(tx: &Tx<'_, '_>, seq: i64, token: u64, until: Timestamp) -> rusqlite::R
         "-- store::lease_due fetch
          SELECT d.due_at, d.expires_at, d.attempts, d.crashes, d.rounds, d.ordering_key, d.format, d.format_version,
              p.content_type, p.body, m.receipt, m.source, m.id, m.kind, m.correlation, m.traceparent, m.party, m.answers,
-             p.citizen, m.occurred_at, m.received_at
+             p.citizen, m.occurred_at, m.received_at, d.clocks
          FROM delivery d JOIN parcel p ON p.seq = d.seq JOIN message m ON m.seq = ?2
          WHERE d.seq = ?1",
     )?
@@ -103,6 +103,7 @@ fn fetch(tx: &Tx<'_, '_>, seq: i64, token: u64, until: Timestamp) -> rusqlite::R
                 citizen: row.citizen(18)?,
             },
             attempts: row.get(2)?,
+            clocks: row.get(21)?,
             crashes: row.get(3)?,
             rounds: row.get(4)?,
             ordering_key: row.get(5)?,

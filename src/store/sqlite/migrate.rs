@@ -17,6 +17,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0009_spent.sql"),
     include_str!("migrations/0010_alerting.sql"),
     include_str!("migrations/0011_ahead.sql"),
+    include_str!("migrations/0012_clock.sql"),
 ];
 
 /// The version this program brings a store to.

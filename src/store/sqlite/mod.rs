@@ -12,8 +12,8 @@ use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 pub use super::Mode;
 use super::{
-    Admission, Command, Commanded, Forget, Forgotten, Hints, InHand, LaneState, Lease, LeaseAsk, Leased,
-    Settled, Settlement, StepPassed, Store, StoreError, TakenAgain, Verdict,
+    Admission, Beat, Command, Commanded, Forget, Forgotten, Hints, InHand, LaneState, Lease, LeaseAsk,
+    Leased, Settled, Settlement, StepPassed, Store, StoreError, TakenAgain, Verdict,
     ahead::Maintain,
     handover::{HandOver, Lanes},
     hints,
@@ -28,6 +28,7 @@ mod accept;
 mod alerts;
 pub mod backup;
 mod checkpoint;
+mod clocks;
 mod commands;
 mod deadlines;
 mod figures;
@@ -43,6 +44,7 @@ mod replay;
 mod reply;
 mod reserve;
 mod row;
+mod runs;
 mod settle;
 mod statements;
 mod stops;
@@ -319,6 +321,10 @@ impl Store for Sqlite {
 
     fn maintain(&self, asked: Maintain, now: Timestamp) -> BoxFuture<'_, Result<Commanded, StoreError>> {
         self.write(move |tx| lanes::maintain(tx, &asked, now))
+    }
+
+    fn beat(&self, beat: Beat) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.write(move |tx| runs::beat(tx, &beat))
     }
 
     fn set_cursor(&self, name: String, seq: i64) -> BoxFuture<'_, Result<(), StoreError>> {

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{
     accept::log_event,
-    commands,
+    clocks, commands,
     row::{Read, us},
     writer::Tx,
 };
@@ -33,11 +33,20 @@ pub(super) fn reply(tx: &mut Tx<'_, '_>, seq: i64, message: &Accepted, said: &Sa
     log_event(tx, first, None, now, "reply", Some(&effect.told.to_string()))?;
     let of = json!({ "receiptId": original.receipt });
     log_event(tx, seq, None, now, "reply_to", Some(&of.to_string()))?;
-    let Some(command) = effect.command else { return Ok(()) };
-    let by = message.envelope.source.to_string();
-    let (_, bells) = commands::command(tx, &command, &by, message.arrived.received)?;
-    for bell in bells {
-        tx.handing.ring(bell);
+    let now = message.arrived.received;
+    // What the receiver has not before it says so starts then; what it will not have is answered and then ended.
+    if original.has_clocks && effect.is_refused() {
+        clocks::message_hears(tx, first, effect.answered(&original), now)?;
+    }
+    if let Some(command) = &effect.command {
+        let by = message.envelope.source.to_string();
+        let (_, bells) = commands::command(tx, command, &by, now)?;
+        for bell in bells {
+            tx.handing.ring(bell);
+        }
+    }
+    if original.has_clocks && !effect.is_refused() {
+        clocks::message_hears(tx, first, effect.answered(&original), now)?;
     }
     Ok(())
 }
@@ -52,6 +61,7 @@ fn original(tx: &Tx<'_, '_>, message: &Accepted, said: &Said) -> rusqlite::Resul
             receiver: row.get("receiver")?,
             state: state.as_deref().and_then(CaseState::from_name),
             deliveries: row.get("deliveries")?,
+            has_clocks: row.get::<_, Option<u8>>("clocks")?.is_some_and(|clocks| clocks > 0),
         };
         Ok((seq, original))
     };
@@ -60,7 +70,8 @@ fn original(tx: &Tx<'_, '_>, message: &Accepted, said: &Said) -> rusqlite::Resul
             .prepare(
                 "-- store::reply by id
                  SELECT seq, receipt, receiver, case_state,
-                     (SELECT count(*) FROM delivery WHERE delivery.seq BETWEEN message.seq * 256 AND message.seq * 256 + 255) AS deliveries
+                     (SELECT count(*) FROM delivery WHERE delivery.seq BETWEEN message.seq * 256 AND message.seq * 256 + 255) AS deliveries,
+                     (SELECT max(clocks) FROM delivery WHERE delivery.seq BETWEEN message.seq * 256 AND message.seq * 256 + 255) AS clocks
                  FROM message WHERE source = ?1 AND id = ?2 AND state = 0",
             )?
             .query_row(params![message.envelope.receiver.to_string(), id], read)
@@ -70,7 +81,8 @@ fn original(tx: &Tx<'_, '_>, message: &Accepted, said: &Said) -> rusqlite::Resul
     tx.prepare(
         "-- store::reply by delivery
          SELECT seq, receipt, receiver, case_state,
-             (SELECT count(*) FROM delivery WHERE delivery.seq BETWEEN message.seq * 256 AND message.seq * 256 + 255) AS deliveries
+             (SELECT count(*) FROM delivery WHERE delivery.seq BETWEEN message.seq * 256 AND message.seq * 256 + 255) AS deliveries,
+                     (SELECT max(clocks) FROM delivery WHERE delivery.seq BETWEEN message.seq * 256 AND message.seq * 256 + 255) AS clocks
          FROM message WHERE receipt = ?1 AND state = 0",
     )?
     .query_row([delivery.receipt().uuid().as_bytes()], read)

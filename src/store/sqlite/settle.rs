@@ -4,13 +4,14 @@ use rusqlite::{OptionalExtension, params};
 
 use super::{
     accept::{log_answer, log_event},
+    clocks,
     deadlines::{self, End},
     row::{delivery_seq, message_of, us},
     writer::Tx,
 };
 use crate::{
     domain::{AnswerOutcome, DeliveryId, HoldReason, Outcome, attempt::Proof},
-    store::{Lease, Next, Settled, Settlement, json as to_json, told},
+    store::{Lease, Next, Settled, Settlement, clocks::Happened, json as to_json, told},
 };
 
 /// The number of a delivery, by the id the world knows.
@@ -54,6 +55,11 @@ pub(super) fn settle(tx: &mut Tx<'_, '_>, settlement: &Settlement) -> rusqlite::
         "attempt",
         Some(&told::attempt(settlement, promise)),
     )?;
+    if lease.clocks > 0
+        && let Some(what) = Happened::of_next(&settlement.next)
+    {
+        clocks::hear(tx, seq, what, settlement.now)?;
+    }
     if matches!(settlement.next, Next::Delivered | Next::Dead(_)) {
         release_next(tx, lease.ordering_key)?;
     }

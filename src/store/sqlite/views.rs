@@ -25,8 +25,9 @@ use crate::{
         figures::{Asked, KeyFigures},
         told::STATES,
         views::{
-            Astray, Backlog, DeadGroup, DeliveryView, Endangered, MessageFilter, MessageLine, MessageView,
-            PromiseView, RawMessage, StoreSize, TraceOf, Uncovered, Views, WaiverRequest, Which,
+            Astray, Backlog, ClockView, DeadGroup, DeliveryView, Endangered, MessageFilter, MessageLine,
+            MessageView, PromiseView, RawMessage, RunView, StoreSize, TraceOf, Uncovered, Views,
+            WaiverRequest, Which,
         },
     },
 };
@@ -46,7 +47,8 @@ use messages::{DERIVED, message, messages};
 /// How the promise `p` stands at the instant `?1`, as [`crate::domain::sla::Standing`] says it; `open` while it is
 /// neither met nor breached.
 const STANDING: &str = "CASE WHEN p.met_at <= p.due_at THEN 'met' WHEN p.met_at IS NOT NULL THEN 'met_late'
-     WHEN p.waived = 1 THEN 'waived' WHEN p.ended_at IS NOT NULL THEN 'ended' WHEN p.due_at <= ?1 THEN 'breached'
+     WHEN p.waived = 1 THEN 'waived' WHEN p.ended_at IS NOT NULL THEN 'ended' WHEN p.due_at <= ?1 AND p.paused_at IS NULL
+     THEN 'breached'
      WHEN p.due_at IS NOT NULL THEN 'open' END";
 
 fn astray(connection: &Connection, since: Timestamp) -> rusqlite::Result<Vec<Astray>> {
@@ -136,6 +138,14 @@ impl Views for Sqlite {
 
     fn size(&self) -> BoxFuture<'_, Result<StoreSize, StoreError>> {
         self.readers.read(own::size)
+    }
+
+    fn clocks(&self, receipt: ReceiptId) -> BoxFuture<'_, Result<Vec<ClockView>, StoreError>> {
+        self.readers.read(move |c| super::clocks::view(c, receipt))
+    }
+
+    fn runs(&self, from: Timestamp) -> BoxFuture<'_, Result<Vec<RunView>, StoreError>> {
+        self.readers.read(move |c| super::runs::since(c, from))
     }
 
     fn raw(&self, receipt: ReceiptId) -> BoxFuture<'_, Result<Option<RawMessage>, StoreError>> {

@@ -19,6 +19,7 @@ use crate::{
         KindId, Party,
         figure::{Figure, Interview, Month, Timeliness},
         identifiers::municipalities,
+        sla::Course,
     },
     store::{
         Accepted, Admission, Mode, Views,
@@ -147,8 +148,8 @@ fn become_record(message: &mut Accepted, number: u32, records: u32, now: Timesta
     message.arrived.received = came;
     message.envelope.time = came - SignedDuration::from_secs(i64::from(number % 5000) * 60);
     for delivery in &mut message.deliveries {
-        delivery.promise.starts = message.envelope.time;
-        delivery.promise.due = message.envelope.time + SignedDuration::from_hours(24);
+        let starts = message.envelope.time;
+        delivery.promise.course = Course::between(starts, starts + SignedDuration::from_hours(24));
     }
     let timeliness = match number % 17 {
         0 => Timeliness::Late,

@@ -115,7 +115,7 @@ pub(super) fn copy(models: &[Accepted], number: u32, with_body: bool, now: Times
     for delivery in &mut message.deliveries {
         RECEIVER.clone_into(&mut delivery.receiver);
         delivery.ordering_key = None;
-        delivery.promise.due = now + DUE_IN;
+        delivery.promise.course.due = now + DUE_IN;
         delivery.expires = None;
     }
     if !with_body {

@@ -169,7 +169,8 @@ impl Figures {
 
     fn outcomes_sheet(&self) -> Sheet {
         let rows = self.outcomes.iter().map(|line| {
-            let mut row = vec![text(line.agreement.as_deref().unwrap_or_default()), text(&line.kind)];
+            let agreement = line.agreement.as_deref().unwrap_or_default();
+            let mut row = vec![text(agreement), text(&line.kind), text(&line.promise)];
             row.extend(
                 [line.met, line.met_late, line.breached, line.open, line.waived, line.ended].map(Cell::Count),
             );
@@ -177,11 +178,12 @@ impl Figures {
         });
         Sheet {
             table: Table::Outcomes,
-            title: words("Frister pr. aftale og beskedtype", "Promises by agreement and kind"),
+            title: words("Frister pr. aftale, beskedtype og løfte", "Promises by agreement, kind and name"),
             none: words("Intet er lovet i perioden.", "Nothing was promised in the period."),
             columns: vec![
                 column("agreement", "Aftale", "agreement"),
                 KIND,
+                column("promise", "Løfte", "promise"),
                 column("met", "Overholdt", "met"),
                 column("met_late", "Leveret for sent", "met late"),
                 column("breached", "Overskredet", "breached"),

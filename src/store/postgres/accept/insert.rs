@@ -27,19 +27,20 @@ pub(in crate::store::postgres) const MESSAGES: &str = "INSERT INTO message (stat
 
 pub(in crate::store::postgres) const DELIVERIES: &str = "INSERT INTO delivery (state, seq, receiver, phase, hold,
          ordering_key, due_at, next_attempt_at, expires_at, fault, format, format_version, output_hash, lease_node,
-         lease_token, leased_until)
+         lease_token, leased_until, clocks)
      SELECT 0, unnest($1::bigint[]), unnest($2::text[]), unnest($3::smallint[]), unnest($4::text[]),
          unnest($5::bigint[]), unnest($6::bigint[]), unnest($7::bigint[]), unnest($8::bigint[]),
          unnest($9::text[]), unnest($10::text[]), unnest($11::integer[]), unnest($12::bytea[]),
-         unnest($13::bigint[]), unnest($14::bigint[]), unnest($15::bigint[])";
+         unnest($13::bigint[]), unnest($14::bigint[]), unnest($15::bigint[]), unnest($16::smallint[])";
 
 pub(in crate::store::postgres) const PARCELS: &str = "INSERT INTO parcel (seq, content_type, body, citizen)
      SELECT unnest($1::bigint[]), unnest($2::text[]), unnest($3::bytea[]), unnest($4::text[])";
 
 pub(in crate::store::postgres) const DEADLINES: &str =
-    "INSERT INTO deadline (seq, promise, starts_at, due_at, step, next_step_at)
+    "INSERT INTO deadline (seq, promise, starts_at, due_at, step, next_step_at, at_50, at_75, at_90, basis)
      SELECT unnest($1::bigint[]), unnest($2::text[]), unnest($3::bigint[]), unnest($4::bigint[]),
-         unnest($5::smallint[]), unnest($6::bigint[])";
+         unnest($5::smallint[]), unnest($6::bigint[]), unnest($7::bigint[]), unnest($8::bigint[]),
+         unnest($9::bigint[]), unnest($10::text[])";
 
 /// A column of what is inserted.
 pub(super) type Column<'a> = Box<dyn ToSql + Sync + Send + 'a>;
@@ -129,7 +130,7 @@ impl Rows<'_> {
             column(owed, |o| if o.hold.is_some() { 2_i16 } else { 0 }),
             column(owed, |o| o.hold.map(HoldReason::name)),
             column(owed, |o| o.delivery.ordering_key),
-            column(owed, |o| us(o.due)),
+            column(owed, |o| us(o.course.due)),
             column(owed, |o| us(o.message.arrived.received)),
             column(owed, |o| o.delivery.expires.map(us)),
             column(owed, |o| o.delivery.hold.as_ref().map(|(_, fault)| json(fault))),
@@ -139,6 +140,7 @@ impl Rows<'_> {
             column(owed, move |o| o.leased_until.map(|_| node)),
             column(owed, |o| o.leased_until.map(|_| lease::first_token(o.seq))),
             column(owed, |o| o.leased_until.map(us)),
+            column(owed, |o| i16::try_from(o.delivery.further.len()).unwrap_or(i16::MAX)),
         ];
         insert(session, &session.statements.deliveries, &columns).await
     }
@@ -164,11 +166,15 @@ impl Rows<'_> {
         }
         let columns = [
             column(owed, |o| deadline_seq(o.seq)),
-            column(owed, |o| o.delivery.promise.promise.as_str()),
-            column(owed, |o| us(o.starts)),
-            column(owed, |o| us(o.due)),
+            column(owed, |o| o.delivery.promise.promise.name()),
+            column(owed, |o| us(o.course.starts)),
+            column(owed, |o| us(o.course.due)),
             column(owed, |o| next(o).0),
             column(owed, |o| next(o).1),
+            column(owed, |o| o.course.shares.map(|[first, ..]| us(first))),
+            column(owed, |o| o.course.shares.map(|[_, second, _]| us(second))),
+            column(owed, |o| o.course.shares.map(|[.., third]| us(third))),
+            column(owed, |o| o.delivery.promise.promise.terms.basis.as_str()),
         ];
         insert(session, &session.statements.deadlines, &columns).await
     }

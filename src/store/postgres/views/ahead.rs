@@ -65,7 +65,7 @@ pub(super) async fn ahead(
     });
     let sql = format!(
         "SELECT d.seq, d.due_at, m.receipt, m.id, m.kind, EXISTS (SELECT 1 FROM deadline p
-             WHERE p.seq BETWEEN d.seq * 16 AND d.seq * 16 + 15 AND p.met_at IS NULL AND p.ended_at IS NULL) AS promised
+             WHERE p.seq = d.seq * 16 AND p.met_at IS NULL AND p.ended_at IS NULL) AS promised
          FROM (SELECT * FROM ({}) AS part ORDER BY due_at, seq LIMIT $4) d JOIN message m ON m.seq = d.seq / 256
          ORDER BY d.due_at, d.seq",
         parts.join(" UNION ALL ")

@@ -15,6 +15,7 @@ use crate::{
         MailboxItem,
         numbers::delivery_id,
         postgres::{
+            clocks::course,
             fail::Fail,
             row::{Read, unreadable},
         },
@@ -68,27 +69,31 @@ pub(super) async fn promises(
     now: Timestamp,
 ) -> Result<Vec<PromiseView>, Fail> {
     let sql = format!(
-        "SELECT p.promise, p.starts_at, p.due_at, p.met_at, p.ended_at, p.waived, d.receiver, d.attempts, d.state,
+        "SELECT p.promise, p.starts_at, p.due_at, p.at_50, p.at_75, p.at_90, p.paused_at, p.basis, d.seq,
+             p.met_at, p.ended_at, p.waived, d.receiver, d.attempts, d.state,
              d.next_attempt_at, m.receipt, m.id, m.kind, m.received_at
          FROM deadline p JOIN delivery d ON d.seq = p.seq / 16 JOIN message m ON m.seq = d.seq / 256 {rest}"
     );
     let read = |row: &Row| {
-        let (starts, due, met) =
-            (row.instant("starts_at")?, row.instant("due_at")?, row.instant_or_none("met_at")?);
+        let (course, met) = (course(row)?, row.instant_or_none("met_at")?);
+        let paused = row.instant_or_none("paused_at")?;
         let how = if row.value("waived")? { Unmet::Waived } else { Unmet::Ended };
         let unmet = row.instant_or_none("ended_at")?.map(|_| how);
         let state = state(row)?;
         Ok(PromiseView {
             receipt_id: row.receipt("receipt")?,
+            delivery_id: delivery_id(row.receipt("receipt")?, row.value("seq")?),
             message_id: row.value("id")?,
             kind: row.value("kind")?,
             receiver: row.value("receiver")?,
             promise: row.value("promise")?,
-            starts,
+            starts: course.starts,
             received: row.instant("received_at")?,
-            due,
+            due: course.due,
+            paused,
+            basis: row.value("basis")?,
             met,
-            standing: Standing::of(starts, due, met, unmet, now).name().to_owned(),
+            standing: Standing::of(course, met, unmet, paused.is_some(), now).name().to_owned(),
             attempts: row.count("attempts")?,
             next_attempt: next_attempt(row, state)?,
             state: state.to_owned(),

@@ -9,7 +9,7 @@ use crate::{
     domain::{ladder::Reach, sla::AT_RISK},
     store::{
         numbers::{delivery_id, us},
-        postgres::{fail::Fail, row::Read},
+        postgres::{clocks, fail::Fail, row::Read},
         views::{Endangered, WaiverRequest},
     },
 };
@@ -17,8 +17,9 @@ use crate::{
 pub(super) async fn endangered(client: &Client, reach: &Reach) -> Result<Vec<Endangered>, Fail> {
     let due: Vec<i64> = reach.due.iter().map(|at| us(*at)).collect();
     let last = reach.due.last().copied();
-    let columns = "SELECT seq, promise, step, starts_at, due_at FROM deadline";
-    let open = "met_at IS NULL AND ended_at IS NULL";
+    let columns = "SELECT seq, promise, step, starts_at, due_at, at_50, at_75, at_90 FROM deadline";
+    // What stands still endangers nobody.
+    let open = "met_at IS NULL AND ended_at IS NULL AND paused_at IS NULL";
     // What has half its time used is counted only where a ladder asks for it.
     let half = if reach.share < AT_RISK {
         format!(" UNION ALL {columns} WHERE step = 50 AND {open} AND ($2::bigint IS NULL OR due_at > $2)")
@@ -29,7 +30,10 @@ pub(super) async fn endangered(client: &Client, reach: &Reach) -> Result<Vec<End
     let sql = format!(
         "SELECT d.receiver, m.kind, m.agreement, p.promise, p.step,
              (SELECT count(*) FROM unnest($1::bigint[]) t WHERE t < p.due_at) AS band, count(*) AS count,
-             min(p.due_at) AS earliest, (array_agg(p.starts_at ORDER BY p.due_at, p.seq))[1] AS starts,
+             min(p.due_at) AS earliest, (array_agg(p.starts_at ORDER BY p.due_at, p.seq))[1] AS starts_at, min(p.due_at) AS due_at,
+             (array_agg(p.at_50 ORDER BY p.due_at, p.seq))[1] AS at_50,
+             (array_agg(p.at_75 ORDER BY p.due_at, p.seq))[1] AS at_75,
+             (array_agg(p.at_90 ORDER BY p.due_at, p.seq))[1] AS at_90,
              (array_agg(m.receipt ORDER BY p.due_at, p.seq))[1] AS receipt
          FROM ({columns} WHERE step >= {AT_RISK} AND {open}
              UNION ALL {columns} WHERE step < {AT_RISK} AND {open} AND due_at <= $2{half}) p
@@ -54,7 +58,7 @@ fn group(row: &Row) -> Result<Endangered, Fail> {
         step: row.small("step")?,
         count: row.value("count")?,
         earliest: row.instant("earliest")?,
-        starts: row.instant("starts")?,
+        course: clocks::course(row)?,
         example: row.receipt("receipt")?,
     })
 }

@@ -102,7 +102,7 @@ async fn messages(client: &impl GenericClient, asked: &Asked, fold: &mut Fold) -
     let sql = format!(
         "SELECT m.state, m.way, m.kind, m.source, m.receiver,
              width_bucket(greatest(m.received_at - m.occurred_at, 0) / 1000000 - 1, $7::bigint[]) AS late,
-             coalesce(m.received_at - p.starts_at >= (p.due_at - p.starts_at) / 2, false) AS half_used, count(*) AS count
+             coalesce(m.received_at >= coalesce(p.at_50, p.starts_at + (p.due_at - p.starts_at) / 2), false) AS half_used, count(*) AS count
          FROM message m LEFT JOIN deadline p ON p.seq = m.seq * 4096 + 16
          WHERE {ASKED} GROUP BY 1, 2, 3, 4, 5, 6, 7"
     );
@@ -127,16 +127,16 @@ async fn messages(client: &impl GenericClient, asked: &Asked, fold: &mut Fold) -
 async fn promises(client: &impl GenericClient, asked: &Asked, fold: &mut Fold) -> Result<(), Fail> {
     let (from, to, kind, agreement, akasse, jobcenter) = narrowed(asked);
     let sql = format!(
-        "SELECT m.agreement, m.kind, {standing} AS standing, count(*) AS count
+        "SELECT m.agreement, m.kind, p.promise, {standing} AS standing, count(*) AS count
          FROM message m JOIN deadline p ON p.seq BETWEEN m.seq * 4096 AND m.seq * 4096 + 4095
-         WHERE m.state = 0 AND {ASKED} GROUP BY 1, 2, 3",
+         WHERE m.state = 0 AND {ASKED} GROUP BY 1, 2, 3, 4",
         standing = STANDING.replace("$1", "$7"),
     );
     let now = us(asked.now);
     for row in &rows(client, &sql, &[&from, &to, &kind, &agreement, &akasse, &jobcenter, &now]).await? {
         let (agreement, kind): (Option<String>, String) = (row.value("agreement")?, row.value("kind")?);
-        let standing: String = row.value("standing")?;
-        fold.promises(agreement.as_deref(), &kind, &standing, count(row)?);
+        let (promise, standing): (String, String) = (row.value("promise")?, row.value("standing")?);
+        fold.promises(agreement.as_deref(), (&kind, &promise), &standing, count(row)?);
     }
     Ok(())
 }

@@ -12,7 +12,10 @@ use crate::{
     },
     store::{
         MailboxItem,
-        sqlite::row::{Read, delivery_id, unreadable},
+        sqlite::{
+            clocks::course,
+            row::{Read, delivery_id, unreadable},
+        },
         told::STATES,
         views::{Backlog, DeadGroup, DeliveryView, PromiseView, Which},
     },
@@ -58,29 +61,33 @@ pub(super) fn select_promises(
 ) -> rusqlite::Result<Vec<PromiseView>> {
     let sql = format!(
         "-- store::promises
-         SELECT p.promise, p.starts_at, p.due_at, p.met_at, p.ended_at, p.waived, d.receiver, d.attempts, d.state, d.next_attempt_at,
+         SELECT p.promise, p.starts_at, p.due_at, p.at_50, p.at_75, p.at_90, p.paused_at, p.basis, d.seq,
+             p.met_at, p.ended_at, p.waived, d.receiver, d.attempts, d.state, d.next_attempt_at,
              m.receipt, m.id, m.kind, m.received_at
          FROM deadline p JOIN delivery d ON d.seq = p.seq / 16 JOIN message m ON m.seq = d.seq / 256 {rest}"
     );
     connection
         .prepare_cached(&sql)?
         .query_map(params, |row| {
-            let (starts, due, met) =
-                (row.instant("starts_at")?, row.instant("due_at")?, row.instant_or_none("met_at")?);
+            let (course, met) = (course(row)?, row.instant_or_none("met_at")?);
+            let paused = row.instant_or_none("paused_at")?;
             let how = if row.get("waived")? { Unmet::Waived } else { Unmet::Ended };
             let unmet = row.instant_or_none("ended_at")?.map(|_| how);
             let state = usize::from(row.get::<_, u8>("state")?);
             Ok(PromiseView {
                 receipt_id: row.receipt("receipt")?,
+                delivery_id: delivery_id(row.receipt("receipt")?, row.get("seq")?),
                 message_id: row.get("id")?,
                 kind: row.get("kind")?,
                 receiver: row.get("receiver")?,
                 promise: row.get("promise")?,
-                starts,
+                starts: course.starts,
                 received: row.instant("received_at")?,
-                due,
+                due: course.due,
+                paused,
+                basis: row.get("basis")?,
                 met,
-                standing: Standing::of(starts, due, met, unmet, now).name().to_owned(),
+                standing: Standing::of(course, met, unmet, paused.is_some(), now).name().to_owned(),
                 attempts: row.get("attempts")?,
                 next_attempt: if state == 0 { row.instant_or_none("next_attempt_at")? } else { None },
                 state: (*STATES.get(state).ok_or_else(|| unreadable("state", Type::Integer, "unknown"))?)

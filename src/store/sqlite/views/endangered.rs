@@ -8,7 +8,7 @@ use crate::{
     domain::{ladder::Reach, sla::AT_RISK},
     store::{
         numbers::{delivery_id, us},
-        sqlite::row::Read,
+        sqlite::{clocks, row::Read},
         views::{Endangered, WaiverRequest},
     },
 };
@@ -20,8 +20,9 @@ pub(super) fn endangered(connection: &Connection, reach: &Reach) -> rusqlite::Re
         write!(band, " + (p.due_at > ?{place})").expect("a String takes everything");
     }
     let last = reach.due.len();
-    let columns = "SELECT seq, promise, step, starts_at, due_at FROM deadline";
-    let open = "met_at IS NULL AND ended_at IS NULL";
+    let columns = "SELECT seq, promise, step, starts_at, due_at, at_50, at_75, at_90 FROM deadline";
+    // What stands still endangers nobody.
+    let open = "met_at IS NULL AND ended_at IS NULL AND paused_at IS NULL";
     let mut of = format!("{columns} WHERE step >= {AT_RISK} AND {open}");
     if last > 0 {
         write!(of, " UNION ALL {columns} WHERE step < {AT_RISK} AND {open} AND due_at <= ?{last}")
@@ -37,7 +38,7 @@ pub(super) fn endangered(connection: &Connection, reach: &Reach) -> rusqlite::Re
     let sql = format!(
         "-- store::endangered
          SELECT d.receiver, m.kind, m.agreement, p.promise, p.step, {band} AS band, count(*) AS count,
-             min(p.due_at) AS earliest, p.starts_at, m.receipt
+             min(p.due_at) AS earliest, p.starts_at, p.due_at, p.at_50, p.at_75, p.at_90, m.receipt
          FROM ({of}) p JOIN delivery d ON d.seq = p.seq / 16 JOIN message m ON m.seq = d.seq / 256
          GROUP BY d.receiver, m.kind, m.agreement, p.promise, p.step, band
          ORDER BY earliest, d.receiver, m.kind, m.agreement, p.promise"
@@ -56,7 +57,7 @@ pub(super) fn endangered(connection: &Connection, reach: &Reach) -> rusqlite::Re
                 step: row.get("step")?,
                 count: row.get("count")?,
                 earliest: row.instant("earliest")?,
-                starts: row.instant("starts_at")?,
+                course: clocks::course(row)?,
                 example: row.receipt("receipt")?,
             })
         })?

@@ -95,14 +95,14 @@ fn messages(
         "-- store::key_figures messages
          SELECT m.seq, m.state, m.way, m.kind, m.agreement, m.source, m.receiver,
              max(m.received_at - m.occurred_at, 0) / 1000000 AS late,
-             m.received_at - p.starts_at >= (p.due_at - p.starts_at) / 2 AS half_used,
-             {STANDING} AS standing, m.case_state IS NOT NULL AS told, m.received_at
+             m.received_at >= coalesce(p.at_50, p.starts_at + (p.due_at - p.starts_at) / 2) AS half_used,
+             {STANDING} AS standing, m.case_state IS NOT NULL AS told, m.received_at, p.promise
          FROM message m LEFT JOIN deadline p ON p.seq BETWEEN m.seq * {MESSAGE} AND m.seq * {MESSAGE} + {MESSAGE} - 1
          WHERE m.seq BETWEEN ?2 AND ?3 AND +m.received_at >= ?4 AND +m.received_at < ?5
              AND (?6 IS NULL OR m.kind = ?6 OR substr(m.kind, 1, length(?6) + 2) = ?6 || '.v')
              AND (?7 IS NULL OR m.agreement = ?7)
              AND (?8 IS NULL OR m.source = ?8 OR m.receiver = ?8) AND (?9 IS NULL OR m.source = ?9 OR m.receiver = ?9)
-         ORDER BY m.seq",
+         ORDER BY m.seq, p.seq",
         MESSAGE = delivery_seq(1, 0) * DEADLINES,
     ))?;
     let mut rows = statement.query(params![
@@ -137,7 +137,7 @@ fn messages(
             }
         }
         if let Some(standing) = row.get_ref(9)?.as_str_or_null()? {
-            fold.promises(row.get_ref(4)?.as_str_or_null()?, kind, standing, 1);
+            fold.promises(row.get_ref(4)?.as_str_or_null()?, (kind, text(12)?), standing, 1);
         }
     }
     Ok(())

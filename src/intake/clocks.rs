@@ -1,0 +1,99 @@
+//! Starts the clocks of a message: that of being delivered, and those of what else is promised.
+
+use jiff::Timestamp;
+
+use super::rules::{KindPromise, Rules};
+use crate::{
+    domain::{
+        Agreement, Envelope, Event,
+        placement::{Bearing, Placed},
+        sla::{Clocked, Further, Starts, Stops},
+    },
+    kinds::{self, Kind},
+    store::Arrived,
+};
+
+/// Promises beside that of being delivered; a delivery has room for as many.
+const FURTHER_MAX: usize = 15;
+
+/// The clock starts at the business time, or at receipt where that lies a little ahead.
+pub(super) fn delivered(
+    rules: &Rules,
+    agreement: Option<&Agreement>,
+    envelope: &Envelope,
+    arrived: &Arrived,
+) -> (Clocked, Option<Timestamp>) {
+    let KindPromise { promise, retry_window, .. } = rules.promise_of(&envelope.kind.name);
+    let promise = agreement.and_then(|a| a.promise(&envelope.kind.name)).unwrap_or(promise);
+    let starts = match promise.terms.starts {
+        Starts::Received => arrived.received,
+        _ => envelope.time.min(arrived.received),
+    };
+    let clocked = promise.clocked(starts);
+    let due = clocked.course.due;
+    let expires = retry_window.and_then(|window| due.max(arrived.received).checked_add(window).ok());
+    (clocked, expires)
+}
+
+/// What else is promised. A clock that another message stops needs a citizen to find it by: without one it is not
+/// promised, and neither is it by the message that tells of the end of a placement.
+pub(super) fn further(
+    rules: &Rules,
+    agreement: Option<&Agreement>,
+    event: &Event,
+    arrived: &Arrived,
+) -> Vec<Further> {
+    let envelope = &event.envelope;
+    let mut further = Vec::new();
+    for promise in rules.further(&envelope.kind.name, agreement).take(FURTHER_MAX) {
+        let about = match &promise.terms.stops {
+            Stops::Kind(_) if has_ended(event) => continue,
+            Stops::Kind(_) => {
+                let Some(about) = about(event) else { continue };
+                Some(about)
+            }
+            _ => None,
+        };
+        let occurred = envelope.time.min(arrived.received);
+        let starts = match promise.terms.starts {
+            Starts::Occurred => Some(occurred),
+            Starts::Received => Some(arrived.received),
+            Starts::Delivered => None,
+            Starts::Registration => Some(registration(event).unwrap_or(occurred)),
+        };
+        further.push(Further { promise: promise.clone(), starts, about });
+    }
+    further
+}
+
+/// Between whom and about whom the message is, where an open promise may wait for its kind.
+pub(super) fn meets(rules: &Rules, kind: &Kind, event: &Event) -> Option<Placed> {
+    rules.awaited.contains(kind.name).then(|| about(event)).flatten()
+}
+
+/// Between whom and about whom the message is, where it ends the citizen's placement: by an opt-out, by the jobcenter's
+/// special effort, or because it ran out. Nothing of the placement is waited for then.
+pub(super) fn ends_placement(kind: &Kind, event: &Event) -> Option<Placed> {
+    let ends = matches!((kind.bears)(event), Some(Bearing::OptsOut(_) | Bearing::SpecialEffort(Some(_))));
+    (ends || has_ended(event)).then(|| about(event)).flatten()
+}
+
+fn about(event: &Event) -> Option<Placed> {
+    let citizen = kinds::rules::citizen(event)?;
+    Some(Placed::of(&event.envelope.source, &event.envelope.receiver, &citizen))
+}
+
+/// Whether it tells that a placement ended.
+fn has_ended(event: &Event) -> bool {
+    event.envelope.kind.name == "placement"
+        && event.data.get("action").is_some_and(|action| action.as_str() == Some("ended"))
+}
+
+/// The beginning of the day in its `registrationDate`.
+fn registration(event: &Event) -> Option<Timestamp> {
+    let day = kinds::rules::day(event.data.get("registrationDate")?.as_str()?)?;
+    kinds::rules::days::begin(day)
+}
+
+#[cfg(test)]
+mod tests;

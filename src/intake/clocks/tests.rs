@@ -1,0 +1,142 @@
+//! Which clocks a message starts, and whose it stops.
+
+use bytes::Bytes;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::{
+    config,
+    domain::ReceiptId,
+    intake::{Rules, admit},
+    kinds::KINDS,
+    store::{Accepted, Admission, Arrived, Way},
+    tools::generate,
+};
+
+const DEPLOYMENT: &str = r#"
+[intake]
+outside_validity = "flag"
+
+[[party]]
+code = "3f"
+
+[[party]]
+code = "0101"
+
+[[receiver]]
+name = "kbh"
+party = "0101"
+channel = "mailbox"
+
+[[receiver]]
+name = "3f-out"
+party = "3f"
+channel = "mailbox"
+
+[calendar.office]
+weekdays = ["08:00-16:00"]
+
+[promise.recommendation]
+within = "8h"
+starts = "received"
+retry_window = "30d"
+also = [
+    { name = "answered", within = "4h", calendar = "office", stops = "answered" },
+    { name = "decided", within = "5 business days", calendar = "office", starts = "delivered", stops = "decided" },
+]
+
+[promise.placement]
+within = "24h"
+retry_window = "30d"
+also = [{ name = "first_interview", within = "14 days", calendar = "every_day", starts = "registration", stops = "interview_record" }]
+"#;
+
+/// A Monday at 11 in Denmark.
+fn now() -> Timestamp {
+    "2026-11-23T10:00:00Z".parse().unwrap()
+}
+
+fn rules() -> std::sync::Arc<Rules> {
+    config::build(&config::from_text("test.toml", DEPLOYMENT).unwrap(), 7).unwrap().rules
+}
+
+fn admitted(party: &str, event: &Value) -> Accepted {
+    let arrived = Arrived {
+        receipt: ReceiptId::from_fresh(Uuid::from_bytes([3; 16])),
+        party: party.into(),
+        way: Way::Http,
+        received: now(),
+        sent: None,
+        content_type: Some("application/cloudevents+json".into()),
+        headers: vec![],
+        raw: Bytes::from(event.to_string()),
+        generation: 7,
+    };
+    match admit(&rules(), arrived) {
+        Admission::Accepted(accepted) => *accepted,
+        Admission::Invalid(invalid) => panic!("{:#?}", invalid.violations),
+    }
+}
+
+/// The example of a kind, sent an hour ago.
+fn example(kind: &str, from: &str, to: &str) -> Value {
+    let kind = KINDS.iter().find(|known| known.name == kind).unwrap();
+    let mut event: Value = serde_json::from_str(kind.example).unwrap();
+    event["source"] = from.into();
+    event["receiver"] = to.into();
+    event["time"] = json!((now() - SignedDuration::from_hours(1)).to_string());
+    event
+}
+
+#[test]
+fn each_clock_starts_with_what_its_promise_says() {
+    let event = generate::event(
+        "recommendation",
+        1,
+        "m-1",
+        "urn:dk:akasse:3f",
+        "urn:dk:jobcenter:0101",
+        now() - SignedDuration::from_hours(1),
+    );
+    let message = admitted("3f", &event);
+    let delivery = &message.deliveries[0];
+    let at = |text: &str| text.parse::<Timestamp>().unwrap();
+    assert_eq!(delivery.promise.course.starts, now(), "with the arrival");
+    let [answered, decided] = &delivery.further[..] else { panic!("two more: {:?}", delivery.further) };
+    assert_eq!(answered.starts, Some(now() - SignedDuration::from_hours(1)));
+    assert_eq!(answered.promise.start(answered.starts.unwrap()).due, at("2026-11-23T13:00:00Z"));
+    assert_eq!((decided.promise.name(), decided.starts), ("decided", None), "with the delivery");
+    assert_eq!(decided.promise.start(at("2026-11-23T10:00:00Z")).due, at("2026-11-30T15:00:00Z"));
+    assert!(message.meets.is_none() && message.ends_placement.is_none());
+}
+
+#[test]
+fn a_placement_waits_for_its_first_interview_and_the_end_of_one_for_nothing() {
+    let mut placement = example("placement", "urn:dk:jobcenter:0101", "urn:dk:akasse:3f");
+    let registration = placement["data"]["registrationDate"].as_str().unwrap().to_owned();
+    let message = admitted("0101", &placement);
+    let [first] = &message.deliveries[0].further[..] else { panic!("one more") };
+    let midnight = crate::kinds::rules::days::begin(registration.parse().unwrap()).unwrap();
+    assert_eq!(first.starts, Some(midnight), "in Denmark");
+    assert!(first.about.is_some() && message.ends_placement.is_none());
+    placement["data"]["action"] = "ended".into();
+    let ended = admitted("0101", &placement);
+    assert!(ended.deliveries[0].further.is_empty());
+    assert_eq!(ended.ends_placement, first.about);
+}
+
+#[test]
+fn what_is_waited_for_says_between_whom_and_about_whom_it_is() {
+    let placement = example("placement", "urn:dk:jobcenter:0101", "urn:dk:akasse:3f");
+    let mut interview = example("interview_record", "urn:dk:akasse:3f", "urn:dk:jobcenter:0101");
+    interview["data"]["citizen"] = placement["data"]["citizen"].clone();
+    let waits = admitted("0101", &placement).deliveries[0].further[0].about;
+    let meets = admitted("3f", &interview).meets;
+    assert!(meets.is_some());
+    assert_eq!(meets, waits, "in whichever direction");
+    interview["data"]["citizen"]["cpr"] = "0103922852".into();
+    assert_ne!(admitted("3f", &interview).meets, waits);
+    let opt_out = example("opt_out", "urn:dk:akasse:3f", "urn:dk:jobcenter:0101");
+    assert!(admitted("3f", &opt_out).ends_placement.is_some());
+}
