@@ -9,20 +9,24 @@ use crate::{
     api,
     channels::amqp_publisher::{self, Publisher},
     clock::Clock,
-    config::{self, Built, Settings},
-    dispatch::{self, answers},
-    domain::Party,
-    http_client,
-    intake::{self, Intake, Rules, broker::Queue},
+    config::{self, Loaded, Settings},
+    dispatch, http_client,
+    intake::{Intake, Rules, broker::Queue},
     lifecycle::{Stop, Tasks},
     otlp,
-    store::{Mode, Place, Store, StoreError},
+    store::{Mode, Place, Store, StoreError, generations::How},
     telemetry::{Metrics, Part},
     watch as watchers,
 };
 
+mod follow;
+mod live;
+mod parts;
+mod plan;
 mod roles;
 
+pub use follow::{Source, follow};
+pub use live::{Live, Refused, Wanted, can_be_built};
 pub use roles::{Role, Roles};
 
 /// Why the gateway does not start.
@@ -44,8 +48,8 @@ pub struct Gateway {
     pub metrics: Arc<Metrics>,
     /// Where HTTP is served, if it is.
     pub address: Option<std::net::SocketAddr>,
-    /// Kept: the day a reload comes, its rules go out here.
-    _rules: watch::Sender<Arc<Rules>>,
+    /// What follows the configuration, for whoever changes it.
+    pub live: Live,
 }
 
 /// Where the store is. Reads the files with its password and its authority; connects to nobody.
@@ -73,39 +77,69 @@ async fn own_store(settings: &Settings) -> Result<Arc<dyn Store>, StartError> {
     Ok(opened.map_err(|error| StoreError::Unusable(format!("opening it: {error}").into()))??)
 }
 
-/// Starts everything the settings name, as far as it is one of the roles. The tasks end with `tasks`' stop.
+/// Starts everything the configuration names, as far as it is one of the roles. The tasks end with `tasks`' stop.
 ///
 /// # Errors
 /// See [`StartError`]. What was started before the error ends with the stop.
 pub async fn start(
-    settings: &Settings,
+    loaded: Loaded,
     roles: &Roles,
     clock: Arc<dyn Clock>,
     tasks: &Tasks,
 ) -> Result<Gateway, StartError> {
+    let settings = &loaded.settings;
     expect_shared(settings, roles)?;
-    let built = config::build(settings, 1).map_err(StartError::Configuration)?;
+    let ready = live::ready(&loaded)?;
     let store = own_store(settings).await?;
+    let now = clock.now();
+    let wanted = Wanted { by: "gateway".to_owned(), how: How::Start, of: None };
+    let asked = store.reload_asked().await?.map_or(0, |ask| ask.seq);
+    let generation = live::new_generation(&loaded, &follow::node_name(), &wanted);
+    let number = live::activate(&*store, generation, now).await?;
+    let ready = ready.numbered(number);
     let metrics = Metrics::new();
     start_traces(settings, &clock, &metrics, tasks)?;
-    let (keep, in_force) = watch::channel(Arc::clone(&built.rules));
-    let intake = Intake::new(Arc::clone(&store), Arc::clone(&clock), Arc::clone(&metrics), in_force);
+    let (in_force, seen) = watch::channel(Arc::clone(&ready.built.rules));
+    let intake = Intake::new(Arc::clone(&store), Arc::clone(&clock), Arc::clone(&metrics), seen);
     let health = Arc::<api::Health>::default();
     health.roles(roles.names());
+    let desk = dispatch::Desk {
+        store: Arc::clone(&store),
+        clock: Arc::clone(&clock),
+        metrics: Arc::clone(&metrics),
+    };
+    let lanes = if roles.has(Role::Dispatch) { Some(dispatch::lanes(&desk, tasks).await?) } else { None };
+    let mut live = Live {
+        tasks: tasks.clone(),
+        roles: roles.clone(),
+        clock,
+        store: Arc::clone(&store),
+        metrics: Arc::clone(&metrics),
+        intake: intake.clone(),
+        health,
+        credentials: Arc::default(),
+        rules: in_force,
+        lanes,
+        inward: parts::Parts::default(),
+        outward: parts::Parts::default(),
+        watching: parts::Parts::default(),
+        report: follow::first_report(roles.to_string(), number, asked, now),
+        loaded: Arc::new(loaded),
+    };
     let scope = if roles.has(Role::Api) { api::Scope::Everything } else { api::Scope::Health };
-    let address = serve_http(settings, &built, &intake, (scope, &health), tasks).await?;
-    let desk = dispatch::Desk { store: Arc::clone(&store), clock, metrics: Arc::clone(&metrics) };
-    if roles.has(Role::Intake) {
-        start_intake(&built, &intake, &desk, health, tasks);
+    let loaded = Arc::clone(&live.loaded);
+    // Bound before anything begins, and served when everything has: nobody is refused for a key that comes later.
+    let server = bind_http(&loaded.settings, &live, scope).await?;
+    live.exchange(loaded, ready, number).await;
+    let address = server.as_ref().and_then(api::Server::address);
+    if let Some(server) = server {
+        let stop = tasks.stop().clone();
+        tasks.spawn("http", async move {
+            server.run(stop).await;
+            Ok::<(), std::convert::Infallible>(())
+        });
     }
-    if roles.has(Role::Dispatch) {
-        start_answers(settings, &built, &desk, tasks);
-        dispatch::start(&desk, built.lanes, tasks).await?;
-    }
-    if roles.has(Role::Watch) {
-        start_watch(settings, &built.rules, &desk, tasks)?;
-    }
-    Ok(Gateway { store, intake, metrics, address, _rules: keep })
+    Ok(Gateway { store, intake, metrics, address, live })
 }
 
 /// Sends traces to the collector that the settings name, if they do.
@@ -138,73 +172,27 @@ fn expect_shared(settings: &Settings, roles: &Roles) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Binds and serves HTTP, unless the settings name no address.
-async fn serve_http(
+/// Binds HTTP, unless the settings name no address.
+async fn bind_http(
     settings: &Settings,
-    built: &Built,
-    intake: &Intake,
-    (scope, health): (api::Scope, &Arc<api::Health>),
-    tasks: &Tasks,
-) -> Result<Option<std::net::SocketAddr>, StartError> {
+    live: &Live,
+    scope: api::Scope,
+) -> Result<Option<api::Server>, StartError> {
     if settings.http.listen.is_empty() {
         return Ok(None);
     }
-    let parties = api::Credentials::new(built.access.clone()).map_err(StartError::Configuration)?;
     let desk = api::Desk {
-        intake: intake.clone(),
-        store: Arc::clone(&intake.store),
-        clock: Arc::clone(&intake.clock),
-        metrics: Arc::clone(&intake.metrics),
-        parties: Arc::new(parties),
-        health: Arc::clone(health),
+        intake: live.intake.clone(),
+        store: Arc::clone(&live.store),
+        clock: Arc::clone(&live.clock),
+        metrics: Arc::clone(&live.metrics),
+        parties: Arc::clone(&live.credentials),
+        health: Arc::clone(&live.health),
         scope,
     };
     let server =
         api::Server::bind(desk, settings.http.clone()).await.map_err(|e| StartError::Http(e.into()))?;
-    let (address, stop) = (server.address(), tasks.stop().clone());
-    tasks.spawn("http", async move {
-        server.run(stop).await;
-        Ok::<(), std::convert::Infallible>(())
-    });
-    Ok(address)
-}
-
-/// A consumer for each queue, a reader for each folder of messages or receipts, and a look at what waits for an agreement.
-fn start_intake(
-    built: &Built,
-    intake: &Intake,
-    desk: &dispatch::Desk,
-    health: Arc<api::Health>,
-    tasks: &Tasks,
-) {
-    if let Some(broker) = &built.broker {
-        for queue in &built.queues {
-            let (intake, broker, queue) = (intake.clone(), broker.clone(), queue.clone());
-            tasks.spawn("queue", intake::broker::run(intake, broker, queue, tasks.stop().clone()));
-        }
-        tasks.spawn("health", watch_queues(built.queues.clone(), desk.clone(), health, tasks.stop().clone()));
-    }
-    for folder in &built.folders {
-        tasks.spawn("spool", intake::spool::run(intake.clone(), folder.clone(), tasks.stop().clone()));
-    }
-    for folder in &built.receipts {
-        tasks.spawn("receipts", intake::receipts::run(intake.clone(), folder.clone(), tasks.stop().clone()));
-    }
-    tasks.spawn("held", intake::held::release(intake.clone(), tasks.stop().clone()));
-}
-
-/// A publisher of answers for each party that has a queue for them.
-fn start_answers(settings: &Settings, built: &Built, desk: &dispatch::Desk, tasks: &Tasks) {
-    let Some(broker) = &built.broker else { return };
-    let publisher = Arc::new(Publisher::new("kassebro answers", &publishing(settings, broker)));
-    for queue in &built.queues {
-        let to_queue = settings.party.iter().any(|p| p.code == queue.party && p.publish_answers);
-        if let (true, Ok(party)) = (to_queue, Party::from_code(&queue.party)) {
-            let outbox = answers::Outbox { party, exchange: settings.amqp.exchange_answers.clone() };
-            let run = answers::run(desk.clone(), Arc::clone(&publisher), outbox, tasks.stop().clone());
-            tasks.spawn("answers", run);
-        }
-    }
+    Ok(Some(server))
 }
 
 /// Tells readiness which queues are not being consumed: degraded, and still ready, for messages wait at the
@@ -225,19 +213,16 @@ async fn watch_queues(
             }
         }
     }
+    // Whoever watches them after this begins anew.
+    for queue in &queues {
+        health.restore(&queue.name);
+    }
     Ok(())
 }
 
-fn publishing(settings: &Settings, broker: &Broker) -> amqp_publisher::Settings {
-    amqp_publisher::Settings { broker: broker.clone(), confirm_timeout: settings.amqp.confirm_timeout }
-}
-
-fn start_watch(
-    settings: &Settings,
-    rules: &Rules,
-    desk: &dispatch::Desk,
-    tasks: &Tasks,
-) -> Result<(), StartError> {
+fn start_watch(settings: &Settings, rules: &Rules, desk: &dispatch::Desk, tasks: &Tasks) {
+    // They were built before, to see whether they can be.
+    let (Ok(ladders), Ok(targets)) = (config::ladders(settings), alert_targets(settings)) else { return };
     let desk = watchers::Desk {
         store: Arc::clone(&desk.store),
         clock: Arc::clone(&desk.clock),
@@ -246,17 +231,21 @@ fn start_watch(
         backlog_age: settings.watch.backlog_age,
         survey: watchers::Survey::default(),
         danger: watchers::Danger::default(),
-        ladders: Arc::new(config::ladders(settings).map_err(StartError::Configuration)?),
+        ladders: Arc::new(ladders),
         agreements: rules.agreements.clone().into(),
         agreement_expiry_days: settings.watch.agreement_expiry_days(),
+        receivers: settings.receiver.iter().map(|r| r.common.name().to_owned()).collect(),
     };
     tasks.spawn("watch", watchers::run(desk.clone(), tasks.stop().clone()));
     let retention = config::retention(settings);
     tasks.spawn("retention", watchers::retention::run(desk.clone(), retention, tasks.stop().clone()));
-    for target in alert_targets(settings)? {
+    for target in targets {
         tasks.spawn("alerts", watchers::notify::run(desk.clone(), target, tasks.stop().clone()));
     }
-    Ok(())
+}
+
+fn publishing(settings: &Settings, broker: &Broker) -> amqp_publisher::Settings {
+    amqp_publisher::Settings { broker: broker.clone(), confirm_timeout: settings.amqp.confirm_timeout }
 }
 
 /// Who is told of alerts. Reads the files that the settings name; connects to nobody.

@@ -22,6 +22,10 @@ use tracing::{error, info, warn};
 pub mod crash;
 pub mod supervisor;
 
+pub use part::Part;
+
+mod part;
+
 /// The exit code after a crash, so that a supervisor can tell it from an orderly end.
 pub const EXIT_CRASH: u8 = 70;
 
@@ -73,6 +77,11 @@ impl Stop {
         self.hard.cancel();
     }
 
+    /// A stop that comes with this one, and may come before it.
+    fn below(&self) -> Self {
+        Self { soft: self.soft.child_token(), hard: self.hard.child_token() }
+    }
+
     /// Runs `future` until it ends or the hard stop comes. `None`: it was dropped.
     pub async fn unless_hard<F: Future>(&self, future: F) -> Option<F::Output> {
         self.hard.run_until_cancelled(future).await
@@ -88,7 +97,11 @@ impl Stop {
 #[derive(Debug, Clone)]
 pub struct Tasks {
     stop: Stop,
+    /// The whole process's: what fails stops everything, whichever part it belongs to.
+    process: Stop,
     tracker: TaskTracker,
+    /// Of the part that this is, where it is one.
+    own: Option<TaskTracker>,
     book: Arc<Mutex<Book>>,
     /// Rung when a task ends.
     ended: Arc<Notify>,
@@ -126,7 +139,14 @@ impl End {
 
 impl Tasks {
     pub fn new(stop: Stop) -> Self {
-        Self { stop, tracker: TaskTracker::new(), book: Arc::default(), ended: Arc::default() }
+        Self {
+            process: stop.clone(),
+            stop,
+            tracker: TaskTracker::new(),
+            own: None,
+            book: Arc::default(),
+            ended: Arc::default(),
+        }
     }
 
     pub fn stop(&self) -> &Stop {
@@ -149,7 +169,7 @@ impl Tasks {
         };
         let tasks = self.clone();
         // Tracked by a token rather than by the tracker's own spawn, so that the book is closed first.
-        let token = self.tracker.token();
+        let token = (self.tracker.token(), self.own.as_ref().map(TaskTracker::token));
         tokio::spawn(async move {
             let reason = match AssertUnwindSafe(task).catch_unwind().await {
                 Ok(Ok(())) => None,
@@ -159,6 +179,14 @@ impl Tasks {
             tasks.has_ended(number, name, reason);
             drop(token);
         });
+    }
+
+    /// Says, each time it is asked, when SIGHUP came since: someone wants the configuration to be read again.
+    ///
+    /// # Errors
+    /// The operating system refused the signal handler.
+    pub fn hang_ups() -> std::io::Result<tokio::signal::unix::Signal> {
+        signal(SignalKind::hangup())
     }
 
     /// Starts the task that listens for SIGTERM and SIGINT: the first asks for the soft stop, the second for
@@ -235,7 +263,7 @@ impl Tasks {
         if let Some(reason) = reason {
             error!(task = name, reason, "Task {name} failed; the process stops");
             book.crash.get_or_insert(Crash { task: name, reason });
-            self.stop.request();
+            self.process.request();
         }
         drop(book);
         self.ended.notify_waiters();

@@ -101,12 +101,39 @@ pub struct Metrics {
     pub notifications_failed: Family<Part, Counter>,
     pub notified: Family<Part, Gauge>,
     pub intake_paused: Gauge,
+    pub configuration: Configuration,
     /// What each message and each attempt counts.
     pub flow: Flow,
     /// How things stand.
     pub gauges: Gauges,
     /// Where spans go.
     pub tracer: Tracer,
+}
+
+/// Which configuration runs, and how the last reading of it went.
+#[derive(Debug, Clone)]
+pub struct Configuration {
+    pub generation: Gauge,
+    pub successful: Gauge,
+    pub succeeded: Gauge,
+}
+
+impl Configuration {
+    fn new() -> Self {
+        let configuration =
+            Self { generation: Gauge::default(), successful: Gauge::default(), succeeded: Gauge::default() };
+        configuration.successful.set(1);
+        configuration
+    }
+
+    fn register(&self, registry: &mut Registry) {
+        let generation = "The generation of the configuration that runs";
+        registry.register("config_generation", generation, self.generation.clone());
+        let successful = "1 unless the configuration was read again and could not be used";
+        registry.register("config_last_reload_successful", successful, self.successful.clone());
+        let succeeded = "When a configuration was last put in force";
+        registry.register("config_last_reload_success_timestamp_seconds", succeeded, self.succeeded.clone());
+    }
 }
 
 /// Seconds, for what takes from a fraction of a millisecond to a minute.
@@ -142,6 +169,7 @@ impl Metrics {
             notifications_failed: Family::default(),
             notified: Family::default(),
             intake_paused: Gauge::default(),
+            configuration: Configuration::new(),
         };
         let m = &metrics;
         let commit = m.commit_duration.clone();
@@ -206,6 +234,7 @@ impl Metrics {
             "1 while nothing is taken because the store cannot commit",
             m.intake_paused.clone(),
         );
+        m.configuration.register(&mut registry);
         metrics.registry = registry;
         Arc::new(metrics)
     }

@@ -1,6 +1,9 @@
 //! The party that calls, by its key, within what one party may ask at a time.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use axum::{
     extract::FromRequestParts,
@@ -13,14 +16,17 @@ use axum::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
-    Access, Api, Config, Credentials,
+    Access, Api, Config,
     problem::{Kind, Problem},
 };
 use crate::domain::Text;
 
 /// Calls under way, by party: one party's flood is answered 429 and leaves the others their share.
 pub(super) struct Caps {
-    parties: BTreeMap<String, Cap>,
+    requests_max: usize,
+    waiting_max: usize,
+    /// Made at a party's first call, and kept: a reload of the configuration may bring new ones.
+    parties: Mutex<BTreeMap<String, Arc<Cap>>>,
 }
 
 struct Cap {
@@ -29,16 +35,22 @@ struct Cap {
 }
 
 impl Caps {
-    pub(super) fn new(parties: &Credentials, config: &Config) -> Self {
-        let cap = || Cap {
-            requests: Arc::new(Semaphore::new(config.requests_max)),
-            waiting: Arc::new(Semaphore::new(config.waiting_max)),
-        };
-        Self { parties: parties.parties().iter().map(|access| (access.code().to_owned(), cap())).collect() }
+    pub(super) fn new(config: &Config) -> Self {
+        let (requests_max, waiting_max) = (config.requests_max, config.waiting_max);
+        Self { requests_max, waiting_max, parties: Mutex::default() }
     }
 
-    fn of(&self, party: &str) -> &Cap {
-        self.parties.get(party).expect("every party that has a key has its caps")
+    fn of(&self, party: &str) -> Arc<Cap> {
+        let mut parties = self.parties.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = parties.get(party).cloned();
+        known.unwrap_or_else(|| {
+            let cap = Arc::new(Cap {
+                requests: Arc::new(Semaphore::new(self.requests_max)),
+                waiting: Arc::new(Semaphore::new(self.waiting_max)),
+            });
+            parties.insert(party.to_owned(), Arc::clone(&cap));
+            cap
+        })
     }
 }
 
@@ -55,7 +67,7 @@ impl Caller {
         let access = key(headers).and_then(|key| api.desk.parties.find(key)).ok_or_else(unauthenticated)?;
         let requests = Arc::clone(&api.caps.of(access.code()).requests);
         let place = requests.try_acquire_owned().map_err(|_| too_many())?;
-        Ok(Self { access: access.clone(), place })
+        Ok(Self { access, place })
     }
 
     pub(super) fn code(&self) -> &str {

@@ -1,6 +1,9 @@
 //! Who a caller is: SHA-256 of API keys, each bound to one party, compared in constant time.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    sync::{PoisonError, RwLock},
+};
 
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
@@ -35,8 +38,13 @@ impl Access {
 }
 
 /// Every key that is known. Holds hashes only.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Credentials {
+    known: RwLock<Known>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Known {
     parties: Vec<Access>,
     /// A key's hash and the place of its party.
     keys: Vec<([u8; 32], u32)>,
@@ -47,6 +55,23 @@ impl Credentials {
     /// A sentence that names the party: a hash that is none, one key for two parties, a party twice, or more
     /// than 1000 keys.
     pub fn new(parties: Vec<Access>) -> Result<Self, String> {
+        Ok(Self { known: RwLock::new(Known::new(parties)?) })
+    }
+
+    /// Knows from now on what the other knows, and nothing else.
+    pub fn replace(&self, by: Self) {
+        let known = by.known.into_inner().unwrap_or_else(PoisonError::into_inner);
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
+    }
+
+    /// Whose key it is. Takes as long for a key that nearly fits as for one that does not.
+    pub fn find(&self, key: &[u8]) -> Option<Access> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).find(key).cloned()
+    }
+}
+
+impl Known {
+    fn new(parties: Vec<Access>) -> Result<Self, String> {
         let mut codes = BTreeSet::new();
         let mut hashes = BTreeSet::new();
         let mut keys = Vec::new();
@@ -70,12 +95,7 @@ impl Credentials {
         Ok(Self { parties, keys })
     }
 
-    pub fn parties(&self) -> &[Access] {
-        &self.parties
-    }
-
-    /// Whose key it is. Takes as long for a key that nearly fits as for one that does not.
-    pub fn find(&self, key: &[u8]) -> Option<&Access> {
+    fn find(&self, key: &[u8]) -> Option<&Access> {
         if key.is_empty() || key.len() > KEY_BYTES_MAX {
             return None;
         }
@@ -131,10 +151,19 @@ mod tests {
         for (key, party) in
             [("old", Some("3f")), ("new", Some("3f")), ("other", Some("0101")), ("none", None), ("", None)]
         {
-            assert_eq!(known.find(key.as_bytes()).map(Access::code), party, "{key}");
+            assert_eq!(known.find(key.as_bytes()).as_ref().map(Access::code), party, "{key}");
         }
         assert!(known.find(&[b'x'; KEY_BYTES_MAX + 1]).is_none());
         assert!(Credentials::default().find(b"old").is_none());
+    }
+
+    #[test]
+    fn what_is_replaced_is_known_no_more() {
+        let known = Credentials::new(vec![access("3f", &["old"])]).unwrap();
+        known.replace(Credentials::new(vec![access("3f", &["new"]), access("0101", &["other"])]).unwrap());
+        assert!(known.find(b"old").is_none());
+        assert_eq!(known.find(b"new").as_ref().map(Access::code), Some("3f"));
+        assert_eq!(known.find(b"other").as_ref().map(Access::code), Some("0101"));
     }
 
     #[test]

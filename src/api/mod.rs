@@ -207,7 +207,7 @@ impl Api {
 pub fn router(desk: Desk, config: Config, stop: Stop) -> Router {
     let scope = desk.scope;
     let api = Arc::new(Api {
-        caps: Caps::new(&desk.parties, &config),
+        caps: Caps::new(&config),
         desk,
         config,
         bodies: Arc::new(Semaphore::new(BODIES_BYTES_MAX / body::UNIT)),

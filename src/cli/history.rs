@@ -57,6 +57,18 @@ pub(super) fn words(event: &EventView, receiver: &str) -> String {
             let reason = data["reason"].as_str().map(|r| format!(": {r}")).unwrap_or_default();
             format!("{by} cancelled the delivery to {receiver}{reason}")
         }
+        "recomputed" => {
+            let time = |key: &str| {
+                data[key].as_str().and_then(|text| text.parse().ok()).map_or_else(|| "?".to_owned(), local)
+            };
+            format!(
+                "{by} moved the deadline at {receiver} from {} to {} (generation {} of the configuration): {}",
+                time("oldDue"),
+                time("due"),
+                data["generation"],
+                data["reason"].as_str().unwrap_or("no reason")
+            )
+        }
         "waived" => {
             format!("{by} waived what is promised to {receiver}: {}", data["reason"].as_str().unwrap_or("?"))
         }

@@ -75,7 +75,7 @@ mod tests {
         let party = Party::from_code("3f").unwrap();
         let access = Access { party, api_key_sha256: vec![sha256], receivers: vec![] };
         let credentials = Credentials::new(vec![access]).unwrap();
-        assert_eq!(credentials.find(key.as_bytes()).map(Access::code), Some("3f"));
+        assert_eq!(credentials.find(key.as_bytes()).as_ref().map(Access::code), Some("3f"));
         assert!(credentials.find(b"another").is_none());
     }
 

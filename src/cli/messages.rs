@@ -11,10 +11,8 @@ use super::{
     violations::{self, LanguageArg},
 };
 use crate::{
-    clock,
-    config::Settings,
+    clock, config,
     domain::{ReceiptId, case::CaseState},
-    gateway,
     intake::Intake,
     store::{
         Store, TakenAgain, Verdict,
@@ -253,11 +251,10 @@ fn print(output: &Output, message: &MessageView, language: LanguageArg) {
 }
 
 async fn replay(context: &Context, receipt: ReceiptId, language: LanguageArg) -> Outcome {
-    let settings = context.settings()?;
-    let store = gateway::open_store(&settings)?;
+    let store = context.store()?;
     let stored = store.raw(receipt).await?;
     let stored = stored.ok_or_else(|| unknown(receipt))?;
-    let intake = intake(&settings, &store)?;
+    let intake = intake(context, &store).await?;
     let verdict = intake.take_again(stored).await?;
     let again = verdict.answer().receipt_id;
     store.taken_again(receipt, again, TakenAgain::Replayed, super::who(), now()).await?;
@@ -270,8 +267,11 @@ fn unknown(receipt: ReceiptId) -> Failure {
 }
 
 /// The desk at which a command hands messages in, beside the gateway's.
-fn intake(settings: &Settings, store: &Arc<dyn Store>) -> Result<Intake, Failure> {
-    let (_, rules) = watch::channel(super::rules(settings)?.shared());
+async fn intake(context: &Context, store: &Arc<dyn Store>) -> Result<Intake, Failure> {
+    let loaded = context.loaded()?;
+    let generation = super::generation(&**store, &loaded).await?;
+    let rules = config::rules(&loaded.settings, generation).map_err(Failure::configuration)?;
+    let (_, rules) = watch::channel(rules.shared());
     Ok(Intake::new(Arc::clone(store), clock::from_environment(), Metrics::new(), rules))
 }
 

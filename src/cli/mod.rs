@@ -6,7 +6,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::{
     clock,
-    config::{self, Invalid, Settings},
+    config::{self, Invalid, Loaded, Settings},
     gateway,
     intake::Rules,
     store::Store,
@@ -17,6 +17,7 @@ mod alerts;
 mod backup;
 mod bench;
 mod check;
+mod configuration;
 mod deliveries;
 mod demo;
 mod doctor;
@@ -132,6 +133,9 @@ enum Command {
     Validate(validate::Args),
     /// Show what a receiver would get for a message file.
     Transform(transform::Args),
+    /// What runs, what it was before, and what another configuration would change.
+    #[command(subcommand)]
+    Config(configuration::Command),
     /// Explain every configuration error with file, line and a suggestion.
     #[command(after_help = check::EXAMPLES)]
     Check,
@@ -188,8 +192,8 @@ enum Command {
     },
 }
 
-/// Commands read the configuration once, so there is but one generation of it.
-const GENERATION: u64 = 1;
+/// What a command reads for itself is no generation: those are what a gateway ran.
+const GENERATION: u64 = 0;
 
 /// What every command has.
 struct Context {
@@ -202,6 +206,11 @@ impl Context {
         Ok(config::load(self.config.as_deref(), &config::environment())?)
     }
 
+    /// The settings with what they are read from.
+    fn loaded(&self) -> Result<Loaded, Failure> {
+        Ok(config::read(self.config.as_deref(), &config::environment())?)
+    }
+
     /// The store that the settings name, opened beside a gateway that may be running.
     fn store(&self) -> Result<Arc<dyn Store>, Failure> {
         Ok(gateway::open_store(&self.settings()?)?)
@@ -211,6 +220,12 @@ impl Context {
 /// What the settings judge messages by.
 fn rules(settings: &Settings) -> Result<Rules, Failure> {
     config::rules(settings, GENERATION).map_err(Failure::configuration)
+}
+
+/// The generation of the newest configuration that a gateway ran, if the one that is read here is the same.
+async fn generation(store: &dyn Store, loaded: &Loaded) -> Result<u64, Failure> {
+    let newest = store.generations(1).await?.pop().filter(|newest| newest.hash == loaded.hash());
+    Ok(newest.map_or(GENERATION, |newest| newest.number))
 }
 
 /// Parses, calls, prints the chain of causes.
@@ -241,6 +256,7 @@ fn dispatch(context: &Context, command: Command) -> Outcome {
         Command::Send(args) => send::run(context, &args),
         Command::Validate(args) => validate::run(context, &args),
         Command::Transform(args) => transform::run(context, &args),
+        Command::Config(command) => configuration::run(context, command),
         Command::Check => check::run(context),
         Command::Topology(command) => topology::run(context, &command),
         Command::Messages(command) => messages::run(context, command),

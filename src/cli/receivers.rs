@@ -144,7 +144,7 @@ fn maintenance_words(window: &Maintenance, now: Timestamp) -> String {
     }
 }
 
-/// Every configured receiver.
+/// Every configured receiver, and those that are configured no more and still owed something.
 async fn lines(settings: &Settings, now: Timestamp) -> Result<Vec<Line>, Failure> {
     let store = gateway::open_store(settings)?;
     let lanes: BTreeMap<_, _> =
@@ -154,9 +154,10 @@ async fn lines(settings: &Settings, now: Timestamp) -> Result<Vec<Line>, Failure
     let names: Vec<&str> = settings.receiver.iter().map(|r| r.common.name()).collect();
     let ahead = show::ahead(&*store, &names, now).await?;
     let receivers = settings.receiver.iter().zip(ahead);
-    Ok(receivers
-        .map(|(r, ahead)| line(r, lanes.get(r.common.name()), backlogs.get(r.common.name()), ahead))
-        .collect())
+    let configured =
+        receivers.map(|(r, ahead)| line(r, lanes.get(r.common.name()), backlogs.get(r.common.name()), ahead));
+    let left = backlogs.values().filter(|b| b.pending > 0 && !names.contains(&b.receiver.as_str()));
+    Ok(configured.chain(left.map(gone)).collect())
 }
 
 fn line(receiver: &Receiver, lane: Option<&LaneState>, backlog: Option<&Backlog>, ahead: Ahead) -> Line {
@@ -183,6 +184,29 @@ fn line(receiver: &Receiver, lane: Option<&LaneState>, backlog: Option<&Backlog>
         oldest: backlog.and_then(|b| b.oldest),
         nearest_deadline: backlog.and_then(|b| b.nearest_deadline),
         ahead,
+    }
+}
+
+/// Something waits for a receiver that is configured no more.
+fn gone(backlog: &Backlog) -> Line {
+    Line {
+        receiver: backlog.receiver.clone(),
+        party: "-".to_owned(),
+        channel: "not configured",
+        profile: None,
+        format: None,
+        already_have: vec![],
+        circuit: "none",
+        fault: None,
+        open_since: None,
+        next_probe: None,
+        paused: None,
+        pending: backlog.pending,
+        held: backlog.held,
+        dead: backlog.dead,
+        oldest: backlog.oldest,
+        nearest_deadline: backlog.nearest_deadline,
+        ahead: Ahead::default(),
     }
 }
 

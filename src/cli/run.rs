@@ -1,11 +1,13 @@
 //! `kassebro run`: load, start everything, wait for the stop.
 
+use std::sync::Arc;
+
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use tracing::{error, info};
 
 use super::{Context, Exit, Failure, Outcome};
 use crate::{
-    clock,
+    clock, config,
     gateway::{self, Role, Roles},
     lifecycle::{Stop, Tasks, supervisor},
     telemetry,
@@ -34,14 +36,15 @@ fn role() -> impl TypedValueParser<Value = Role> {
 
 pub(super) fn run(context: &Context, args: &Args) -> Outcome {
     let roles: Roles = args.roles.iter().copied().collect();
-    let settings = context.settings()?;
+    let loaded = context.loaded()?;
+    let settings = loaded.settings.clone();
     telemetry::start(&settings.log.level, settings.log.format)
         .map_err(|e| Failure::new(Exit::ConfigInvalid, anyhow::anyhow!("log.level: {e}")))?;
     super::block_on(async {
         let tasks = Tasks::new(Stop::new());
         tasks.listen_for_signals()?;
         let clock = clock::from_environment();
-        let started = gateway::start(&settings, &roles, clock, &tasks).await;
+        let started = gateway::start(loaded, &roles, clock, &tasks).await;
         let gateway = match started {
             Ok(gateway) => gateway,
             Err(error) => {
@@ -56,6 +59,9 @@ pub(super) fn run(context: &Context, args: &Args) -> Outcome {
             }
         };
         info!(version = env!("CARGO_PKG_VERSION"), address = ?gateway.address, %roles, "Kassebro serves");
+        let (file, environment) = (context.config.clone(), config::environment());
+        let source: gateway::Source = Arc::new(move || config::read(file.as_deref(), &environment));
+        tasks.spawn("configuration", gateway::follow(gateway.live, source, tasks.stop().clone()));
         supervisor::ready();
         let grace = settings.stop.grace + std::time::Duration::from_secs(5);
         let end = tasks.finish(grace).await;

@@ -10,6 +10,7 @@ use crate::{domain::sla::Standing, store::views::PromiseView};
 
 mod explain;
 mod predicted;
+mod recompute;
 mod report;
 mod waive;
 
@@ -50,6 +51,9 @@ pub(super) enum Command {
     /// Agree to a waiver that another asked for, where two people are needed.
     #[command(after_help = waive::APPROVE_EXAMPLES)]
     Approve(waive::ApproveArgs),
+    /// Give open promises the deadlines that the configuration in force gives new ones.
+    #[command(after_help = recompute::EXAMPLES)]
+    Recompute(recompute::Args),
     /// Key figures of a period: interviews held in time, promises, volumes, lateness and decisions.
     #[command(after_help = report::EXAMPLES)]
     Report(Box<report::Args>),
@@ -67,6 +71,7 @@ pub(super) fn run(context: &Context, command: Command) -> Outcome {
             Command::List { all, breached, limit, exit_code, .. } => {
                 list(context, all && !breached, breached, limit, exit_code).await
             }
+            Command::Recompute(args) => recompute::run(context, args).await,
             Command::Report(args) => report::report(context, &args).await,
             Command::VerifyReport(args) => report::verify(context, &args),
             Command::Explain { id } => explain(context, &id).await,

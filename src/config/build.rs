@@ -42,6 +42,14 @@ pub struct Built {
     pub access: Vec<Access>,
 }
 
+impl Built {
+    /// The same as that generation. Its rules must not be shared yet.
+    pub fn numbered(mut self, generation: u64) -> Self {
+        Arc::get_mut(&mut self.rules).expect("the rules were built just now").generation = generation;
+        self
+    }
+}
+
 /// Builds everything the settings name. Reads the files they name; connects to nobody.
 ///
 /// # Errors

@@ -7,48 +7,55 @@ use std::{
 
 use toml::{Spanned, Table, Value, de::DeTable, de::DeValue};
 
-use super::{DEFAULT, Invalid, Problem, Settings};
+use super::{DEFAULT, Invalid, Problem, Settings, files::Files};
 
 /// What the environment's settings begin with.
 pub(super) const PREFIX: &str = "KASSEBRO__";
 /// Lists that every file adds to instead of replacing.
-const LISTS: [&str; 5] = ["party", "receiver", "agreement", "spool", "target"];
+pub(super) const LISTS: [&str; 5] = ["party", "receiver", "agreement", "spool", "target"];
 
 /// Problems with values that are told at once.
 const PROBLEMS_MAX: usize = 50;
 
 /// One file's text.
-struct Layer {
-    file: PathBuf,
-    text: String,
+pub(super) struct Layer {
+    pub(super) file: PathBuf,
+    pub(super) text: String,
     /// How many entries of each list came before this file's.
     before: [usize; LISTS.len()],
 }
 
 /// All files, and what they come to together.
 pub(super) struct Layers {
-    layers: Vec<Layer>,
-    merged: Table,
+    pub(super) texts: Vec<Layer>,
+    pub(super) merged: Table,
+    /// Where further files are read.
+    files: Files,
 }
 
 impl Layers {
     /// Reads the file, and `conf.d/*.toml` beside it in the order of their names.
-    pub(super) fn read(file: Option<&Path>, environment: &[(String, String)]) -> Result<Self, Invalid> {
+    pub(super) fn read(
+        file: Option<&Path>,
+        environment: &[(String, String)],
+        files: Files,
+    ) -> Result<Self, Invalid> {
         let mut texts = Vec::new();
         if let Some(file) = file {
-            for path in fragments(file).into_iter().chain([file.to_owned()]) {
-                let text = std::fs::read_to_string(&path)
-                    .map_err(|e| Invalid(vec![whole(&path, &e.to_string())]))?;
+            let fragments = files.toml(&file.parent().unwrap_or(Path::new(".")).join("conf.d"));
+            for path in fragments.into_iter().chain([file.to_owned()]) {
+                let text = files.read(&path).map_err(|e| Invalid(vec![whole(&path, &e.to_string())]))?;
                 texts.push((path, text));
             }
         }
-        Self::of(texts, environment)
+        Self::of(texts, environment, files)
     }
 
     /// Merges texts in order of rising precedence, over the defaults and under the environment.
     pub(super) fn of(
         texts: Vec<(PathBuf, String)>,
         environment: &[(String, String)],
+        files: Files,
     ) -> Result<Self, Invalid> {
         let mut merged: Table = DEFAULT.parse().expect("a test reads the defaults");
         let mut layers = vec![Layer {
@@ -68,7 +75,7 @@ impl Layers {
                 problems.push(problem);
             }
         }
-        let mut all = Self { layers, merged };
+        let mut all = Self { texts: layers, merged, files };
         for file in all.agreement_files(&folder, &mut problems) {
             if let Err(problem) = all.add_agreements(file) {
                 problems.push(problem);
@@ -85,7 +92,7 @@ impl Layers {
         for (place, name) in named {
             let path = folder.join(name);
             let found = match path.file_name().and_then(|last| last.to_str()) {
-                Some("*.toml") => toml_files(path.parent().unwrap_or(folder)),
+                Some("*.toml") => self.files.toml(path.parent().unwrap_or(folder)),
                 _ if name.contains('*') => vec![],
                 _ => vec![path],
             };
@@ -101,7 +108,7 @@ impl Layers {
 
     /// Adds a file that holds agreements and nothing else.
     pub(super) fn add_agreements(&mut self, file: PathBuf) -> Result<(), Problem> {
-        let text = std::fs::read_to_string(&file).map_err(|e| whole(&file, &e.to_string()))?;
+        let text = self.files.read(&file).map_err(|e| whole(&file, &e.to_string()))?;
         let table: Table = text.parse().map_err(|error| unread(&file, &text, &error))?;
         if let Some(other) = table.keys().find(|key| *key != "agreement") {
             let line = Layer { file: file.clone(), text: text.clone(), before: [0; LISTS.len()] }
@@ -109,7 +116,7 @@ impl Layers {
             let problem = "a file of agreements has [[agreement]] and nothing else";
             return Err(Problem { line, key: other.clone(), ..whole(&file, problem) });
         }
-        add(&mut self.layers, &mut self.merged, file, text)
+        add(&mut self.texts, &mut self.merged, file, text)
     }
 
     /// The settings, if every value fits. What does not fit is taken away once it is told, or has its default
@@ -157,7 +164,7 @@ impl Layers {
     /// Where a setting stands: the last file that sets it. The problem itself is the caller's to fill in.
     pub(super) fn at(&self, key: &str) -> Problem {
         let steps = steps(key);
-        for layer in self.layers.iter().rev() {
+        for layer in self.texts.iter().rev() {
             if let Some(line) = layer.line(&steps) {
                 return Problem {
                     file: layer.file.display().to_string(),
@@ -168,7 +175,7 @@ impl Layers {
                 };
             }
         }
-        let file = self.layers.last().map_or_else(String::new, |l| l.file.display().to_string());
+        let file = self.texts.last().map_or_else(String::new, |l| l.file.display().to_string());
         Problem { file, line: None, key: key.to_owned(), problem: String::new(), suggestion: None }
     }
 }
@@ -262,6 +269,25 @@ fn value_at<'v>(root: &'v mut Value, steps: &[Step<'_>]) -> Option<&'v mut Value
     })
 }
 
+/// The section of the store, of whatever can be read: of a file that is not TOML what stands before the mistake.
+pub(super) fn store(file: Option<&Path>, environment: &[(String, String)]) -> Option<super::settings::Store> {
+    let mut merged: Table = DEFAULT.parse().ok()?;
+    let fragments =
+        file.map(|file| Files::Disk.toml(&file.parent().unwrap_or(Path::new(".")).join("conf.d")));
+    for path in fragments.into_iter().flatten().chain(file.map(Path::to_owned)) {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        let table = text.parse::<Table>().or_else(|error| {
+            let until = error.span().map_or(0, |span| text[..span.start].rfind('\n').map_or(0, |at| at + 1));
+            text[..until].parse()
+        });
+        merge(&mut merged, table.unwrap_or_default());
+    }
+    for (name, value) in environment.iter().filter(|(name, _)| name.starts_with("KASSEBRO__STORE__")) {
+        overlay(&mut merged, name, value).ok()?;
+    }
+    merged.remove("store")?.try_into().ok()
+}
+
 /// Lays a file over those before it.
 fn add(layers: &mut Vec<Layer>, merged: &mut Table, file: PathBuf, text: String) -> Result<(), Problem> {
     let table: Table = text.parse().map_err(|error| unread(&file, &text, &error))?;
@@ -274,23 +300,6 @@ fn add(layers: &mut Vec<Layer>, merged: &mut Table, file: PathBuf, text: String)
 /// The text is not TOML.
 fn unread(file: &Path, text: &str, error: &toml::de::Error) -> Problem {
     Problem { line: error.span().map(|span| line_of(text, span.start)), ..whole(file, error.message()) }
-}
-
-fn fragments(file: &Path) -> Vec<PathBuf> {
-    toml_files(&file.parent().unwrap_or(Path::new(".")).join("conf.d"))
-}
-
-/// The folder's `*.toml`, in the order of their names. An empty path is the working directory.
-fn toml_files(folder: &Path) -> Vec<PathBuf> {
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.extension().is_some_and(|e| e == "toml"))
-        .collect();
-    files.sort();
-    files
 }
 
 fn whole(file: &Path, problem: &str) -> Problem {

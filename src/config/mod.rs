@@ -2,28 +2,37 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+use files::Files;
 
 pub mod agreement;
 pub mod alerting;
 mod build;
 pub mod calendar;
 mod check;
+pub mod diff;
+mod files;
+mod flat;
 mod implied;
 mod layers;
+pub mod loaded;
 mod profiles;
 pub mod promise;
+pub mod schema;
 pub mod settings;
 
 pub use alerting::{ladders, targets, wants_broker};
 pub use build::{Built, Served, broker, build, retention, rules, topology};
+pub use flat::{Flat, hidden_passwords};
+pub use loaded::{File, Loaded, Overlay};
 pub use settings::Settings;
 
 /// Every setting's default, with its explanation.
 pub const DEFAULT: &str = include_str!("../../config/default.toml");
 
 /// One thing that is wrong, and where.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
     /// The file, or `environment`.
     pub file: String,
@@ -32,7 +41,7 @@ pub struct Problem {
     /// The setting, e.g. `receiver[1].url`.
     pub key: String,
     pub problem: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suggestion: Option<String>,
 }
 
@@ -64,7 +73,29 @@ pub struct Invalid(pub Vec<Problem>);
 /// # Errors
 /// Every problem found, with file and line.
 pub fn load(file: Option<&Path>, environment: &[(String, String)]) -> Result<Settings, Invalid> {
-    checked(&layers::Layers::read(file, environment)?)
+    Ok(read(file, environment)?.settings)
+}
+
+/// As [`load`], with what the settings were read from.
+///
+/// # Errors
+/// As [`load`].
+pub fn read(file: Option<&Path>, environment: &[(String, String)]) -> Result<Loaded, Invalid> {
+    loaded::of(layers::Layers::read(file, environment, Files::Disk)?, file, environment)
+}
+
+/// As [`read`], from files that were kept: what is on the disk does not count, but for what settings name besides
+/// (secrets, certificates).
+///
+/// # Errors
+/// As [`load`].
+pub fn read_kept(
+    main: Option<&Path>,
+    files: &[File],
+    environment: &[(String, String)],
+) -> Result<Loaded, Invalid> {
+    let kept = files.iter().map(|file| (file.path.clone(), file.text.clone())).collect();
+    loaded::of(layers::Layers::read(main, environment, Files::Kept(kept))?, main, environment)
 }
 
 /// Loads settings from text, as if it were a file of that name.
@@ -72,7 +103,29 @@ pub fn load(file: Option<&Path>, environment: &[(String, String)]) -> Result<Set
 /// # Errors
 /// As [`load`].
 pub fn from_text(name: &str, text: &str) -> Result<Settings, Invalid> {
-    checked(&layers::Layers::of(vec![(PathBuf::from(name), text.to_owned())], &[])?)
+    Ok(read_text(name, text)?.settings)
+}
+
+/// As [`from_text`], with what the settings were read from.
+///
+/// # Errors
+/// As [`load`].
+pub fn read_text(name: &str, text: &str) -> Result<Loaded, Invalid> {
+    let texts = vec![(PathBuf::from(name), text.to_owned())];
+    loaded::of(layers::Layers::of(texts, &[], Files::Disk)?, Some(Path::new(name)), &[])
+}
+
+/// Where the store is, also in a configuration that is not valid, as far as that can be read: what cannot is as in the
+/// defaults. For commands that mend it.
+///
+/// # Panics
+/// The defaults cannot be read; a test reads them.
+pub fn for_the_store(file: Option<&Path>, environment: &[(String, String)]) -> Settings {
+    let mut settings = from_text("", "").expect("the defaults are valid");
+    if let Some(store) = layers::store(file, environment) {
+        settings.store = store;
+    }
+    settings
 }
 
 fn checked(layers: &layers::Layers) -> Result<Settings, Invalid> {
@@ -93,7 +146,7 @@ fn checked(layers: &layers::Layers) -> Result<Settings, Invalid> {
 /// # Errors
 /// As [`load`].
 pub fn agreements(files: &[PathBuf]) -> Result<Settings, Invalid> {
-    let mut layers = layers::Layers::of(vec![], &[])?;
+    let mut layers = layers::Layers::of(vec![], &[], Files::Disk)?;
     let problems: Vec<Problem> =
         files.iter().filter_map(|file| layers.add_agreements(file.clone()).err()).collect();
     if !problems.is_empty() {

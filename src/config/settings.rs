@@ -250,7 +250,7 @@ fn attempt_timeout() -> Duration {
 
 impl ReceiverCommon {
     /// What is the receiver's own; every other key is its channel's.
-    const KEYS: [&str; 8] =
+    pub(super) const KEYS: [&str; 8] =
         ["name", "party", "kinds", "profile", "format", "permits", "attempt_timeout", "ambiguous"];
 
     /// With every default, for that party.

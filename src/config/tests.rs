@@ -148,4 +148,5 @@ fn an_attempt_over_mail_may_wait_for_the_next_mail() {
 mod agreements;
 
 mod alerting;
+mod loaded;
 mod promises;

@@ -316,7 +316,7 @@ impl Lane {
         settling: Option<Settling>,
         stop: &Stop,
     ) -> Result<(), StoreError> {
-        let mut leases = self.ready.take_all();
+        let mut leases = self.ready.leave().await;
         leases.append(&mut self.stale);
         if let Some(leasing) = leasing
             && let (_, Ok(leased)) = leasing.await
@@ -324,7 +324,7 @@ impl Lane {
             leases.extend(leased.leases);
         }
         if !leases.is_empty() {
-            self.desk.store.release(leases).await?;
+            hand_back(self.desk.clone(), leases).await?;
         }
         let grace = self.config.stop_grace;
         let all = async {
@@ -344,6 +344,17 @@ impl Lane {
             self.settle().await?;
         }
         Ok(())
+    }
+}
+
+async fn hand_back(desk: Desk, leases: Vec<Lease>) -> Result<(), StoreError> {
+    match desk.store.release(leases).await {
+        Err(error @ StoreError::Unusable(_)) => Err(error),
+        Err(error) => {
+            warn!(error = %error, "Handing leases back failed; they run out by themselves");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
     }
 }
 

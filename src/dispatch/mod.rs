@@ -77,26 +77,31 @@ impl Standing {
     }
 }
 
-/// Starts a lane for each receiver, with the circuits that the store kept.
+/// What all lanes of a process share.
+#[derive(Debug, Clone)]
+pub struct Lanes {
+    standing: watch::Receiver<Standing>,
+    paces: paces::Register,
+}
+
+/// Starts reading how the lanes stand and writing down how fast they work, for all lanes of the process.
 ///
 /// # Errors
 /// The store cannot be read.
-pub async fn start(
-    desk: &Desk,
-    lanes: Vec<(LaneConfig, Arc<dyn Channel>)>,
-    tasks: &Tasks,
-) -> Result<(), StoreError> {
+pub async fn lanes(desk: &Desk, tasks: &Tasks) -> Result<Lanes, StoreError> {
     let (tell, standing) = watch::channel(Standing::read(desk).await?);
-    let mut measured = Vec::with_capacity(lanes.len());
-    for (config, channel) in lanes {
-        let receiver = config.receiver.clone();
-        let lane = Lane::new(config, channel, desk.clone(), standing.clone());
-        measured.push((receiver, lane.measured()));
-        tasks.spawn("lane", lane.run(tasks.stop().clone()));
-    }
-    tasks.spawn("paces", paces::keep(desk.clone(), measured, tasks.stop().clone()));
     tasks.spawn("lanes", watch_lanes(desk.clone(), tell, tasks.stop().clone()));
-    Ok(())
+    let paces = paces::Register::default();
+    tasks.spawn("paces", paces::keep(desk.clone(), paces.clone(), tasks.stop().clone()));
+    Ok(Lanes { standing, paces })
+}
+
+/// Starts a lane, with the circuit that the store kept.
+pub fn start(desk: &Desk, (config, channel): (LaneConfig, Arc<dyn Channel>), lanes: &Lanes, tasks: &Tasks) {
+    let receiver = config.receiver.clone();
+    let lane = Lane::new(config, channel, desk.clone(), lanes.standing.clone());
+    lanes.paces.add(receiver, &lane.measured());
+    tasks.spawn("lane", lane.run(tasks.stop().clone()));
 }
 
 /// Reads who is paused and which circuits other nodes moved, as often as a lane looks.

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
 
@@ -45,17 +45,38 @@ impl Measured {
     }
 }
 
+/// The measuring of every lane that lives, by its receiver.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Register(Arc<Mutex<HashMap<String, Weak<Mutex<Meter>>>>>);
+
+impl Register {
+    /// In the place of an earlier lane of the same receiver.
+    pub(super) fn add(&self, receiver: String, measured: &Measured) {
+        let mut lanes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lanes.retain(|_, measured| measured.strong_count() > 0);
+        lanes.insert(receiver, Arc::downgrade(&measured.0));
+    }
+
+    fn paces(&self) -> Vec<(String, Pace)> {
+        let lanes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let living = lanes.iter().filter_map(|(receiver, measured)| Some((receiver, measured.upgrade()?)));
+        living
+            .filter_map(|(receiver, measured)| Some((receiver.clone(), Measured(measured).pace()?)))
+            .collect()
+    }
+}
+
 /// Writes until the stop. What cannot be written is written the next time.
 ///
 /// # Errors
 /// The store cannot be used any more.
-pub(super) async fn keep(desk: Desk, lanes: Vec<(String, Measured)>, stop: Stop) -> Result<(), StoreError> {
+pub(super) async fn keep(desk: Desk, lanes: Register, stop: Stop) -> Result<(), StoreError> {
     let mut written: HashMap<String, (Pace, Duration)> = HashMap::new();
     while stop.unless_soft(desk.clock.sleep(EVERY)).await.is_some() {
         let at = desk.clock.monotonic();
         let news: Vec<(String, Pace)> = lanes
-            .iter()
-            .filter_map(|(receiver, measured)| Some((receiver.clone(), measured.pace()?)))
+            .paces()
+            .into_iter()
             .filter(|(receiver, pace)| {
                 written.get(receiver).is_none_or(|(before, then)| {
                     pace.differs(before) || at.saturating_sub(*then) >= AGAIN_AFTER

@@ -128,6 +128,15 @@ impl Ready {
         Some(lease)
     }
 
+    /// As [`Ready::take_all`], when nothing more is to be handed over: also what is on its way here.
+    pub(super) async fn leave(&mut self) -> Vec<Lease> {
+        let mut all = self.take_all();
+        if let Some(handed) = &mut self.handed {
+            all.append(&mut handed.leave().await);
+        }
+        all
+    }
+
     /// Everything that was not begun, to be handed back: it lies in the table then.
     pub(super) fn take_all(&mut self) -> Vec<Lease> {
         let mut all: Vec<Lease> = self.heap.drain().map(|waiting| waiting.lease).collect();

@@ -268,8 +268,14 @@ fn check_content(
         let format = receiver.format.or(agreed).unwrap_or(compiled.kind.format());
         match compiled.kind.render(event, format) {
             Ok(parcel) => {
-                let (promise, expires) =
-                    clocks::delivered(rules, under.agreement(), &event.envelope, arrived);
+                let envelope = &event.envelope;
+                let (promise, expires) = clocks::delivered(
+                    rules,
+                    &envelope.kind.name,
+                    under.agreement(),
+                    envelope.time,
+                    arrived.received,
+                );
                 deliveries.push(NewDelivery {
                     receiver: receiver.name.clone(),
                     parcel,

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::rules::{KindPromise, Rules};
 use crate::{
     domain::{
-        Agreement, Envelope, Event,
+        Agreement, Event,
         placement::{Bearing, Placed},
         sla::{Clocked, Further, Starts, Stops},
     },
@@ -16,22 +16,24 @@ use crate::{
 /// Promises beside that of being delivered; a delivery has room for as many.
 const FURTHER_MAX: usize = 15;
 
-/// The clock starts at the business time, or at receipt where that lies a little ahead.
+/// The clock starts at the business time, or at receipt where that lies a little ahead. With it comes the instant
+/// after which it is tried no more; `None`: never.
 pub(super) fn delivered(
     rules: &Rules,
+    kind: &str,
     agreement: Option<&Agreement>,
-    envelope: &Envelope,
-    arrived: &Arrived,
+    occurred: Timestamp,
+    received: Timestamp,
 ) -> (Clocked, Option<Timestamp>) {
-    let KindPromise { promise, retry_window, .. } = rules.promise_of(&envelope.kind.name);
-    let promise = agreement.and_then(|a| a.promise(&envelope.kind.name)).unwrap_or(promise);
+    let KindPromise { promise, retry_window, .. } = rules.promise_of(kind);
+    let promise = agreement.and_then(|a| a.promise(kind)).unwrap_or(promise);
     let starts = match promise.terms.starts {
-        Starts::Received => arrived.received,
-        _ => envelope.time.min(arrived.received),
+        Starts::Received => received,
+        _ => occurred.min(received),
     };
     let clocked = promise.clocked(starts);
     let due = clocked.course.due;
-    let expires = retry_window.and_then(|window| due.max(arrived.received).checked_add(window).ok());
+    let expires = retry_window.and_then(|window| due.max(received).checked_add(window).ok());
     (clocked, expires)
 }
 

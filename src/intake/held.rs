@@ -1,7 +1,7 @@
 //! Deliveries that were held because no agreement was in force: let go once the rules hold them no more.
 //!
 //! The agreement in force at a message's own time decides, so nothing but other rules can free one: they are
-//! judged again once, at the start, and whoever is in a hurry has `kassebro deliveries retry`.
+//! judged again once, at the start and at each reload, and whoever is in a hurry has `kassebro deliveries retry`.
 
 use std::time::Duration;
 

@@ -27,6 +27,7 @@ mod headers;
 pub mod held;
 pub mod measured;
 mod memory;
+mod promised;
 pub mod receipts;
 mod rules;
 pub mod spool;
@@ -37,6 +38,7 @@ pub use agreements::consult;
 use counted::Counted;
 pub use examine::{Examined, admit_as_source, examine};
 use measured::{Batch, Came};
+pub use promised::moved;
 pub use rules::{CompiledKind, KindPromise, Rules, Sender};
 
 /// The one desk at which all ways in hand their messages over. Cheap to clone.

@@ -12,6 +12,14 @@ pub fn ready() {
     tell(NotifyState::Ready);
 }
 
+/// Says that the configuration is being read again; [`ready`] says that it was, whatever came of it.
+pub fn reloading() {
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => tell_all(&[NotifyState::Reloading, now]),
+        Err(error) => warn!(%error, "systemd could not be told that the configuration is read again"),
+    }
+}
+
 /// Says that the process is on its way out.
 pub fn stopping() {
     tell(NotifyState::Stopping);
@@ -32,7 +40,11 @@ pub async fn watchdog(stop: Stop, alive: impl Fn() -> bool + Send) {
 }
 
 fn tell(state: NotifyState<'_>) {
-    if let Err(error) = sd_notify::notify(&[state]) {
+    tell_all(&[state]);
+}
+
+fn tell_all(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
         warn!(%error, "systemd could not be told how the process stands");
     }
 }

@@ -29,6 +29,7 @@ mod commands;
 mod deliveries;
 mod figures;
 mod forget;
+mod generations;
 pub(super) mod handed;
 mod history;
 mod intake;
@@ -124,6 +125,7 @@ mod on_postgres {
             of_two_corrections_at_two_nodes_one_counts
             each_nodes_pace_is_told
             a_clock_that_two_nodes_hear_of_is_met_once
+            nodes_that_start_together_come_to_one_generation
         }
     }
 }

@@ -63,6 +63,7 @@ enum Standing {
 pub struct HandOver {
     leases: mpsc::Receiver<Lease>,
     shared: Arc<Shared>,
+    lanes: Lanes,
 }
 
 impl HandOver {
@@ -87,6 +88,18 @@ impl HandOver {
     /// A lease that is here already.
     pub fn try_next(&mut self) -> Option<Lease> {
         self.leases.try_recv().ok().map(|lease| self.taken(lease))
+    }
+
+    /// Nothing is handed over from now on. Gives what lies here, and what a transaction that is open now still hands
+    /// over: all of it is leased, and to be handed back.
+    pub async fn leave(&mut self) -> Vec<Lease> {
+        self.lanes.offers().retain(|_, offer| !Arc::ptr_eq(&offer.shared, &self.shared));
+        self.leases.close();
+        let mut left = Vec::new();
+        while let Some(lease) = self.leases.recv().await {
+            left.push(self.taken(lease));
+        }
+        left
     }
 
     fn taken(&self, lease: Lease) -> Lease {
@@ -148,7 +161,7 @@ impl Lanes {
         let shared = Arc::new(Shared::default());
         let offer = Offer { leases: sender, shared: Arc::clone(&shared), lease_for };
         self.offers().insert(receiver, offer);
-        HandOver { leases, shared }
+        HandOver { leases, shared, lanes: self.clone() }
     }
 }
 

@@ -25,6 +25,7 @@ mod clocks;
 pub(crate) mod conformance;
 pub mod figures;
 mod forget;
+pub mod generations;
 pub mod handover;
 pub mod hints;
 mod lease;
@@ -39,6 +40,7 @@ pub mod views;
 
 pub use admission::{Accepted, Admission, Arrived, Invalid, NewDelivery, Verdict, Way};
 pub use forget::{Forget, Forgotten, Stage};
+pub use generations::Generations;
 pub use handover::HandOver;
 pub use hints::Hints;
 pub use lease::{Lease, LeaseAsk, Leased, Next, Settled, Settlement};
@@ -215,7 +217,7 @@ impl Conservation {
 }
 
 /// The durable boundary. Two engines ship; tests wrap one to inject faults.
-pub trait Store: Views + Send + Sync {
+pub trait Store: Views + Generations + Send + Sync {
     /// Stores a batch in one transaction. Content never fails it.
     fn accept(&self, batch: Vec<Admission>) -> BoxFuture<'_, Result<Vec<Verdict>, StoreError>>;
 

@@ -7,6 +7,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
+mod danger;
+
+pub use danger::{Endangered, WaiverRequest};
+
 use super::{
     Conservation, LaneState, LoggedAnswer, MailboxItem, StoreError,
     ahead::{Ahead, Sliced, SlicesAsk},
@@ -19,7 +23,7 @@ use crate::domain::{
     ladder::Reach,
     maintenance::Maintenance,
     pace::Paced,
-    sla::{Course, Promise},
+    sla::Promise,
 };
 
 /// One line of a list of messages.
@@ -150,36 +154,6 @@ pub struct EventView {
     pub delivery_id: Option<DeliveryId>,
     #[serde(skip_serializing_if = "Value::is_null")]
     pub data: Value,
-}
-
-/// Open promises past a step, counted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Endangered {
-    pub receiver: String,
-    pub kind: String,
-    pub agreement: Option<String>,
-    pub promise: String,
-    /// The highest step passed, in percent; 0 where none is.
-    pub step: u8,
-    pub count: i64,
-    /// The earliest due time among them. They lie between the same two of the instants that were asked for.
-    pub earliest: Timestamp,
-    /// The way of that promise's clock.
-    pub course: Course,
-    /// The message of that promise.
-    pub example: ReceiptId,
-}
-
-/// Somebody asked that the promises of a delivery be waived, and nobody has agreed yet.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct WaiverRequest {
-    pub delivery_id: DeliveryId,
-    pub kind: String,
-    pub receiver: String,
-    pub by: String,
-    pub reason: String,
-    pub at: Timestamp,
 }
 
 /// How much waits for one receiver.

@@ -125,7 +125,8 @@ async fn measure_in(
     let text = deployment::head(&format!("sqlite:{}", store.display()), "127.0.0.1:0")
         + &broker.unwrap_or_default()
         + &deployment.toml(|code| format!("{url}/{code}"), &format!("permits = {permits}\n"), "");
-    let settings = config::from_text("bench.toml", &text)?;
+    let loaded = config::read_text("bench.toml", &text)?;
+    let settings = loaded.settings.clone();
     if plan.stock != Stock::default() {
         let rules = config::rules(&settings, 1).map_err(|problem| anyhow::anyhow!(problem))?;
         stock::lay(&store, plan.stock, &rules, &jobcentres[0], clock.now()).await?;
@@ -148,7 +149,7 @@ async fn measure_in(
         None => None,
     };
     usage::forget_peak();
-    let gateway = gateway::start(&settings, &gateway::Roles::default(), Arc::clone(clock), tasks).await?;
+    let gateway = gateway::start(loaded, &gateway::Roles::default(), Arc::clone(clock), tasks).await?;
     let run = Run { plan, gateway, inbox: handle, clock };
     let passed = run.pass(&bodies).await?;
     let delivered = run.settled().await?;

@@ -151,8 +151,8 @@ pub async fn start(folder: &Path, plan: &Plan, clock: Arc<dyn Clock>, tasks: &Ta
     let text = configuration(folder, plan.listen, inbox_url.trim_end_matches('/'), &plan.more);
     // So that commands beside the demonstration know what it knows.
     std::fs::write(folder.join(CONFIGURATION), &text)?;
-    let settings = config::from_text(CONFIGURATION, &text)?;
-    let gateway = gateway::start(&settings, &gateway::Roles::default(), Arc::clone(&clock), tasks).await?;
+    let loaded = config::read_text(CONFIGURATION, &text)?;
+    let gateway = gateway::start(loaded, &gateway::Roles::default(), Arc::clone(&clock), tasks).await?;
     let address = gateway.address.ok_or_else(|| anyhow::anyhow!("HTTP is not served"))?;
     let client = http_client::build(&http_client::Settings {
         connect_timeout: Duration::from_secs(5),

@@ -27,8 +27,13 @@ impl Watcher for Lanes {
         desk: &'a Desk,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Vec<Condition>, StoreError>> {
-        async move { Ok(desk.store.lanes().await?.iter().flat_map(|lane| conditions(lane, now)).collect()) }
-            .boxed()
+        async move {
+            let lanes = desk.store.lanes().await?;
+            // Nobody probes a receiver that is configured no more.
+            let served = lanes.iter().filter(|lane| desk.receivers.contains(&lane.receiver));
+            Ok(served.flat_map(|lane| conditions(lane, now)).collect())
+        }
+        .boxed()
     }
 }
 

@@ -25,6 +25,7 @@ mod agreements;
 mod alive;
 mod astray;
 mod backlog;
+mod configuration;
 mod dead;
 pub mod forecast;
 mod gauges;
@@ -64,6 +65,8 @@ pub struct Desk {
     pub agreements: Arc<[Agreement]>,
     /// An agreement that runs out within so many days is alerted.
     pub agreement_expiry_days: u16,
+    /// The receivers in configuration, by name.
+    pub receivers: BTreeSet<String>,
 }
 
 impl Desk {
@@ -96,6 +99,7 @@ const WATCHERS: &[&dyn Watcher] = &[
     &astray::Strays,
     &agreements::Agreements,
     &waivers::Waivers,
+    &configuration::Configuration,
     &watchdog::Watchdog,
 ];
 

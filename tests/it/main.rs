@@ -18,6 +18,7 @@ mod cli;
 mod cli_doctor;
 mod cli_services;
 mod cli_store;
+mod config_reload;
 mod forecast;
 mod formats;
 mod inbox;

@@ -19,6 +19,10 @@ use crate::{
         StoreError, TakenAgain, Verdict, Views,
         ahead::{Ahead, Maintain, Sliced, SlicesAsk},
         figures::{Asked, KeyFigures},
+        generations::{
+            Generation, Generations, KeptGeneration, NodeReport, OpenPromise, Order, PromisePlace,
+            ReloadAsked,
+        },
         views::{
             Astray, Backlog, ClockView, DeadGroup, DeliveryView, Endangered, MessageFilter, MessageLine,
             MessageView, PromiseView, RawMessage, RunView, StoreSize, TraceOf, Uncovered, WaiverRequest,
@@ -90,6 +94,17 @@ impl Store for Broken {
         take_in_hand(mark: InHand) -> u32;
         put_down(key: [u8; 32]) -> ();
         taken_again(first: ReceiptId, again: ReceiptId, how: TakenAgain, by: String, now: Timestamp) -> ();
+    }
+}
+
+impl Generations for Broken {
+    as_it_is! {
+        configure(order: Order) -> i64;
+        generations(most: u32) -> Vec<Generation>;
+        generation(number: Option<u64>) -> Option<KeptGeneration>;
+        nodes() -> Vec<NodeReport>;
+        reload_asked() -> Option<ReloadAsked>;
+        open_promises(after: PromisePlace, most: u32) -> Vec<OpenPromise>;
     }
 }
 

@@ -6,7 +6,6 @@ use super::{LanguageArg, exit, intake, told, unknown};
 use crate::{
     cli::{Context, Exit, Failure, Outcome, deliveries, files, now, who},
     domain::ReceiptId,
-    gateway,
     intake::{RawMessage, admit},
     store::{Admission, Command, Store, TakenAgain, Way, views::MessageView},
 };
@@ -19,10 +18,9 @@ pub(super) async fn edit(
     reason: String,
     language: LanguageArg,
 ) -> Outcome {
-    let settings = context.settings()?;
-    let store = gateway::open_store(&settings)?;
+    let store = context.store()?;
     let first = find(&*store, receipt).await?;
-    let intake = intake(&settings, &store)?;
+    let intake = intake(context, &store).await?;
     let rules = intake.rules();
     let body = files::read(file, &rules.limits)?.into();
     let raw = RawMessage { party: first.line.party, content_type: None, headers: vec![], body, sent: None };

@@ -110,6 +110,17 @@ macro_rules! conforms {
                 promises_volumes_and_lateness_are_counted_over_a_period
                 a_decision_is_timed_from_the_acceptance_to_the_first_reply_that_decides
             }
+            generations {
+                the_same_configuration_is_the_same_generation_and_another_the_next
+                a_generation_is_kept_as_it_was
+                a_node_is_there_as_long_as_it_says_so
+                a_request_for_a_reload_is_numbered_and_audited
+                an_open_promise_gets_another_deadline_and_keeps_its_steps
+                an_earlier_deadline_comes_at_once_if_it_lies_behind
+                what_is_not_open_or_changed_meanwhile_is_not_moved
+                open_promises_come_in_pages_and_each_once
+                what_is_handed_over_as_a_lane_ends_is_handed_back
+            }
             alerts {
                 a_condition_opens_one_alert_and_its_absence_resolves_it
                 an_open_alert_keeps_its_earliest_beginning

@@ -52,8 +52,15 @@ pub(super) async fn agrees_with_the_promises(office: &Office) {
 }
 
 fn reckon<'a>(events: impl Iterator<Item = &'a EventView>, promise: &PromiseView) -> Told {
-    let course = Course::between(promise.starts, promise.due);
-    let mut told = Told { course: Some(course), ..Told::default() };
+    let events: Vec<_> = events.collect();
+    let time = |event: &EventView, key: &str| event.data[key].as_str().unwrap().parse::<Timestamp>().unwrap();
+    // Before the first move it had the deadline that was moved.
+    let first = events.iter().find(|event| event.what == "recomputed");
+    let mut course = first.map_or_else(
+        || Course::between(promise.starts, promise.due),
+        |moved| Course::between(time(moved, "oldStarts"), time(moved, "oldDue")),
+    );
+    let mut told = Told::default();
     for event in events {
         match (event.what.as_str(), event.data["promise"].as_str()) {
             ("sla_step", Some(DELIVERED)) => told.steps.push(step(event, course)),
@@ -61,9 +68,15 @@ fn reckon<'a>(events: impl Iterator<Item = &'a EventView>, promise: &PromiseView
             (_, Some("ended")) | ("cancelled", _) => told.ended = told.met.is_none(),
             ("retried", _) => told.ended = false,
             ("waived", _) => told.waived = told.met.is_none() && !told.ended,
+            ("recomputed", _) => {
+                let had = (time(event, "oldStarts"), time(event, "oldDue"));
+                assert_eq!(had, (course.starts, course.due), "what it had");
+                course = Course::between(time(event, "starts"), time(event, "due"));
+            }
             _ => {}
         }
     }
+    told.course = Some(course);
     told
 }
 

@@ -6,6 +6,7 @@ use futures_util::{FutureExt, future::join_all};
 use jiff::SignedDuration;
 
 pub(super) use super::figures::of_two_corrections_at_two_nodes_one_counts;
+pub(super) use super::generations::nodes_that_start_together_come_to_one_generation;
 use super::{
     Arc, Office, PARTY, RECEIVER, Store, clocks, delivery, fault,
     handed::{all, enter, ids},

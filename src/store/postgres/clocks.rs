@@ -44,6 +44,15 @@ pub(super) async fn begin(tx: &mut Tx<'_>, message: i64, accepted: &Accepted) ->
     Ok(())
 }
 
+/// What the promise of being delivered says from now on, where that is not plain.
+pub(super) async fn says_now(session: &Session, key: i64, promise: &Promise) -> Result<(), Fail> {
+    session.execute("DELETE FROM clock WHERE seq = $1", &[&key]).await?;
+    if promise.calendar().is_some() {
+        insert(session, key, promise, State::Over, None).await?;
+    }
+    Ok(())
+}
+
 async fn insert(
     session: &Session,
     key: i64,

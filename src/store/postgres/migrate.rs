@@ -24,6 +24,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0011_alerting.sql"),
     include_str!("migrations/0012_ahead.sql"),
     include_str!("migrations/0013_clock.sql"),
+    include_str!("migrations/0014_generation.sql"),
 ];
 
 /// The version this program brings a database to.

@@ -39,6 +39,7 @@ mod commit;
 mod deadlines;
 mod fail;
 mod forget;
+mod generations;
 mod hand;
 pub mod inspect;
 mod lanes;

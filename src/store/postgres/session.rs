@@ -42,6 +42,11 @@ impl Locks {
         self.schema ^ 0x6b61_0003
     }
 
+    /// Held while a generation of the configuration gets its number.
+    pub(super) fn generations(self) -> i64 {
+        self.schema ^ 0x6b61_0005
+    }
+
     /// Held by a session for as long as it lives.
     pub(super) fn node(self, node: i64) -> i64 {
         self.schema ^ 0x6b61_0000_0000 ^ (node << 16)

@@ -41,7 +41,7 @@ mod own;
 use messages::DERIVED;
 
 /// Every row of a query, which is prepared once per connection.
-async fn rows(
+pub(super) async fn rows(
     client: &impl GenericClient,
     sql: &str,
     params: &[&(dyn ToSql + Sync)],

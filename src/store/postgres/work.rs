@@ -9,7 +9,7 @@ use super::{
     accept::{self, Fresh, Rows},
     alerts, commands, deadlines,
     fail::Fail,
-    forget, hand, lanes, lease,
+    forget, generations, hand, lanes, lease,
     logs::Logs,
     replay, reply, runs,
     session::Session,
@@ -23,7 +23,7 @@ use crate::{
     },
     store::{
         Admission, Beat, Command, Commanded, Forget, Forgotten, InHand, LaneState, LeaseAsk, Leased, Settled,
-        Settlement, StepPassed, TakenAgain, Verdict, ahead::Maintain, handover::Handing,
+        Settlement, StepPassed, TakenAgain, Verdict, ahead::Maintain, generations::Order, handover::Handing,
     },
 };
 
@@ -89,6 +89,7 @@ pub(super) enum Ask {
         by: String,
         now: Timestamp,
     },
+    Configure(Order),
     /// Nothing but the commit.
     Check,
 }
@@ -122,6 +123,7 @@ pub(super) enum Told {
     Leads(bool),
     Before(u32),
     Forgotten(Forgotten),
+    Number(i64),
     Done,
 }
 
@@ -325,6 +327,7 @@ async fn one(tx: &mut Tx<'_>, ask: &Ask) -> Result<Told, Fail> {
         Ask::Beat(beat) => done(runs::beat(tx, beat).await?),
         Ask::Forget(slice) => Told::Forgotten(forget::forget(tx, *slice).await?),
         Ask::Take(mark) => Told::Before(hand::take(tx, mark).await?),
+        Ask::Configure(order) => Told::Number(generations::perform(tx, order).await?),
         Ask::PutDown(key) => done(hand::put_down(tx, key).await?),
         Ask::TakenAgain { first, again, how, by, now } => {
             done(replay::taken_again(tx, *first, *again, how, by, *now).await?)

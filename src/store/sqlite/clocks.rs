@@ -60,6 +60,15 @@ pub(super) fn begin(
     Ok(())
 }
 
+/// What the promise of being delivered says from now on, where that is not plain.
+pub(super) fn says_now(tx: &Tx<'_, '_>, key: i64, promise: &Promise) -> rusqlite::Result<()> {
+    tx.execute("-- store::clock says no more\nDELETE FROM clock WHERE seq = ?1", [key])?;
+    if promise.calendar().is_some() {
+        insert(tx, key, promise, State::Over, None)?;
+    }
+    Ok(())
+}
+
 fn insert(
     tx: &Tx<'_, '_>,
     key: i64,

@@ -18,6 +18,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0010_alerting.sql"),
     include_str!("migrations/0011_ahead.sql"),
     include_str!("migrations/0012_clock.sql"),
+    include_str!("migrations/0013_generation.sql"),
 ];
 
 /// The version this program brings a store to.

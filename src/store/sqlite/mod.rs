@@ -33,6 +33,7 @@ mod commands;
 mod deadlines;
 mod figures;
 mod forget;
+mod generations;
 mod hand;
 pub mod inspect;
 mod lanes;

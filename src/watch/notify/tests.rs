@@ -99,6 +99,7 @@ impl Scene {
             ladders: Arc::new(ladders()),
             agreements: Arc::new([]),
             agreement_expiry_days: 60,
+            receivers: BTreeSet::default(),
         };
         Self { clock, desk, _folder: folder }
     }
@@ -339,7 +340,8 @@ fn ladders() -> Ladders {
 async fn ten_thousand_messages_in_danger_are_a_handful_of_notices_and_all_are_resolved() {
     const MESSAGES: usize = 10_000;
     const RECEIVERS: usize = 50;
-    let (scene, ear) = (Scene::new(), Arc::new(Ear::default()));
+    let (mut scene, ear) = (Scene::new(), Arc::new(Ear::default()));
+    scene.desk.receivers = (0..RECEIVERS).map(|number| format!("r{number}")).collect();
     let store = Arc::clone(&scene.desk.store);
     let folder = tempfile::tempdir().unwrap();
     let unused = folder.path().join("unused");

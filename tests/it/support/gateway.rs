@@ -150,6 +150,11 @@ impl Gateway {
         self.process.kill();
     }
 
+    /// SIGHUP: it reads its configuration again.
+    pub(crate) fn hang_up(&self) {
+        self.process.signal("HUP");
+    }
+
     /// SIGSTOP: it stands still, and knows nothing of it.
     pub(crate) fn pause(&self) {
         self.process.signal("STOP");
