@@ -13,6 +13,7 @@ use futures_util::{FutureExt, future::BoxFuture};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
+pub use leaping::{Leaping, Turn};
 #[cfg(feature = "test-clock")]
 pub use offset::FileOffset;
 
@@ -34,6 +35,17 @@ pub trait Clock: Send + Sync {
 
     /// Completes after `duration` on the monotonic clock, whatever the wall clock does meanwhile.
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
+
+    /// The pause of a loop that looks whether there is something to do, and is in no hurry: like [`Self::sleep`], but a
+    /// clock that leaps need not stop for it.
+    fn pause(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        self.sleep(duration)
+    }
+
+    /// Chance, in 0–1. It comes with the time, so that who moves the one can repeat the other.
+    fn chance(&self) -> f64 {
+        rand::random()
+    }
 }
 
 /// The clock the program runs on: the system's, or with the feature `test-clock` the one that the file named
@@ -160,6 +172,7 @@ impl Clock for Moved {
     }
 }
 
+mod leaping;
 #[cfg(feature = "test-clock")]
 mod offset;
 

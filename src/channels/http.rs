@@ -25,6 +25,7 @@ mod body;
 mod failure;
 pub use crate::webhook_signature as signature;
 pub mod star;
+pub mod status;
 
 /// At most this much of an answer is read.
 pub const ANSWER_BYTES_MAX: usize = 64 * 1024;

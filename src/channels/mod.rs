@@ -13,6 +13,7 @@ mod amqp_ask;
 pub mod amqp_publisher;
 mod amqp_session;
 pub mod file;
+pub mod given;
 pub mod http;
 pub mod mail;
 pub mod mailbox;
@@ -80,6 +81,9 @@ pub enum ChannelConfig {
     File(file::Config),
     Mail(mail::Config),
     Mailbox(mailbox::Config),
+    /// No word in configuration leads here: code puts a channel of its own in a receiver's place.
+    #[serde(skip)]
+    Given(given::Given),
 }
 
 impl ChannelConfig {
@@ -94,6 +98,7 @@ impl ChannelConfig {
             Self::File(_) => "file",
             Self::Mail(_) => "mail",
             Self::Mailbox(_) => "mailbox",
+            Self::Given(_) => "given",
         }
     }
 
@@ -103,7 +108,7 @@ impl ChannelConfig {
         match self {
             Self::Http(config) => Some(config.total_timeout),
             Self::Mail(config) => Some(config.longest()),
-            Self::Amqp(_) | Self::File(_) | Self::Mailbox(_) => None,
+            Self::Amqp(_) | Self::File(_) | Self::Mailbox(_) | Self::Given(_) => None,
         }
     }
 
@@ -118,6 +123,7 @@ impl ChannelConfig {
             Self::File(config) => Arc::new(file::Folder::new(config, receiver)?),
             Self::Mail(config) => Arc::new(mail::Mail::new(config)?),
             Self::Mailbox(mailbox::Config {}) => Arc::new(mailbox::Mailbox),
+            Self::Given(given) => given.channel(),
         })
     }
 }

@@ -1,15 +1,24 @@
 //! `kassebro bench`: what a message costs on this machine.
 
-use super::{Context, Exit, Outcome};
+use std::time::Duration;
+
+use super::{Context, Exit, Outcome, output::Output};
 use crate::{
     clock,
     tools::bench::{
         self, Measured, Plan,
         deployment::{AGREEMENTS_MAX, RECEIVERS_MAX},
         messages::Ids,
+        recoveries,
         stock::Stock,
+        timers,
     },
 };
+
+/// Messages that wait beside the one that is looked at.
+const OTHERS: u32 = 1000;
+/// A lane looks for probes each second. Looking this seldom is quicker, and never in its favour.
+const STEP: Duration = Duration::from_secs(10);
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -17,7 +26,7 @@ use crate::{
                   Examples:\n  kassebro bench\n  kassebro bench --messages 40000 --json\n  \
                   kassebro bench --amqp amqp://guest:guest@127.0.0.1/%2f\n  kassebro bench --rate 200 --messages 4000\n  \
                   kassebro bench --stored 1000000 --stored-with-bodies 100000\n  \
-                  kassebro bench --records 1000000\n  for n in 6 98 294; do kassebro bench --receivers $n --json; done"
+                  kassebro bench --records 1000000\n  kassebro bench --timers 1000000\n  kassebro bench --recoveries\n  for n in 6 98 294; do kassebro bench --receivers $n --json; done"
 )]
 pub(super) struct Args {
     /// Messages to measure.
@@ -54,6 +63,25 @@ pub(super) struct Args {
     /// Instead of all that: how long the key figures (sla report) over so many interview records take.
     #[arg(long, conflicts_with_all = ["amqp", "rate", "stored", "promises"], value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     records: Option<u32>,
+    /// Instead of all that: deadlines beside so many open promises, and what the gateway uses while nothing happens.
+    #[arg(long, value_name = "PROMISES", conflicts_with_all = ["amqp", "rate", "stored", "promises", "records"])]
+    timers: Option<u32>,
+    /// Deadlines that fall into one second.
+    #[arg(long, default_value_t = 10_000, requires = "timers", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    due: u32,
+    /// Seconds for which the gateway is watched doing nothing.
+    #[arg(long, default_value_t = 30, requires = "timers")]
+    idle: u64,
+    /// A PostgreSQL database that is empty, instead of a SQLite file. What is laid there stays.
+    #[arg(long, value_name = "URL", requires = "timers")]
+    store: Option<String>,
+    /// Instead of all that: the share of a day's recoveries of a receiver that miss a deadline of 24 hours. The clock
+    /// leaps.
+    #[arg(long, conflicts_with_all = ["amqp", "rate", "stored", "promises", "records", "timers"])]
+    recoveries: bool,
+    /// Days with a recovery that are played for proof, for each row.
+    #[arg(long, default_value_t = 12, requires = "recoveries")]
+    proofs: u32,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -74,6 +102,14 @@ impl From<IdsArg> for Ids {
 pub(super) fn run(context: &Context, args: &Args) -> Outcome {
     if let Some(count) = args.records {
         return records(context, count);
+    }
+    if let Some(promises) = args.timers {
+        let idle = Duration::from_secs(args.idle);
+        let plan = timers::Plan { promises, due: args.due, idle, store: args.store.clone() };
+        return time(context, &plan);
+    }
+    if args.recoveries {
+        return recover(context, args);
     }
     let plan = Plan {
         messages: args.messages,
@@ -113,6 +149,75 @@ fn records(context: &Context, count: u32) -> Outcome {
         "counted in {:.2} s into {} groups, with {:.1} MiB of memory more than before",
         counted.seconds, counted.groups, counted.grew_mebibytes
     ));
+    Ok(Exit::Done)
+}
+
+fn time(context: &Context, plan: &timers::Plan) -> Outcome {
+    let measured = super::block_on(timers::measure(plan, clock::from_environment()))??;
+    if context.output.json {
+        context.output.value(&measured);
+        return Ok(Exit::Done);
+    }
+    let timers::Measured { promises, due, late, .. } = &measured;
+    context.output.line(format_args!("{promises} open promises, laid in {:.0} s", measured.laid_seconds));
+    context.output.line(format_args!(
+        "{:.2} % of one core while nothing changes (the whole gateway, with nobody to deliver to)",
+        measured.idle_cpu_percent
+    ));
+    context.output.line(format_args!(
+        "{due} deadlines within one second: recorded {:.0} ms late in the middle, {:.0} ms for 99 of 100, {:.0} ms at \
+         the most",
+        late.p50, late.p99, late.max
+    ));
+    context.output.line(format_args!(
+        "as many that passed while it was down: recorded {:.2} s after the start",
+        measured.caught_up_seconds
+    ));
+    let words = |holds: bool| if holds { "yes" } else { "NO" };
+    context.output.line(format_args!(
+        "in the order of the deadlines: {}; with the true instants: {}",
+        words(measured.in_order),
+        words(measured.true_instants)
+    ));
+    Ok(Exit::Done)
+}
+
+fn recover(context: &Context, args: &Args) -> Outcome {
+    let plan = recoveries::Plan { others: vec![0, OTHERS], proofs: args.proofs, step: STEP, seed: args.seed };
+    let told = |row: &recoveries::Row| {
+        context.output.note(format_args!(
+            "{}, {} others: {:.4} %",
+            row.down.words(),
+            row.others,
+            row.missed_percent
+        ));
+    };
+    let measured = super::block_on_one_thread(recoveries::measure(&plan, told))??;
+    if context.output.json {
+        context.output.value(&measured);
+        return Ok(Exit::Done);
+    }
+    context.output.line(
+        "Down from the message's arrival and back at any instant of 24 hours: how many of these instants",
+    );
+    context.output.line(
+        "miss the deadline of 24 hours. Others are computed from the formulas they ship, without chance;",
+    );
+    context.output.line("Kassebro's rows are measured with its own lane.");
+    let peers = measured.peers.iter().map(|peer| {
+        let how = format!("{} (computed)", peer.system);
+        let last = format!("{:.2} h", peer.last_hours);
+        vec![how, peer.attempts.to_string(), last, format!("{:.1} %", peer.missed_percent), String::new()]
+    });
+    let own = measured.rows.iter().map(|row| {
+        let others = if row.others == 0 { String::new() } else { format!(", {} others wait", row.others) };
+        let last = format!("{:.3} h", 24.0 - row.last_before_seconds / 3600.0);
+        let proofs = format!("{} days, {} wrong", row.proofs, row.proofs_wrong);
+        let how = format!("Kassebro: receiver {}{others} (measured)", row.down.words());
+        vec![how, row.attempts_of_all.to_string(), last, format!("{:.4} %", row.missed_percent), proofs]
+    });
+    let columns = ["SYSTEM", "ATTEMPTS", "LAST IN TIME", "MISSED", "PLAYED FOR PROOF"];
+    context.output.line(Output::table(&columns, peers.chain(own)));
     Ok(Exit::Done)
 }
 

@@ -1,10 +1,10 @@
 //! `kassebro demo`: the main job, with no server at all.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Context, Exit, Failure, Outcome};
+use super::{Context, Exit, Failure, Outcome, scenario};
 use crate::{
     clock,
     lifecycle::{Stop, Tasks},
@@ -16,23 +16,39 @@ use crate::{
 const SETTLE_MAX: Duration = Duration::from_mins(2);
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  kassebro demo\n  kassebro demo --messages 500 --exit --json")]
+#[command(
+    after_help = "A scenario says what is sent, what receivers do and what is expected; a day of it passes in seconds, \
+                  for the clock leaps. config/scenarios/README.md tells how one is written. Exit codes: 0 everything \
+                  was as expected, 1 something was not, 3 a scenario is not valid.\n\n\
+                  Examples:\n  kassebro demo\n  kassebro demo --messages 500 --exit --json\n  \
+                  kassebro demo --scenario config/scenarios/good-day.toml\n  \
+                  kassebro demo --scenario ci/*.toml --junit scenarios.xml"
+)]
 pub(super) struct Args {
+    /// Play these scenarios instead, and say whether what they expect came true.
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["messages", "exit", "listen"])]
+    scenario: Vec<PathBuf>,
+    /// Write what came of the scenarios as `JUnit` XML too.
+    #[arg(long, value_name = "FILE", requires = "scenario")]
+    junit: Option<PathBuf>,
     /// Messages to send.
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     messages: u32,
     /// End when everything is delivered and answered, instead of staying to be tried out.
     #[arg(long)]
     exit: bool,
-    /// The same seed makes the same messages.
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
+    /// The same seed makes the same messages, and the same chance in a scenario. Default 1, or what the scenario says.
+    #[arg(long)]
+    seed: Option<u64>,
     /// Address of the gateway; port 0 takes a free one.
     #[arg(long, default_value = "127.0.0.1:0")]
     listen: SocketAddr,
 }
 
 pub(super) fn run(context: &Context, args: &Args) -> Outcome {
+    if !args.scenario.is_empty() {
+        return scenario::run(context, &args.scenario, args.seed, args.junit.as_deref());
+    }
     telemetry::start("warn", telemetry::LogFormat::Text)
         .map_err(|e| Failure::new(Exit::Failed, anyhow::anyhow!(e)))?;
     let folder = std::env::temp_dir().join(format!("kassebro-demo-{}", std::process::id()));
@@ -50,7 +66,12 @@ pub(super) fn run(context: &Context, args: &Args) -> Outcome {
 }
 
 async fn show(context: &Context, args: &Args, folder: &std::path::Path, tasks: &Tasks) -> Outcome {
-    let plan = Plan { messages: args.messages, seed: args.seed, listen: args.listen, more: String::new() };
+    let plan = Plan {
+        messages: args.messages,
+        seed: args.seed.unwrap_or(1),
+        listen: args.listen,
+        more: String::new(),
+    };
     let mut demo = demo::start(folder, &plan, clock::from_environment(), tasks).await?;
     context.output.line(format_args!("Gateway   http://{}", demo.address));
     context.output.line(format_args!("Inbox     {}", demo.inbox_url));

@@ -132,7 +132,7 @@ async fn receiver(receiver: &Receiver) -> Vec<Finding> {
             let begins = if mail.tls == mail::Tls::StartTls { Begins::AfterStartTls } else { Begins::AtOnce };
             (Some((mail.host.as_str(), mail.port(), begins)), None)
         }
-        ChannelConfig::File(_) | ChannelConfig::Mailbox(_) => (None, None),
+        ChannelConfig::File(_) | ChannelConfig::Mailbox(_) | ChannelConfig::Given(_) => (None, None),
     };
     let mut findings = vec![reached];
     if let Some((host, port, begins)) = tls {

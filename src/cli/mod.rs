@@ -34,6 +34,7 @@ mod output;
 mod receivers;
 mod route;
 mod run;
+mod scenario;
 mod schemas;
 mod send;
 mod signature;
@@ -288,6 +289,14 @@ fn block_on<T>(future: impl Future<Output = T>) -> Result<T, Failure> {
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let workers = cores.saturating_sub(1).max(1);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
+    let value = runtime.block_on(future);
+    runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    Ok(value)
+}
+
+/// Runs what moves a clock: on one thread, or nobody could say when nothing is in hand.
+fn block_on_one_thread<T>(future: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let value = runtime.block_on(future);
     runtime.shutdown_timeout(std::time::Duration::from_secs(5));
     Ok(value)

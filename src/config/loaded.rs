@@ -60,6 +60,13 @@ fn overlay(name: &str, value: &str) -> Overlay {
 }
 
 impl Loaded {
+    /// With these settings in the place of those that were read: for a process that plays a deployment in a world of
+    /// its own.
+    #[must_use]
+    pub fn in_a_world_of(self, settings: Settings) -> Self {
+        Self { settings, ..self }
+    }
+
     /// Its files, in order of rising precedence, and those with agreements.
     pub fn files(&self) -> Vec<File> {
         let own = self.layers.texts.iter().skip(1);

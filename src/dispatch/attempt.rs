@@ -35,13 +35,16 @@ pub(super) async fn attempt(
         due: lease.due,
         now: started,
     };
-    let sent =
-        AssertUnwindSafe(tokio::time::timeout(timeout, channel.send(&consignment))).catch_unwind().await;
+    let sent = tokio::select! {
+        biased;
+        sent = AssertUnwindSafe(channel.send(&consignment)).catch_unwind() => Some(sent),
+        () = clock.sleep(timeout) => None,
+    };
     crash::point("lane.after-send");
     let outcome = match sent {
-        Ok(Ok(outcome)) => outcome,
-        Ok(Err(_)) => Outcome::fault(Fault::new(FaultCode::NoAnswer, "the attempt took longer than it may")),
-        Err(_) => {
+        Some(Ok(outcome)) => outcome,
+        None => Outcome::fault(Fault::new(FaultCode::NoAnswer, "the attempt took longer than it may")),
+        Some(Err(_)) => {
             error!(delivery.id = %lease.delivery, "The attempt of delivery {} stopped by a panic", lease.delivery);
             Outcome::fault(Fault::new(FaultCode::AttemptCrashed, "our own code panicked in the channel"))
         }

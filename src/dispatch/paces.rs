@@ -72,7 +72,7 @@ impl Register {
 /// The store cannot be used any more.
 pub(super) async fn keep(desk: Desk, lanes: Register, stop: Stop) -> Result<(), StoreError> {
     let mut written: HashMap<String, (Pace, Duration)> = HashMap::new();
-    while stop.unless_soft(desk.clock.sleep(EVERY)).await.is_some() {
+    while stop.unless_soft(desk.clock.pause(EVERY)).await.is_some() {
         let at = desk.clock.monotonic();
         let news: Vec<(String, Pace)> = lanes
             .paces()

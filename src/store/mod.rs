@@ -20,6 +20,7 @@ use crate::domain::{
 
 mod admission;
 pub mod ahead;
+pub mod calls;
 mod clocks;
 #[cfg(test)]
 pub(crate) mod conformance;
@@ -39,6 +40,7 @@ mod told;
 pub mod views;
 
 pub use admission::{Accepted, Admission, Arrived, Invalid, NewDelivery, Verdict, Way};
+pub use calls::Calls;
 pub use forget::{Forget, Forgotten, Stage};
 pub use generations::Generations;
 pub use handover::HandOver;
@@ -325,6 +327,11 @@ pub trait Store: Views + Generations + Send + Sync {
 
     /// The bells this store rings after a commit.
     fn hints(&self) -> &Hints;
+
+    /// The calls of this process that wait for the store's answer; `None`: the engine does not count them.
+    fn calls(&self) -> Option<&Calls> {
+        None
+    }
 
     /// Forgets a slice of what is older than it must be kept. What is owed is never forgotten.
     fn forget(&self, slice: Forget) -> BoxFuture<'_, Result<Forgotten, StoreError>>;

@@ -15,7 +15,9 @@ pub mod figures;
 pub mod messages;
 pub mod queues;
 pub mod records;
+pub mod recoveries;
 pub mod stock;
+pub mod timers;
 pub mod usage;
 
 use super::inbox;

@@ -3,4 +3,7 @@
 pub mod bench;
 pub mod demo;
 pub mod generate;
+pub mod hands;
 pub mod inbox;
+pub mod scenario;
+pub mod scripted;

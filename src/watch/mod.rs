@@ -44,7 +44,9 @@ pub use survey::Survey;
 
 /// Steps recorded in one transaction.
 const STEPS_MAX: u32 = 1_000;
-/// How often watchers look, at the most: deadlines are looked at every period.
+/// After steps fell due, deadlines are looked at again so soon.
+const SOON: Duration = Duration::from_millis(100);
+/// How often watchers look, and not oftener than deadlines are looked at.
 const CONDITIONS_EVERY: Duration = Duration::from_secs(1);
 
 /// What watchers work with.
@@ -112,26 +114,30 @@ pub async fn run(desk: Desk, stop: Stop) -> Result<(), StoreError> {
     alive.beat(&desk).await;
     // After a downtime the first look sees the steps that passed meanwhile.
     step(&desk).await?;
+    // Beside each other: a look counts everything that waits, and no deadline waits for that.
     futures_util::future::try_join(steps(&desk, &stop, &mut alive), looks(&desk, &stop)).await?;
     alive.end(&desk).await;
     Ok(())
 }
 
 async fn steps(desk: &Desk, stop: &Stop, alive: &mut alive::Alive) -> Result<(), StoreError> {
-    while stop.unless_soft(desk.clock.sleep(desk.period)).await.is_some() {
+    let mut pause = desk.period;
+    while stop.unless_soft(desk.clock.sleep(pause)).await.is_some() {
         alive.beat(desk).await;
-        step(desk).await?;
+        // Where one fell due another soon does.
+        pause = if step(desk).await? == 0 { desk.period } else { desk.period.min(SOON) };
     }
     Ok(())
 }
 
-async fn step(desk: &Desk) -> Result<(), StoreError> {
+/// Says how many steps it recorded.
+async fn step(desk: &Desk) -> Result<usize, StoreError> {
     match advance(desk).await {
         Err(error @ StoreError::Unusable(_)) => return Err(error),
         Err(error) => warn!(error = %error, "Comparing deadlines with the clock failed; trying again"),
-        Ok(()) => {}
+        Ok(count) => return Ok(count),
     }
-    Ok(())
+    Ok(0)
 }
 
 async fn looks(desk: &Desk, stop: &Stop) -> Result<(), StoreError> {
@@ -148,8 +154,9 @@ async fn looks(desk: &Desk, stop: &Stop) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Records every step that has come.
-async fn advance(desk: &Desk) -> Result<(), StoreError> {
+/// Records every step that has come. Says how many.
+async fn advance(desk: &Desk) -> Result<usize, StoreError> {
+    let mut count = 0;
     loop {
         let passed = desk.store.advance_deadlines(desk.clock.now(), STEPS_MAX).await?;
         if !passed.is_empty() {
@@ -172,9 +179,10 @@ async fn advance(desk: &Desk) -> Result<(), StoreError> {
                     step.promise, step.receipt, step.receiver, step.due_at);
             }
         }
+        count += passed.len();
         gauges::passed(desk, &passed).await?;
         if passed.len() < STEPS_MAX as usize {
-            return Ok(());
+            return Ok(count);
         }
     }
 }

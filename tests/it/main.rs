@@ -40,6 +40,7 @@ mod report;
 mod retention;
 mod returns;
 mod returns_mailbox;
+mod scenarios;
 mod sla;
 mod sla_alerts;
 mod sla_promises;

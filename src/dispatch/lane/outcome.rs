@@ -21,7 +21,7 @@ impl Lane {
         }
         self.note(&record.outcome, lease.due, now).await;
         let (policy, profile) = (&self.config.retry, self.config.ambiguous);
-        let next = judge(&lease, &record.outcome, policy, profile, now, rand::random());
+        let next = judge(&lease, &record.outcome, policy, profile, now, self.desk.clock.chance());
         let next = self.put_off(next, lease.due, now);
         match &next {
             Next::Dead(fault) => {

@@ -12,7 +12,7 @@ use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 pub use super::Mode;
 use super::{
-    Admission, Beat, Command, Commanded, Forget, Forgotten, Hints, InHand, LaneState, Lease, LeaseAsk,
+    Admission, Beat, Calls, Command, Commanded, Forget, Forgotten, Hints, InHand, LaneState, Lease, LeaseAsk,
     Leased, Settled, Settlement, StepPassed, Store, StoreError, TakenAgain, Verdict,
     ahead::Maintain,
     handover::{HandOver, Lanes},
@@ -98,9 +98,10 @@ impl Sqlite {
         }
         let readers = Readers::open(path)?;
         let (hints, lanes) = (Hints::default(), Lanes::default());
-        let writer = Arc::new(Writer::start(connection, path, mode, lanes.clone(), hints.clone())?);
+        let mut writer = Writer::start(connection, path, mode, lanes.clone(), hints.clone())?;
+        writer.calls = readers.calls.clone();
         let lock = lock.map(|lock| Arc::new(lock.serving()));
-        Ok(Self { writer, readers, hints, lanes, _lock: lock })
+        Ok(Self { writer: Arc::new(writer), readers, hints, lanes, _lock: lock })
     }
 
     /// Each message of a batch by itself; what does not fit the tables is kept as raw bytes only.
@@ -366,6 +367,10 @@ impl Store for Sqlite {
 
     fn hints(&self) -> &Hints {
         &self.hints
+    }
+
+    fn calls(&self) -> Option<&Calls> {
+        Some(&self.readers.calls)
     }
 
     fn check(&self) -> BoxFuture<'_, Result<(), StoreError>> {

@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
-use super::{StoreError, opening, read_only, unusable, writer::store_error};
+use super::{Calls, StoreError, opening, read_only, unusable, writer::store_error};
 
 /// Reads at one time.
 const READERS: usize = 3;
@@ -20,6 +20,7 @@ pub(super) struct Readers {
     path: Arc<PathBuf>,
     permits: Arc<Semaphore>,
     idle: Arc<Mutex<Vec<Connection>>>,
+    pub(super) calls: Calls,
 }
 
 impl Readers {
@@ -29,6 +30,7 @@ impl Readers {
             path: Arc::new(path.to_owned()),
             permits: Arc::new(Semaphore::new(READERS)),
             idle: Arc::new(Mutex::new(vec![first])),
+            calls: Calls::default(),
         })
     }
 
@@ -38,6 +40,7 @@ impl Readers {
         query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> BoxFuture<'_, Result<T, StoreError>> {
         Box::pin(async move {
+            let _call = self.calls.begin();
             let permit =
                 Arc::clone(&self.permits).acquire_owned().await.expect("the semaphore is never closed");
             let (path, idle) = (Arc::clone(&self.path), Arc::clone(&self.idle));

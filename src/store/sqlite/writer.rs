@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{error, warn};
 
 use super::{
-    CHECKPOINT, Hints, Mode, StoreError,
+    CHECKPOINT, Calls, Hints, Mode, StoreError,
     checkpoint::Checkpoints,
     reserve::Reserve,
     statements::{Prepared, Statements},
@@ -165,6 +165,7 @@ pub(super) struct Writer {
     queue: Option<mpsc::Sender<Box<dyn Operation>>>,
     thread: Option<JoinHandle<()>>,
     has_room: Arc<AtomicBool>,
+    pub(super) calls: Calls,
 }
 
 impl Writer {
@@ -197,7 +198,7 @@ impl Writer {
             .name("store-writer".into())
             .spawn(serve)
             .map_err(|e| unusable(format!("starting the writer: {e}")))?;
-        Ok(Self { queue: Some(queue), thread: Some(thread), has_room })
+        Ok(Self { queue: Some(queue), thread: Some(thread), has_room, calls: Calls::default() })
     }
 
     /// Refuses while the disk is so full that nothing can be set aside: what room is left belongs to what was
@@ -215,6 +216,7 @@ impl Writer {
         &self,
         operation: impl FnMut(&mut Tx<'_, '_>) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
+        let _call = self.calls.begin();
         let gone = || unusable("the writer has stopped".into());
         let (reply, answer) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or_else(gone)?;

@@ -23,7 +23,7 @@ use crate::{
 /// Nobody serves this receiver, so what is owed to it lies where it is.
 const RECEIVER: &str = "bench-stock";
 /// The party whose answers these are. Nobody fetches them.
-const PARTY: &str = "bench-stock";
+pub(super) const PARTY: &str = "bench-stock";
 /// Messages stored, and settled, in one call.
 pub(super) const BATCH: u32 = 2048;
 /// How far ahead open promises are due.
@@ -131,7 +131,7 @@ fn admitted(models: &[Accepted], number: u32, with_body: bool, now: Timestamp) -
     Admission::Accepted(Box::new(copy(models, number, with_body, now)))
 }
 
-pub(super) async fn accept(store: &Sqlite, batch: Vec<Admission>) -> anyhow::Result<()> {
+pub(super) async fn accept(store: &dyn Store, batch: Vec<Admission>) -> anyhow::Result<()> {
     for verdict in store.accept(batch).await? {
         anyhow::ensure!(
             matches!(verdict, Verdict::Accepted(_)),
