@@ -23,7 +23,7 @@ const CODE: &str = "0101";
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 /// A target that is told at once, of what names it.
-fn webhook(name: &str, ear: &Receiver, more: &str) -> String {
+pub(crate) fn webhook(name: &str, ear: &Receiver, more: &str) -> String {
     format!(
         "[[target]]\nname = \"{name}\"\nvia = \"webhook\"\nurl = \"{}\"\ntell = \"named\"\ngroup_wait = \"0s\"\n\
          group_interval = \"0s\"\n{more}\n",
@@ -31,11 +31,11 @@ fn webhook(name: &str, ear: &Receiver, more: &str) -> String {
     )
 }
 
-fn ear() -> Receiver {
+pub(crate) fn ear() -> Receiver {
     Receiver::start(Plays::Answers(answer(204, "", "")))
 }
 
-fn notices(ear: &Receiver) -> Vec<Value> {
+pub(crate) fn notices(ear: &Receiver) -> Vec<Value> {
     ear.taken().iter().map(|taken| serde_json::from_slice(&taken.body).unwrap()).collect()
 }
 
@@ -54,7 +54,7 @@ async fn hears(ear: &Receiver, expected: &[&str]) {
     .await;
 }
 
-fn command(world: &World, arguments: &[&str]) -> Ended {
+pub(crate) fn command(world: &World, arguments: &[&str]) -> Ended {
     run(&mut world.gateway.command(arguments))
 }
 

@@ -19,6 +19,7 @@ mod cli_doctor;
 mod cli_services;
 mod cli_store;
 mod config_reload;
+mod day_of_trouble;
 mod forecast;
 mod formats;
 mod inbox;

@@ -5,13 +5,19 @@ use std::{fmt::Write, fs, path::PathBuf, process::Command, time::Duration};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{eventually::eventually, folder, free_port, http, process::Process, setting};
+use super::{
+    alertmanager::Alertmanager, eventually::eventually, folder, free_port, http, process::Process, setting,
+};
 
 const READY: Duration = Duration::from_secs(30);
 
 /// Where monitoring's files are.
 pub(crate) fn monitoring() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("config/monitoring")
+}
+
+fn shipped_rules() -> String {
+    fs::read_to_string(monitoring().join("kassebro.rules.yml")).expect("the rules are there")
 }
 
 /// `promtool` with these arguments and this input: whether it was content, and what it said.
@@ -36,19 +42,41 @@ pub(crate) struct Prometheus {
 impl Prometheus {
     /// Scrapes the gateway at that address, `127.0.0.1:8080`.
     pub(crate) async fn scraping(gateway: &str) -> Self {
+        Self::started(gateway, &shipped_rules(), "").await
+    }
+
+    /// The same, and it tells that Alertmanager what its rules find, with the label `monitor="prometheus"`. What the
+    /// rules wait for with `for:` lasts a second.
+    pub(crate) async fn telling(gateway: &str, alertmanager: &Alertmanager) -> Self {
+        let rules = shipped_rules();
+        let hasty = |line: &str| match line.split_once("for: ") {
+            Some((indent, _)) if indent.trim().is_empty() => format!("{indent}for: 1s\n"),
+            _ => format!("{line}\n"),
+        };
+        let rules: String = rules.lines().map(hasty).collect();
+        let to = format!(
+            "alerting:\n  alertmanagers:\n    - static_configs:\n        - targets: [\"{}\"]\n",
+            alertmanager.address()
+        );
+        Self::started(gateway, &rules, &to).await
+    }
+
+    async fn started(gateway: &str, rules: &str, alerting: &str) -> Self {
         let folder = folder("prometheus");
         let configuration = folder.path().join("prometheus.yml");
-        let rules = monitoring().join("kassebro.rules.yml");
+        fs::write(folder.path().join("rules.yml"), rules).expect("the folder can be written");
         let text = format!(
-            "global:\n  scrape_interval: 1s\n  evaluation_interval: 1s\nrule_files:\n  - {}\nscrape_configs:\n  \
-             - job_name: kassebro\n    static_configs:\n      - targets: [\"{gateway}\"]\n",
-            rules.display()
+            "global:\n  scrape_interval: 1s\n  evaluation_interval: 1s\n  external_labels:\n    monitor: prometheus\n\
+             {alerting}rule_files:\n  - rules.yml\nscrape_configs:\n  - job_name: kassebro\n    static_configs:\n      \
+             - targets: [\"{gateway}\"]\n"
         );
         fs::write(&configuration, text).expect("the folder can be written");
         let authority = format!("127.0.0.1:{}", free_port());
         let mut command = Command::new(setting("KASSEBRO_TEST_PROMETHEUS"));
         command
             .arg(format!("--config.file={}", configuration.display()))
+            // What it found before it knew Alertmanager is told again so soon.
+            .arg("--rules.alert.resend-delay=5s")
             .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))
             .arg(format!("--web.listen-address={authority}"));
         let process = Process::spawn("prometheus", &mut command, folder.path());
