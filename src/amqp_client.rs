@@ -12,6 +12,7 @@ use crate::{
     http_client::{self, BuildError},
 };
 
+mod hosts;
 mod sieve;
 mod size;
 mod stream;
@@ -20,14 +21,16 @@ mod tls;
 pub use size::{Size, takes};
 pub use tls::{Identity, Tls};
 
-/// How the broker is reached.
+/// How the broker is reached. Clones go on together with the host that worked last.
 #[derive(Debug, Clone)]
 pub struct Broker {
+    /// One host, or the nodes of a cluster.
     pub uri: AmqpUri,
     /// For an address that begins with `amqps://`.
     pub tls: Tls,
-    /// For name, connection, TLS and AMQP handshake together.
+    /// For name, connection, TLS and AMQP handshake of one host together.
     pub connect_timeout: Duration,
+    turn: hosts::Turn,
 }
 
 /// Why there is no connection.
@@ -44,6 +47,14 @@ pub enum NotConnected {
     Certificate(String),
     #[error("connecting to the broker")]
     Refused(#[source] lapin::Error),
+    /// Of several hosts none: each with its name and port, in the order in which they were tried.
+    #[error("no host of the broker lets us in: {}", each_in_words(.0))]
+    Nowhere(Vec<(String, NotConnected)>),
+}
+
+fn each_in_words(refusals: &[(String, NotConnected)]) -> String {
+    let one = |(place, why): &(String, NotConnected)| format!("{place}: {}", http_client::with_causes(why));
+    refusals.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
 impl From<lapin::Error> for NotConnected {
@@ -56,6 +67,10 @@ impl From<lapin::Error> for NotConnected {
 }
 
 impl Broker {
+    pub fn new(uri: AmqpUri, tls: Tls, connect_timeout: Duration) -> Self {
+        Self { uri, tls, connect_timeout, turn: hosts::Turn::default() }
+    }
+
     /// Reads the files for TLS once, so that what is wrong with them shows before the first connection.
     ///
     /// # Errors
@@ -74,8 +89,8 @@ impl Broker {
     }
 }
 
-/// A connection on its way, without a deadline of its own. The library's own recovery stays off: it hides a loss
-/// and can hang for ever once its tries are spent.
+/// A connection to the first host of the address on its way, without a deadline of its own. The library's own recovery
+/// stays off: it hides a loss and can hang for ever once its tries are spent.
 ///
 /// Who has a certificate and no password is known by the certificate (SASL EXTERNAL), unless the address names
 /// another mechanism.
@@ -99,14 +114,25 @@ pub fn handshake(
     Ok(stream::connect(uri, properties, tls))
 }
 
-/// Opens a connection within the broker's time.
+/// Opens a connection to the first host that lets us in, each tried within the broker's time, from the last that
+/// worked on.
 ///
 /// # Errors
 /// See [`NotConnected`]. None shows the password.
 pub async fn connect(broker: &Broker, name: &str) -> Result<Connection, NotConnected> {
-    let handshake = handshake(broker, name)?;
-    match tokio::time::timeout(broker.connect_timeout, handshake).await {
-        Ok(connected) => connected.map_err(NotConnected::from),
-        Err(_) => Err(NotConnected::TimedOut(broker.connect_timeout)),
+    let mut refusals = Vec::new();
+    for host in broker.in_turn() {
+        let handshake = handshake(&broker.at(host), name)?;
+        let refusal = match tokio::time::timeout(broker.connect_timeout, handshake).await {
+            Ok(Ok(connection)) => {
+                broker.worked(host);
+                return Ok(connection);
+            }
+            Ok(Err(error)) => NotConnected::from(error),
+            Err(_) => NotConnected::TimedOut(broker.connect_timeout),
+        };
+        broker.pass_by(host);
+        refusals.push((broker.uri.places()[host].clone(), refusal));
     }
+    Err(hosts::together(refusals))
 }

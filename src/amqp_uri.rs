@@ -1,10 +1,15 @@
-//! The address of a RabbitMQ: read once, with a password that may stand in a file and never shows.
+//! The address of a RabbitMQ, or of the nodes of a cluster: read once, with a password that may stand in a file and
+//! never shows.
 
 use std::{fmt, fs, path::Path};
 
 use serde::{Deserialize, Deserializer};
 
-/// An `amqp://` or `amqps://` address. Shows itself without its password.
+/// Hosts that one address may name: more nodes than any cluster of quorum queues gains by.
+const HOSTS_MAX: usize = 9;
+
+/// An `amqp://` or `amqps://` address. It may name several hosts, parted by commas, that share user, password, virtual
+/// host and query. Shows itself without its password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AmqpUri {
     scheme: &'static str,
@@ -12,8 +17,8 @@ pub struct AmqpUri {
     user: String,
     /// Percent-encoded.
     password: Option<String>,
-    /// Host and port as written.
-    place: String,
+    /// Hosts and ports as written; at least one.
+    places: Vec<String>,
     /// From the slash on, as written: the virtual host, percent-encoded.
     path: String,
     query: String,
@@ -37,19 +42,16 @@ impl AmqpUri {
         }
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
-        let (userinfo, place) = authority.rsplit_once('@').unwrap_or(("", authority));
+        let (userinfo, places) = authority.rsplit_once('@').unwrap_or(("", authority));
         let (user, password) = match userinfo.split_once(':') {
             Some((user, password)) => (user, Some(password.to_owned())),
             None => (userinfo, None),
         };
-        // The client library takes an IPv6 host for none at all, and would connect to localhost.
-        if place.is_empty() || place.starts_with(':') || place.contains(['[', ']', '@']) {
-            return Err("the address of RabbitMQ names a host by its name or IPv4 address".into());
+        let places: Vec<String> = places.split(',').map(str::to_owned).collect();
+        if places.len() > HOSTS_MAX {
+            return Err(format!("the address of RabbitMQ names more than {HOSTS_MAX} hosts"));
         }
-        let port = place.split_once(':').map(|(_, port)| port);
-        if port.is_some_and(|port| port.parse::<u16>().is_err()) {
-            return Err("the port in the address of RabbitMQ is not a number up to 65535".into());
-        }
+        places.iter().try_for_each(|place| check_place(place))?;
         if path.len() > 1 && path[1..].contains('/') {
             return Err("the virtual host in the address of RabbitMQ holds a slash: write it as %2f".into());
         }
@@ -57,7 +59,7 @@ impl AmqpUri {
             scheme,
             user: user.to_owned(),
             password,
-            place: place.to_owned(),
+            places,
             path: path.to_owned(),
             query: query.to_owned(),
         })
@@ -81,9 +83,14 @@ impl AmqpUri {
         Ok(self)
     }
 
-    /// The whole address, password included, for the client library only. A heartbeat of 10 s is asked for
-    /// where the address does not say otherwise: with the server's minute a frozen broker is noticed after
-    /// two.
+    /// The address of each host alone, in the order written.
+    pub fn each(&self) -> impl Iterator<Item = Self> {
+        self.places.iter().map(|place| Self { places: vec![place.clone()], ..self.clone() })
+    }
+
+    /// The whole address, password included, for the client library only, which knows one host: the first, where
+    /// there are several. A heartbeat of 10 s is asked for where the address does not say otherwise: with the server's
+    /// minute a frozen broker is noticed after two.
     pub fn reveal(&self) -> String {
         let password = self.password.as_ref().map(|password| format!(":{password}")).unwrap_or_default();
         let at = if self.user.is_empty() && self.password.is_none() { "" } else { "@" };
@@ -92,14 +99,21 @@ impl AmqpUri {
             (false, true) => self.query.clone(),
             (false, false) => format!("{}&heartbeat=10", self.query),
         };
-        format!("{}://{}{password}{at}{}{}?{query}", self.scheme, self.user, self.place, self.path)
+        format!("{}://{}{password}{at}{}{}?{query}", self.scheme, self.user, self.places[0], self.path)
     }
 
-    /// The name or IPv4 address of the machine, and the port: the scheme's own where none is written.
-    pub fn host_and_port(&self) -> (&str, u16) {
+    /// The hosts as written, with their ports where they have any.
+    pub fn places(&self) -> &[String] {
+        &self.places
+    }
+
+    /// The names or IPv4 addresses of the machines, and the ports: the scheme's own where none is written.
+    pub fn hosts_and_ports(&self) -> impl Iterator<Item = (&str, u16)> {
         let usual = if self.is_tls() { 5671 } else { 5672 };
-        let (host, port) = self.place.split_once(':').unwrap_or((&self.place, ""));
-        (host, port.parse().unwrap_or(usual))
+        self.places.iter().map(move |place| {
+            let (host, port) = place.split_once(':').unwrap_or((place, ""));
+            (host, port.parse().unwrap_or(usual))
+        })
     }
 
     /// Does it come with a password?
@@ -113,6 +127,23 @@ impl AmqpUri {
     }
 }
 
+/// # Errors
+/// A sentence without the host: what is taken for one may be a part of a password.
+fn check_place(place: &str) -> Result<(), String> {
+    // The client library takes an IPv6 host for none at all, and would connect to localhost.
+    if place.is_empty() || place.starts_with(':') || place.contains(['[', ']', '@']) {
+        return Err(
+            "the address of RabbitMQ names a host, or several parted by commas, by name or IPv4 address"
+                .into(),
+        );
+    }
+    let port = place.split_once(':').map(|(_, port)| port);
+    if port.is_some_and(|port| port.parse::<u16>().is_err()) {
+        return Err("the port in the address of RabbitMQ is not a number up to 65535".into());
+    }
+    Ok(())
+}
+
 /// Everything but letters and digits as %xx.
 fn encoded(text: &str) -> String {
     let byte = |byte: u8| {
@@ -124,7 +155,7 @@ fn encoded(text: &str) -> String {
 impl fmt::Display for AmqpUri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let at = if self.user.is_empty() { "" } else { "@" };
-        write!(f, "{}://{}{at}{}{}", self.scheme, self.user, self.place, self.path)
+        write!(f, "{}://{}{at}{}{}", self.scheme, self.user, self.places.join(","), self.path)
     }
 }
 
@@ -171,6 +202,11 @@ mod tests {
             "amqp://a:s3cret@b/x/y",
             "amqp://a:s3 cret@b",
             "amqp://a:s3cret#@b",
+            "amqp://a:s3cret@b,",
+            "amqp://a:s3cret@,b",
+            "amqp://a:s3cret@b,:5672",
+            "amqp://a:s3cret@b:5672,c:s3",
+            "amqp://a:s3cret@a,b,c,d,e,f,g,h,i,j",
         ] {
             let error = AmqpUri::parse(text).unwrap_err();
             assert!(!error.contains("s3"), "{text}: {error}");
@@ -196,6 +232,23 @@ mod tests {
         assert_eq!(
             AmqpUri::parse("amqp://localhost:5673").unwrap().reveal(),
             "amqp://localhost:5673?heartbeat=10"
+        );
+    }
+    #[test]
+    fn an_address_may_name_the_nodes_of_a_cluster() {
+        let uri =
+            AmqpUri::parse("amqps://gateway:s3,cr,et@one:5673,two,10.0.0.3:5675/%2f?heartbeat=5").unwrap();
+        assert_eq!(uri.to_string(), "amqps://gateway@one:5673,two,10.0.0.3:5675/%2f");
+        let hosts: Vec<_> = uri.hosts_and_ports().collect();
+        assert_eq!(hosts, [("one", 5673), ("two", 5671), ("10.0.0.3", 5675)]);
+        let revealed: Vec<_> = uri.each().map(|one| one.reveal()).collect();
+        assert_eq!(
+            revealed,
+            [
+                "amqps://gateway:s3,cr,et@one:5673/%2f?heartbeat=5",
+                "amqps://gateway:s3,cr,et@two/%2f?heartbeat=5",
+                "amqps://gateway:s3,cr,et@10.0.0.3:5675/%2f?heartbeat=5",
+            ]
         );
     }
 }

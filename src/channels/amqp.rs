@@ -32,7 +32,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The broker, with the virtual host.
+    /// The broker, with the virtual host; several hosts of a cluster are parted by commas.
     pub url: AmqpUri,
     /// File with the password, where the address has none.
     #[serde(default)]
@@ -51,7 +51,7 @@ pub struct Config {
     /// From the broker's confirm until the answer of a profile that has one.
     #[serde(default = "answer_timeout", with = "units::duration")]
     pub answer_timeout: Duration,
-    /// For connection and handshake; twice as long may pass before anything is sent.
+    /// For connection and handshake with one host; twice as long may pass before anything is sent.
     #[serde(default = "connect_timeout", with = "units::duration")]
     pub connect_timeout: Duration,
     /// From publishing until the broker's confirm. With twice the former it is shorter than a lane's time for
@@ -96,8 +96,7 @@ pub struct Amqp {
     routing_key: String,
     receipt_follows: bool,
     shown: String,
-    /// The broker's host and port.
-    place: (String, u16),
+    broker: Broker,
 }
 
 /// What is known once the broker has it.
@@ -129,7 +128,7 @@ impl Amqp {
         };
         let (certificate, key) = (config.client_certificate.clone(), config.client_key.clone());
         let tls = Tls::new(config.ca_file.clone(), certificate, key)?;
-        let broker = Broker { uri, tls, connect_timeout: config.connect_timeout };
+        let broker = Broker::new(uri, tls, config.connect_timeout);
         broker.check()?;
         let settings = Settings { broker, confirm_timeout: config.confirm_timeout };
         let name = format!("kassebro to {name}");
@@ -143,10 +142,9 @@ impl Amqp {
                 return Err(format!("the profile {profile} does not go over amqp"));
             }
         };
-        let (host, port) = config.url.host_and_port();
         Ok(Self {
             way,
-            place: (host.to_owned(), port),
+            broker: settings.broker,
             exchange: config.exchange.clone(),
             routing_key: config.routing_key.clone(),
             receipt_follows: config.receipt_follows,
@@ -253,8 +251,8 @@ impl Channel for Amqp {
     }
 
     fn endpoint(&self, event_type: &str) -> Endpoint {
-        let (host, port) = self.place.clone();
+        let (host, port) = self.broker.place();
         let routing_key = self.routing_key.replace("{kind}", kind_of(event_type));
-        Endpoint::Amqp { host, port, exchange: self.exchange.clone(), routing_key }
+        Endpoint::Amqp { host: host.to_owned(), port, exchange: self.exchange.clone(), routing_key }
     }
 }

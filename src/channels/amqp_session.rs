@@ -72,10 +72,12 @@ pub(super) struct Sessions {
     state: Mutex<State>,
 }
 
+type Handshake = (BoxFuture<'static, lapin::Result<Connection>>, Duration);
+
 struct State {
     session: Option<Arc<Session>>,
-    /// A handshake that has not ended yet, and when it began.
-    pending: Option<(BoxFuture<'static, lapin::Result<Connection>>, Duration)>,
+    /// For each host of the broker a handshake that has not ended yet, and when it began.
+    pending: Vec<Option<Handshake>>,
     reconnect: Reconnect,
     /// Until then no new connection is tried, and why the last one failed.
     rest: Option<(Duration, NotPublished)>,
@@ -83,7 +85,8 @@ struct State {
 
 impl Sessions {
     pub(super) fn new(name: &str, settings: &Settings) -> Self {
-        let state = State { session: None, pending: None, reconnect: Reconnect::usual(), rest: None };
+        let pending = settings.broker.in_turn().map(|_| None).collect();
+        let state = State { session: None, pending, reconnect: Reconnect::usual(), rest: None };
         Self { name: name.to_owned(), broker: settings.broker.clone(), state: Mutex::new(state) }
     }
 
@@ -106,7 +109,7 @@ impl Sessions {
         {
             return Err(why.clone());
         }
-        match self.connect(&mut state, now).await {
+        match self.connect(&mut state).await {
             Ok(connection) => {
                 let session = Session { connection, idle: SyncMutex::default(), since: System.monotonic() };
                 let session = Arc::new(session);
@@ -128,29 +131,66 @@ impl Sessions {
 
     pub(super) async fn close(&self) {
         let mut state = self.state.lock().await;
-        state.pending = None;
+        state.pending.fill_with(|| None);
         if let Some(session) = state.session.take() {
             // An error says that it is closed already.
             let _ = session.connection.close(200, "OK".into()).await;
         }
     }
 
-    async fn connect(&self, state: &mut State, now: Duration) -> Result<Connection, NotPublished> {
-        if state.pending.as_ref().is_none_or(|(_, begun)| now.saturating_sub(*begun) >= HANDSHAKE_MAX) {
-            state.pending = Some((self.handshake()?, now));
+    /// Tries each host once. Who is dropped meanwhile has passed by those that were tried: the next call goes on
+    /// behind them.
+    async fn connect(&self, state: &mut State) -> Result<Connection, NotPublished> {
+        let mut refusals = Vec::new();
+        for host in self.broker.in_turn() {
+            match self.connect_to(host, &mut state.pending[host]).await {
+                Ok(connection) => {
+                    self.broker.worked(host);
+                    state.pending.fill_with(|| None);
+                    return Ok(connection);
+                }
+                Err(why) => refusals.push((self.broker.uri.places()[host].clone(), why)),
+            }
         }
-        // It stays in its place while it is waited for: the caller may be dropped meanwhile.
-        let (handshake, _) = state.pending.as_mut().expect("it was put there above");
-        let Ok(done) = tokio::time::timeout(self.broker.connect_timeout, handshake).await else {
-            return Err(NotPublished::Unreachable(format!("{} does not answer", self.broker.uri)));
-        };
-        state.pending = None;
-        done.map_err(|error| refusal(error.into()))
+        Err(together(refusals))
     }
 
-    /// A new connection on its way.
-    fn handshake(&self) -> Result<BoxFuture<'static, lapin::Result<Connection>>, NotPublished> {
-        amqp_client::handshake(&self.broker, &self.name).map(FutureExt::boxed).map_err(refusal)
+    async fn connect_to(
+        &self,
+        host: usize,
+        pending: &mut Option<Handshake>,
+    ) -> Result<Connection, NotPublished> {
+        let (broker, now) = (self.broker.at(host), System.monotonic());
+        if pending.as_ref().is_none_or(|(_, begun)| now.saturating_sub(*begun) >= HANDSHAKE_MAX) {
+            let handshake = amqp_client::handshake(&broker, &self.name).map_err(refusal)?;
+            *pending = Some((handshake.boxed(), now));
+        }
+        // It stays in its place while it is waited for: the caller may be dropped meanwhile.
+        let (handshake, _) = pending.as_mut().expect("it was put there above");
+        let done = tokio::time::timeout(self.broker.connect_timeout, handshake).await;
+        self.broker.pass_by(host);
+        let Ok(done) = done else {
+            return Err(NotPublished::Unreachable(format!("{} does not answer", broker.uri)));
+        };
+        *pending = None;
+        done.map_err(|error| refusal(error.into()))
+    }
+}
+
+/// What the only host said, or what all did. Where they differ nobody let us in for want of a connection.
+fn together(mut refusals: Vec<(String, NotPublished)>) -> NotPublished {
+    if refusals.len() == 1 {
+        return refusals.remove(0).1;
+    }
+    let told: Vec<_> = refusals.iter().map(|(place, why)| format!("{place}: {why}")).collect();
+    let (told, all) =
+        (told.join("; "), |is: fn(&NotPublished) -> bool| refusals.iter().all(|(_, why)| is(why)));
+    if all(|why| matches!(why, NotPublished::Unauthorised(_))) {
+        NotPublished::Unauthorised(told)
+    } else if all(|why| matches!(why, NotPublished::Certificate(_))) {
+        NotPublished::Certificate(told)
+    } else {
+        NotPublished::Unreachable(told)
     }
 }
 
@@ -160,7 +200,7 @@ fn refusal(why: NotConnected) -> NotPublished {
         NotConnected::Certificate(text) => return NotPublished::Certificate(text),
         NotConnected::Files(error) => return NotPublished::Certificate(with_causes(&error)),
         NotConnected::Refused(error) => error,
-        why @ (NotConnected::Address | NotConnected::TimedOut(_)) => {
+        why @ (NotConnected::Address | NotConnected::TimedOut(_) | NotConnected::Nowhere(_)) => {
             return NotPublished::Unreachable(why.to_string());
         }
     };

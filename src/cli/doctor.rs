@@ -106,8 +106,8 @@ fn configuration(settings: &Settings) -> Finding {
 }
 
 /// TLS from the first byte.
-fn at_once(place: Option<(&str, u16)>) -> Option<(&str, u16, Begins)> {
-    place.map(|(host, port)| (host, port, Begins::AtOnce))
+fn at_once(place: Option<(&str, u16)>) -> Vec<(&str, u16, Begins)> {
+    place.map(|(host, port)| (host, port, Begins::AtOnce)).into_iter().collect()
 }
 
 /// Is it reached, how long does its certificate hold, and does its clock go with ours?
@@ -125,18 +125,19 @@ async fn receiver(receiver: &Receiver) -> Vec<Finding> {
     let (tls, ours) = match &receiver.channel {
         ChannelConfig::Http(http) => (at_once(http.url.over_tls()), http.client_identity_file.as_deref()),
         ChannelConfig::Amqp(amqp) => {
-            let place = amqp.url.is_tls().then(|| amqp.url.host_and_port());
-            (at_once(place), amqp.client_certificate.as_deref())
+            let hosts = amqp.url.hosts_and_ports().filter(|_| amqp.url.is_tls());
+            (hosts.flat_map(|host| at_once(Some(host))).collect(), amqp.client_certificate.as_deref())
         }
         ChannelConfig::Mail(mail) => {
             let begins = if mail.tls == mail::Tls::StartTls { Begins::AfterStartTls } else { Begins::AtOnce };
-            (Some((mail.host.as_str(), mail.port(), begins)), None)
+            (vec![(mail.host.as_str(), mail.port(), begins)], None)
         }
-        ChannelConfig::File(_) | ChannelConfig::Mailbox(_) | ChannelConfig::Given(_) => (None, None),
+        ChannelConfig::File(_) | ChannelConfig::Mailbox(_) | ChannelConfig::Given(_) => (vec![], None),
     };
     let mut findings = vec![reached];
-    if let Some((host, port, begins)) = tls {
-        findings.push(certificates::theirs(&what, host, port, begins).await);
+    for (host, port, begins) in &tls {
+        let whose = if tls.len() == 1 { what.clone() } else { format!("{what} at {host}:{port}") };
+        findings.push(certificates::theirs(&whose, host, *port, *begins).await);
     }
     findings.extend(ours.map(|file| certificates::ours(&what, file)));
     if let ChannelConfig::Http(http) = &receiver.channel

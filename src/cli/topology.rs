@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use super::{Context, Exit, Failure, Outcome, management::Management};
+use super::{
+    Context, Exit, Failure, Outcome,
+    management::{Management, Seen},
+};
 use crate::{
     amqp_client,
     config::{self, Settings},
@@ -25,9 +28,11 @@ pub(super) enum Command {
         #[arg(long)]
         dry_run: bool,
     },
-    /// Compare the broker with the configuration: what AMQP shows, and policies where `amqp.management_url` is set.
+    /// Compare the broker with the configuration: what AMQP shows, and policies and members of replicated queues where
+    /// `amqp.management_url` is set.
     #[command(after_help = "Example:\n  kassebro topology check --json\n\n\
-                            Exit codes: 0 the same, 1 something differs or is missing, 3 no broker is configured.")]
+                            Exit codes: 0 the same (warnings may stand), 1 something differs or is missing, 3 no broker is \
+                            configured.")]
     Check,
 }
 
@@ -46,13 +51,14 @@ pub(super) fn run(context: &Context, command: &Command) -> Outcome {
         }
         Command::Check => {
             let Compared { differences, unseen } = super::block_on(compare(&settings, &topology))??;
-            context
-                .output
-                .list(&differences, &["what", "problem"], |d| vec![d.what.clone(), d.problem.clone()]);
+            context.output.list(&differences, &["", "what", "problem"], |d| {
+                let standing = if d.warning { "WARN" } else { "FAIL" };
+                vec![standing.to_owned(), d.what.clone(), d.problem.clone()]
+            });
             if let Some(unseen) = unseen {
                 context.output.note(unseen);
             }
-            Ok(if differences.is_empty() { Exit::Done } else { Exit::Failed })
+            Ok(if differences.iter().all(|d| d.warning) { Exit::Done } else { Exit::Failed })
         }
     }
 }
@@ -83,20 +89,29 @@ const UNSEEN: &str = "Policies could not be seen: AMQP does not show them. Name 
                       delivery limit, a dead-letter exchange, a time to live or a maximum length on an intake queue.";
 
 pub(super) async fn compare(settings: &Settings, topology: &Topology) -> Result<Compared, Failure> {
-    let management = Management::of(settings)?;
-    let connection = connect(settings).await?;
-    let mut differences = bounded(topology.check(&connection)).await?.context("comparing with the broker")?;
-    close(&connection).await;
-    let Some(management) = management else { return Ok(Compared { differences, unseen: Some(UNSEEN) }) };
-    let queues = topology.queues.iter().map(|(_, queue_in, _)| queue_in.as_str());
-    match management.policies(queues).await {
-        Ok(harmful) => differences.extend(harmful),
-        Err(problem) => differences.push(Difference {
-            what: "management interface".into(),
-            problem: format!("policies could not be seen: {problem}"),
-        }),
+    let seen = match Management::of(settings)? {
+        None => None,
+        Some(management) => Some(management.queues(topology).await),
+    };
+    let mut asked = topology.clone();
+    if let Some(Ok(Seen { silent, .. })) = &seen {
+        asked
+            .queues
+            .retain(|(_, queue_in, queue_out)| !silent.contains(queue_in) && !silent.contains(queue_out));
     }
-    Ok(Compared { differences, unseen: None })
+    let connection = connect(settings).await?;
+    let mut differences = bounded(asked.check(&connection)).await?.context("comparing with the broker")?;
+    close(&connection).await;
+    let unseen = seen.is_none().then_some(UNSEEN);
+    match seen {
+        None => {}
+        Some(Ok(seen)) => differences.extend(seen.differences),
+        Some(Err(problem)) => differences.push(Difference::new(
+            "management interface",
+            format!("policies and members could not be seen: {problem}"),
+        )),
+    }
+    Ok(Compared { differences, unseen })
 }
 
 async fn connect(settings: &Settings) -> Result<lapin::Connection, Failure> {

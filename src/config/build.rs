@@ -246,7 +246,7 @@ pub fn broker(settings: &Settings) -> Result<Option<Broker>, String> {
     }
     let tls = Tls::new(amqp.ca_file.clone(), amqp.client_certificate.clone(), amqp.client_key.clone());
     let tls = tls.map_err(|e| format!("amqp.client_certificate: {e}"))?;
-    let broker = Broker { uri, tls, connect_timeout: amqp.connect_timeout };
+    let broker = Broker::new(uri, tls, amqp.connect_timeout);
     broker.check().map_err(|e| format!("amqp: {e}"))?;
     Ok(Some(broker))
 }
@@ -276,6 +276,7 @@ pub fn topology(settings: &Settings) -> Topology {
         exchange_in: amqp.exchange_in.clone(),
         exchange_answers: amqp.exchange_answers.clone(),
         queue_type: amqp.queue_type,
+        replicas: amqp.queue_replicas,
         alerts: super::alerting::queues(settings),
         queues: settings
             .party

@@ -88,6 +88,9 @@ fn simple(settings: &Settings, check: &mut Check<'_>) {
     {
         check.problem("amqp.url", problem);
     }
+    if let Err(problem) = settings.amqp.check_replicas() {
+        check.problem("amqp.queue_replicas", problem);
+    }
     let management = &settings.amqp.management_url;
     if !management.is_empty() && !management.starts_with("http://") && !management.starts_with("https://") {
         check.problem("amqp.management_url", "write an address that begins with http:// or https://");

@@ -84,6 +84,20 @@ pub struct Amqp {
     pub queue_in_prefix: String,
     pub queue_out_prefix: String,
     pub queue_type: QueueType,
+    pub queue_replicas: u8,
+}
+
+impl Amqp {
+    /// # Errors
+    /// A sentence.
+    pub(super) fn check_replicas(&self) -> Result<(), &'static str> {
+        match self.queue_replicas {
+            0 => Ok(()),
+            _ if self.queue_type == QueueType::Classic => Err("a classic queue has no replicas"),
+            1..=9 => Ok(()),
+            _ => Err("a queue has up to 9 replicas"),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -150,3 +150,17 @@ mod agreements;
 mod alerting;
 mod loaded;
 mod promises;
+
+#[test]
+fn replicas_are_of_quorum_queues_and_few() {
+    for (amqp, problem) in [
+        ("queue_replicas = 5", ""),
+        ("queue_type = \"classic\"\nqueue_replicas = 3", "a classic queue has no replicas"),
+        ("queue_replicas = 10", "up to 9 replicas"),
+        ("url = \"amqp://a:s3cret@one,two,:5672/v\"", "names a host, or several parted by commas"),
+    ] {
+        let told = first(&format!("[amqp]\n{amqp}\n"));
+        assert!(told.contains(problem) && told.is_empty() == problem.is_empty(), "{amqp}: {told}");
+        assert!(!told.contains("s3cret"), "{told}");
+    }
+}

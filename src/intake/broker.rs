@@ -11,7 +11,7 @@ use futures_util::{
     stream::{Fuse, FuturesOrdered},
 };
 use lapin::{
-    Channel, Consumer,
+    Channel, Connection, Consumer,
     message::Delivery,
     options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions},
     types::FieldTable,
@@ -28,24 +28,21 @@ use crate::{
 };
 
 mod judge;
+mod prefetch;
+mod pulse;
 mod take;
 
+use prefetch::{BODY_ASSUMED, PREFETCH_AFTER, better, prefetch};
 use take::{Commit, Taken, take, take_one_by_one};
 
-/// Bytes that may lie unacknowledged: prefetch times the largest recent body.
-const IN_FLIGHT_BYTES: usize = 64 * 1024 * 1024;
-/// The body size assumed until bodies have been seen, where no larger one may come: the prefetch starts at 64.
-const BODY_ASSUMED: usize = 1024 * 1024;
-/// More than this buys nothing.
-const PREFETCH_MAX: usize = 1_000;
-/// Bodies after which the prefetch may grow. It shrinks with the first that is too large for it.
-const PREFETCH_AFTER: usize = 64;
 /// Batches that are being committed at one time: while one is, the next is judged.
 const COMMITS_MAX: usize = 2;
 /// Crashes in hand after which a message is set aside.
 const CRASHES_MAX: u32 = 2;
 /// The broker answers a channel operation within this, or the session is given up.
 const OPERATION_MAX: Duration = Duration::from_secs(30);
+/// For the end of a session that failed: a broker that owes an answer may hear of it later.
+const CLOSE_MAX: Duration = Duration::from_secs(1);
 /// How long a session that stood is sound, so that the next connection is tried at once.
 const SOUND_AFTER: Duration = Duration::from_secs(10);
 
@@ -58,7 +55,7 @@ pub struct Queue {
     pub user: Option<String>,
     /// Messages in one batch.
     pub batch_max: usize,
-    /// The broker's host and port, for traces; set once it is served.
+    /// The host of the broker that it is read from and its port, for traces; set once it is served.
     pub server: Option<(String, u16)>,
 }
 
@@ -71,6 +68,8 @@ enum Ended {
     Broker(#[from] lapin::Error),
     #[error("the broker did not answer within 30 s")]
     Silent,
+    #[error("the queue does not answer: it has no leader, or most of the nodes that hold it are away")]
+    NoMajority,
     #[error("the consumer was cancelled: the queue was deleted or moved")]
     Cancelled,
     #[error("the broker did not know the acknowledgement")]
@@ -83,16 +82,14 @@ enum Ended {
 ///
 /// # Errors
 /// The store cannot be used any more.
-pub async fn run(intake: Intake, broker: Broker, queue: Queue, stop: Stop) -> Result<(), StoreError> {
-    let place = broker.uri.host_and_port();
-    let queue = Queue { server: Some((place.0.to_owned(), place.1)), ..queue };
+pub async fn run(intake: Intake, broker: Broker, mut queue: Queue, stop: Stop) -> Result<(), StoreError> {
     let mut reconnect = Reconnect::usual();
     let mut memory = Memory::new(intake.rules().limits.body_bytes.max(BODY_ASSUMED));
     let part = Part { part: queue.name.clone() };
     while !stop.is_soft() {
-        let began = intake.clock.monotonic();
+        let (began, host) = (intake.clock.monotonic(), broker.first());
         intake.metrics.broker_sessions.get_or_create(&part).inc();
-        let ended = session(&intake, &broker, &queue, &mut memory, &stop).await;
+        let ended = session(&intake, &broker, &mut queue, &mut memory, &stop).await;
         intake.metrics.broker_connected.get_or_create(&part).set(0);
         intake.metrics.gauges.unacked_messages.get_or_create(&part).set(0);
         match ended {
@@ -107,6 +104,9 @@ pub async fn run(intake: Intake, broker: Broker, queue: Queue, stop: Stop) -> Re
         }
         if intake.clock.monotonic().saturating_sub(began) >= SOUND_AFTER {
             reconnect.reset();
+        } else {
+            // A node that is cut off from its cluster lets us in and lets us consume nothing.
+            broker.pass_by(host);
         }
         wait_for_store(&intake, &stop).await?;
         stop.unless_soft(intake.clock.sleep(reconnect.next())).await;
@@ -136,47 +136,70 @@ async fn wait_for_store(intake: &Intake, stop: &Stop) -> Result<(), StoreError> 
 
 /// The error with its causes, once.
 fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
+    let texts = std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string);
+    texts.collect::<Vec<_>>().join(": ")
 }
 
 /// One connection's life. `Ok`: the stop came, and what was prefetched is committed and acknowledged.
 async fn session(
     intake: &Intake,
     broker: &Broker,
-    queue: &Queue,
+    queue: &mut Queue,
     memory: &mut Memory,
     stop: &Stop,
 ) -> Result<(), Ended> {
-    let connection = amqp_client::connect(broker, &format!("kassebro in {}", queue.name)).await?;
-    let channel = bounded(connection.create_channel()).await?;
+    let name = format!("kassebro in {}", queue.name);
+    // Several hosts that say nothing take longer than a stop may.
+    let Some(connected) = stop.unless_soft(amqp_client::connect(broker, &name)).await else { return Ok(()) };
+    let connection = connected?;
+    let (host, port) = broker.place();
+    queue.server = Some((host.to_owned(), port));
+    let channel = bounded(connection.create_channel()).await;
+    let ended = match &channel {
+        Ok(channel) => serve(intake, queue, (&connection, channel), memory, stop).await,
+        Err(_) => Ok(()),
+    };
+    // One that is only dropped lives on while the broker owes it an answer: the consumer that comes of it later would
+    // keep messages that nobody reads.
+    let (closing, sound) = (connection.close(200, "done".into()), channel.is_ok() && ended.is_ok());
+    let closed = if sound {
+        bounded(closing).await
+    } else {
+        let _ = tokio::time::timeout(CLOSE_MAX, closing).await;
+        Ok(())
+    };
+    channel?;
+    ended?;
+    closed
+}
+
+/// Consumes on a connection, with one consumer after the other as bodies grow and shrink.
+async fn serve(
+    intake: &Intake,
+    queue: &Queue,
+    (connection, channel): (&Connection, &Channel),
+    memory: &mut Memory,
+    stop: &Stop,
+) -> Result<(), Ended> {
     let part = Part { part: queue.name.clone() };
-    let mut ended = Ok(false);
-    while matches!(ended, Ok(false)) {
+    loop {
         let prefetch = prefetch(memory.largest);
         bounded(channel.basic_qos(prefetch, BasicQosOptions::default())).await?;
         // Fused: an end that comes while a batch is gathered is seen again by whoever waits for the next.
-        let mut consumer = bounded(channel.basic_consume(
+        let consumer = channel.basic_consume(
             queue.name.as_str().into(),
             "kassebro".into(),
             BasicConsumeOptions::default(),
             FieldTable::default(),
-        ))
-        .await?
-        .fuse();
+        );
+        let consumer = tokio::time::timeout(pulse::ANSWER_MAX, consumer).await;
+        let mut consumer = consumer.map_err(|_| Ended::NoMajority)??.fuse();
         intake.metrics.broker_connected.get_or_create(&part).set(1);
         info!(queue = %queue.name, prefetch, "Consuming {}", queue.name);
-        ended = consume(intake, queue, &channel, &mut consumer, prefetch, memory, stop).await;
+        if consume(intake, queue, (connection, channel), &mut consumer, prefetch, memory, stop).await? {
+            return Ok(());
+        }
     }
-    let closed = bounded(connection.close(200, "done".into())).await;
-    ended?;
-    closed
 }
 
 /// Waits for the broker, but not for ever.
@@ -187,26 +210,11 @@ async fn bounded<T>(operation: impl Future<Output = lapin::Result<T>>) -> Result
     }
 }
 
-/// Messages that may lie unacknowledged when the largest recent body has that size. Sizes count in powers of two,
-/// so that bodies of nearly one size do not change it again and again.
-fn prefetch(largest: usize) -> u16 {
-    let step = largest.clamp(1, IN_FLIGHT_BYTES).next_power_of_two();
-    u16::try_from((IN_FLIGHT_BYTES / step).min(PREFETCH_MAX)).expect("it is at most a thousand")
-}
-
-/// What the prefetch should be instead, if it should: less at once when it does not fit any more, more once
-/// enough bodies were seen and it is worth a new consumer.
-fn better(prefetch: u16, largest: usize, seen: usize) -> Option<u16> {
-    let fits = self::prefetch(largest);
-    let grows = seen >= PREFETCH_AFTER && fits > prefetch.saturating_mul(2);
-    (fits < prefetch || grows).then_some(fits)
-}
-
 /// Batch after batch. `Ok(true)`: the stop came. `Ok(false)`: another prefetch fits better.
 async fn consume(
     intake: &Intake,
     queue: &Queue,
-    channel: &Channel,
+    (connection, channel): (&Connection, &Channel),
     consumer: &mut Fuse<Consumer>,
     prefetch: u16,
     memory: &mut Memory,
@@ -216,6 +224,7 @@ async fn consume(
     let mut leaving = None;
     let mut commits: FuturesOrdered<Commit<'_>> = FuturesOrdered::new();
     loop {
+        let (at_rest, takes_more) = (commits.is_empty(), commits.len() < COMMITS_MAX);
         let first = tokio::select! {
             biased;
             Some(committed) = commits.next() => {
@@ -228,7 +237,7 @@ async fn consume(
                 continue;
             }
             // Once it is cancelled by us, what was prefetched still comes, then the end.
-            first = consumer.next(), if commits.len() < COMMITS_MAX => first,
+            first = pulse::next(consumer, connection, queue, at_rest), if takes_more => first?,
         };
         let Some(first) = first else {
             finish(intake, queue, &mut commits).await?;
@@ -303,32 +312,4 @@ fn gather(first: Delivery, consumer: &mut Fuse<Consumer>, most: usize) -> Result
         }
     }
     Ok(batch)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_prefetch_keeps_what_lies_unacknowledged_within_64_mebibytes() {
-        assert_eq!(prefetch(BODY_ASSUMED), 64);
-        assert_eq!(prefetch(2_000), 1_000);
-        assert_eq!(prefetch(8 * 1024 * 1024), 8);
-        assert_eq!(prefetch(usize::MAX), 1);
-        assert_eq!(prefetch(0), 1_000);
-        for largest in [1, 999, 65_536, 65_537, 100_000, 1 << 20, (1 << 20) + 1, 8 << 20, 40 << 20] {
-            let kept = usize::from(prefetch(largest)) * largest;
-            assert!(kept <= IN_FLIGHT_BYTES, "{largest}: {kept}");
-        }
-    }
-
-    #[test]
-    fn the_prefetch_shrinks_at_once_and_grows_with_what_was_seen() {
-        assert_eq!(better(64, 8 << 20, 1), Some(8));
-        assert_eq!(better(64, 1 << 20, 1), None);
-        assert_eq!(better(8, 2_000, 63), None);
-        assert_eq!(better(8, 2_000, 64), Some(1_000));
-        assert_eq!(better(512, 2_000, 64), None, "that little more is not worth a new consumer");
-        assert_eq!(better(64, 700_000, 1_000), None);
-    }
 }

@@ -28,6 +28,14 @@ impl QueueType {
     }
 }
 
+/// The argument of a queue that says how many nodes hold it at first.
+const INITIAL_GROUP: &str = "x-quorum-initial-group-size";
+
+/// Is a declaration refused for the number of members the queue began with?
+fn names_group(error: &lapin::Error) -> bool {
+    error.to_string().contains(INITIAL_GROUP)
+}
+
 /// Names and kinds of everything on the broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Topology {
@@ -36,6 +44,8 @@ pub struct Topology {
     /// Topic exchange for answers, by `<party>.<outcome>`.
     pub exchange_answers: String,
     pub queue_type: QueueType,
+    /// Nodes that hold each quorum queue; 0: what the broker has set.
+    pub replicas: u8,
     /// Party code, its queue in, its queue out.
     pub queues: Vec<(String, String, String)>,
     /// Queues of targets of alerts, each with its routing key.
@@ -47,6 +57,17 @@ pub struct Topology {
 pub struct Difference {
     pub what: String,
     pub problem: String,
+    /// Works all the same, and a person should know.
+    pub warning: bool,
+    /// What a person can do; empty: declare what is missing, or mend what differs.
+    #[serde(rename = "do", skip_serializing_if = "str::is_empty")]
+    pub then: &'static str,
+}
+
+impl Difference {
+    pub fn new(what: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self { what: what.into(), problem: problem.into(), warning: false, then: "" }
+    }
 }
 
 /// One thing that is declared.
@@ -63,22 +84,20 @@ impl Topology {
             what: format!("exchange {name}"),
             properties: "topic, durable".to_owned(),
         });
+        let kind = self.queue_type.name();
+        let group = match self.replicas {
+            0 => String::new(),
+            replicas => format!(", {INITIAL_GROUP} {replicas}"),
+        };
+        let queue = |queue: &str, exchange: &str, key: &str| Declaration {
+            what: format!("queue {queue}"),
+            properties: format!("durable, x-queue-type {kind}{group}, bound to {exchange} by {key}"),
+        };
         let queues = self.queues.iter().flat_map(|(party, queue_in, queue_out)| {
-            [(queue_in, &self.exchange_in), (queue_out, &self.exchange_answers)].map(|(queue, exchange)| {
-                let kind = self.queue_type.name();
-                Declaration {
-                    what: format!("queue {queue}"),
-                    properties: format!("durable, x-queue-type {kind}, bound to {exchange} by {party}.#"),
-                }
-            })
+            [(queue_in, &self.exchange_in), (queue_out, &self.exchange_answers)]
+                .map(|(name, exchange)| queue(name, exchange, &format!("{party}.#")))
         });
-        let alerts = self.alerts.iter().map(|(queue, key)| {
-            let (kind, exchange) = (self.queue_type.name(), &self.exchange_answers);
-            Declaration {
-                what: format!("queue {queue}"),
-                properties: format!("durable, x-queue-type {kind}, bound to {exchange} by {key}"),
-            }
-        });
+        let alerts = self.alerts.iter().map(|(name, key)| queue(name, &self.exchange_answers, key));
         exchanges.chain(queues).chain(alerts).collect()
     }
 
@@ -88,7 +107,7 @@ impl Topology {
     /// # Errors
     /// What exists differs, or may not be declared by this user.
     pub async fn apply(&self, connection: &Connection) -> lapin::Result<()> {
-        let channel = connection.create_channel().await?;
+        let mut channel = connection.create_channel().await?;
         for exchange in [&self.exchange_in, &self.exchange_answers] {
             let options = ExchangeDeclareOptions { durable: true, ..Default::default() };
             channel
@@ -102,24 +121,62 @@ impl Topology {
         }
         for (party, queue_in, queue_out) in &self.queues {
             let key = format!("{party}.#");
-            self.queue(&channel, queue_in, &self.exchange_in, &key).await?;
-            self.queue(&channel, queue_out, &self.exchange_answers, &key).await?;
+            channel = self.queue(connection, channel, queue_in, &self.exchange_in, &key).await?;
+            channel = self.queue(connection, channel, queue_out, &self.exchange_answers, &key).await?;
         }
         for (queue, key) in &self.alerts {
-            self.queue(&channel, queue, &self.exchange_answers, key).await?;
+            channel = self.queue(connection, channel, queue, &self.exchange_answers, key).await?;
         }
         channel.close(200, "done".into()).await
     }
 
-    async fn queue(&self, channel: &Channel, queue: &str, exchange: &str, key: &str) -> lapin::Result<()> {
-        channel.queue_declare(queue.into(), QueueDeclareOptions::durable(), self.arguments()).await?;
+    /// Declares a queue and binds it; gives a channel that is open.
+    async fn queue(
+        &self,
+        connection: &Connection,
+        channel: Channel,
+        queue: &str,
+        exchange: &str,
+        key: &str,
+    ) -> lapin::Result<Channel> {
+        let channel = self.declare(connection, channel, queue).await?;
         let (options, none) = (QueueBindOptions::default(), FieldTable::default());
-        channel.queue_bind(queue.into(), exchange.into(), key.into(), options, none).await
+        channel.queue_bind(queue.into(), exchange.into(), key.into(), options, none).await?;
+        Ok(channel)
     }
 
-    fn arguments(&self) -> FieldTable {
+    /// Declares a queue; gives a channel that is open. How many members a queue began with says nothing of how many it
+    /// has: one that differs from ours in that alone is the same.
+    async fn declare(
+        &self,
+        connection: &Connection,
+        channel: Channel,
+        queue: &str,
+    ) -> lapin::Result<Channel> {
+        let declared = async |channel: &Channel, replicas: u8| {
+            let options = QueueDeclareOptions::durable();
+            channel.queue_declare(queue.into(), options, self.arguments(replicas)).await.map(drop)
+        };
+        match declared(&channel, self.replicas).await {
+            Ok(()) => return Ok(channel),
+            Err(error) if !names_group(&error) => return Err(error),
+            Err(_) => {}
+        }
+        // The refusal has closed the channel. Without a number of ours, what else differs is what is refused.
+        let channel = connection.create_channel().await?;
+        match declared(&channel, 0).await {
+            Ok(()) => Ok(channel),
+            Err(error) if names_group(&error) => connection.create_channel().await,
+            Err(error) => Err(error),
+        }
+    }
+
+    fn arguments(&self, replicas: u8) -> FieldTable {
         let mut arguments = FieldTable::default();
         arguments.insert("x-queue-type".into(), AMQPValue::LongString(self.queue_type.name().into()));
+        if replicas > 0 {
+            arguments.insert(INITIAL_GROUP.into(), AMQPValue::LongInt(replicas.into()));
+        }
         arguments
     }
 
@@ -139,7 +196,7 @@ impl Topology {
                 .exchange_declare(name.into(), ExchangeKind::Topic, passive, FieldTable::default())
                 .await;
             if let Err(error) = declared {
-                differences.push(Difference { what: format!("exchange {name}"), problem: error.to_string() });
+                differences.push(Difference::new(format!("exchange {name}"), error.to_string()));
             }
         }
         let parties = self.queues.iter().flat_map(|(_, queue_in, queue_out)| [queue_in, queue_out]);
@@ -148,13 +205,12 @@ impl Topology {
             let channel = connection.create_channel().await?;
             let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::durable() };
             let found = channel.queue_declare(queue.as_str().into(), passive, FieldTable::default()).await;
-            let (name, options) = (queue.as_str().into(), QueueDeclareOptions::durable());
             let same = match found {
                 Err(error) => Err(error),
-                Ok(_) => channel.queue_declare(name, options, self.arguments()).await,
+                Ok(_) => self.declare(connection, channel, queue).await.map(drop),
             };
             if let Err(error) = same {
-                differences.push(Difference { what: format!("queue {queue}"), problem: error.to_string() });
+                differences.push(Difference::new(format!("queue {queue}"), error.to_string()));
             }
         }
         Ok(differences)
@@ -171,6 +227,7 @@ mod tests {
             exchange_in: "in".into(),
             exchange_answers: "answers".into(),
             queue_type: QueueType::Classic,
+            replicas: 0,
             queues: vec![("3f".into(), "in.3f".into(), "out.3f".into())],
             alerts: vec![("out.alert.board".into(), "alert.board".into())],
         };
@@ -185,6 +242,11 @@ mod tests {
                 "queue out.3f: durable, x-queue-type classic, bound to answers by 3f.#",
                 "queue out.alert.board: durable, x-queue-type classic, bound to answers by alert.board",
             ]
+        );
+        let replicated = Topology { queue_type: QueueType::Quorum, replicas: 5, ..topology };
+        assert_eq!(
+            replicated.declarations()[2].properties,
+            "durable, x-queue-type quorum, x-quorum-initial-group-size 5, bound to in by 3f.#"
         );
     }
 }

@@ -215,11 +215,7 @@ async fn a_confirm_that_does_not_come_is_ambiguous_in_time() {
 
 fn publisher(uri: &str) -> Publisher {
     let settings = Settings {
-        broker: Reached {
-            uri: AmqpUri::parse(uri).unwrap(),
-            tls: Tls::default(),
-            connect_timeout: Duration::from_secs(2),
-        },
+        broker: Reached::new(AmqpUri::parse(uri).unwrap(), Tls::default(), Duration::from_secs(2)),
         confirm_timeout: Duration::from_secs(20),
     };
     Publisher::new("answers", &settings)

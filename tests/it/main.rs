@@ -18,6 +18,7 @@ mod cli;
 mod cli_doctor;
 mod cli_services;
 mod cli_store;
+mod cluster;
 mod config_reload;
 mod day_of_trouble;
 mod forecast;

@@ -1,5 +1,7 @@
 //! The broker: what is declared there, how large a message it takes, its certificate and its clock.
 
+use futures_util::future::join_all;
+
 use super::{
     Finding,
     certificates::{self, Begins},
@@ -32,9 +34,17 @@ pub(super) async fn examine(settings: &Settings) -> Vec<Finding> {
     if let Some(size) = size(&broker).await {
         findings.push(size);
     }
+    if broker.uri.places().len() > 1 {
+        findings.extend(hosts(&broker).await);
+    }
     if broker.uri.is_tls() {
-        let (host, port) = broker.uri.host_and_port();
-        findings.push(certificates::theirs("broker", host, port, Begins::AtOnce).await);
+        let whose = |place: &str| match broker.uri.places().len() {
+            1 => "broker".to_owned(),
+            _ => format!("broker {place}"),
+        };
+        for ((host, port), place) in broker.uri.hosts_and_ports().zip(broker.uri.places()) {
+            findings.push(certificates::theirs(&whose(place), host, port, Begins::AtOnce).await);
+        }
     }
     findings.extend(broker.tls.client.as_ref().map(|ours| certificates::ours("broker", &ours.certificate)));
     findings.push(clock(settings).await);
@@ -45,12 +55,16 @@ async fn declared(settings: &Settings) -> Vec<Finding> {
     let apply = "declare what is missing with `kassebro topology apply`; mend by hand what differs";
     match topology::compare(settings, &config::topology(settings)).await {
         Ok(Compared { differences, unseen }) => {
-            let mut findings: Vec<Finding> = differences
-                .into_iter()
-                .map(|d: Difference| Finding::fail(d.what, d.problem, apply))
-                .collect();
-            if findings.is_empty() {
-                findings.push(Finding::ok("broker", "connected; exchanges and queues are as configured"));
+            let finding = |d: Difference| {
+                let then = if d.then.is_empty() { apply } else { d.then };
+                let finding = if d.warning { Finding::warn } else { Finding::fail };
+                finding(d.what, d.problem, then.to_owned())
+            };
+            let as_configured = differences.iter().all(|d| d.warning);
+            let mut findings: Vec<Finding> = differences.into_iter().map(finding).collect();
+            if as_configured {
+                findings
+                    .insert(0, Finding::ok("broker", "connected; exchanges and queues are as configured"));
             }
             findings.extend(unseen.map(|_| {
                 Finding::warn(
@@ -67,6 +81,26 @@ async fn declared(settings: &Settings) -> Vec<Finding> {
             "see that it runs, and amqp.url, user, password, permissions and certificates",
         )],
     }
+}
+
+/// Each host of several by itself: who is reached through another learns nothing of one that is away.
+async fn hosts(broker: &Broker) -> Vec<Finding> {
+    let each = broker.uri.places().iter().enumerate().map(async |(host, place)| {
+        let what = format!("broker {place}");
+        match amqp_client::connect(&broker.at(host), "kassebro doctor").await {
+            Ok(connection) => {
+                let _ =
+                    tokio::time::timeout(broker.connect_timeout, connection.close(200, "done".into())).await;
+                Finding::ok(what, "reached")
+            }
+            Err(why) => Finding::warn(
+                what,
+                http_client::with_causes(&why),
+                "see that it runs; meanwhile the gateway goes on with the others",
+            ),
+        }
+    });
+    join_all(each).await
 }
 
 async fn size(broker: &Broker) -> Option<Finding> {

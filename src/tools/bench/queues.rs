@@ -41,13 +41,14 @@ impl Queues {
     /// The broker cannot be reached, or does not let us.
     pub async fn declare(uri: &str, prefix: &str, parties: &[String]) -> anyhow::Result<Self> {
         let uri = AmqpUri::parse(uri).map_err(|e| anyhow::anyhow!(e))?;
-        let broker = Broker { uri, tls: Tls::default(), connect_timeout: std::time::Duration::from_secs(10) };
+        let broker = Broker::new(uri, Tls::default(), std::time::Duration::from_secs(10));
         let connection = amqp_client::connect(&broker, "kassebro bench").await?;
         let queue = |way: &str, party: &str| format!("{prefix}.{way}.{party}");
         let topology = Topology {
             exchange_in: format!("{prefix}.messages"),
             exchange_answers: format!("{prefix}.answers"),
             queue_type: QueueType::Quorum,
+            replicas: 0,
             queues: parties.iter().map(|p| (p.clone(), queue("in", p), queue("out", p))).collect(),
             alerts: vec![],
         };

@@ -45,6 +45,21 @@ impl NodeAddress {
         }
     }
 
+    /// `127.0.0.1:5672`
+    pub(crate) fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// Where it listens for TLS: `127.0.0.1:5671`
+    pub(crate) fn amqps(&self) -> &str {
+        &self.amqps
+    }
+
+    /// Its management interface, as its administrator.
+    pub(crate) fn management(&self) -> &http::Server {
+        &self.management
+    }
+
     /// A PEM file of the node's: `ca.pem` is the authority that vouches for it.
     pub(crate) fn pem(&self, name: &str) -> PathBuf {
         self.folder.join("tls").join(name)
@@ -86,6 +101,10 @@ impl Broker {
         manage(&node, "PUT", &format!("/api/permissions/{vhost}/{}", node.user), &rights);
         let admin = Session::open(&uri(&node, &node.user, &node.password, &vhost)).await;
         Self { node, vhost, users: Vec::new(), admin }
+    }
+
+    pub(crate) fn vhost(&self) -> &str {
+        &self.vhost
     }
 
     /// The virtual host for the administrator, who may do everything.

@@ -4,6 +4,7 @@ pub(crate) mod alertmanager;
 pub(crate) mod broker;
 pub(crate) mod certificates;
 pub(crate) mod chaos;
+pub(crate) mod cluster;
 pub(crate) mod collector;
 pub(crate) mod command;
 pub(crate) mod consignment;

@@ -18,11 +18,7 @@ impl Node {
         let folder = folder("node");
         run("start", folder.path(), &[]).await;
         let places = run("env", folder.path(), &[]).await;
-        let place = |name: &str| {
-            let line = places.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
-            line.unwrap_or_else(|| panic!("tests/broker env says {name}")).to_owned()
-        };
-        let address = NodeAddress::new(place);
+        let address = NodeAddress::new(|name| place(&places, name));
         Self { folder, address }
     }
 
@@ -60,6 +56,12 @@ impl Drop for Node {
     }
 }
 
+/// What `tests/broker env` says under a name.
+pub(super) fn place(told: &str, name: &str) -> String {
+    let line = told.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+    line.unwrap_or_else(|| panic!("tests/broker env says {name}")).to_owned()
+}
+
 /// Every verb of `tests/broker` has bounds of its own.
 pub(super) async fn run(verb: &'static str, folder: &Path, arguments: &[&str]) -> String {
     let mut command = broker_command(verb, folder, arguments);
@@ -71,7 +73,7 @@ pub(super) async fn run(verb: &'static str, folder: &Path, arguments: &[&str]) -
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn broker_command(verb: &str, folder: &Path, arguments: &[&str]) -> Command {
+pub(super) fn broker_command(verb: &str, folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/broker"));
     command.arg(verb).arg(folder).args(arguments);
     command

@@ -6,7 +6,7 @@ mod configuration;
 mod fund;
 mod inbox;
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{fmt::Display, path::PathBuf, time::Duration};
 
 use kassebro::{
     intake::topology::{QueueType, Topology},
@@ -41,7 +41,7 @@ pub(crate) struct Plan {
     /// Takes deliveries instead of the inbox.
     url: Option<String>,
     /// Stands between the gateway and the broker.
-    broker_at: Option<SocketAddr>,
+    broker_at: Option<String>,
     /// Added to the broker's address: `?heartbeat=2`.
     query: &'static str,
     tls: Option<Login>,
@@ -113,9 +113,9 @@ impl Plan {
         self
     }
 
-    /// Reaches the broker through a proxy.
-    pub(crate) fn through(mut self, proxy: SocketAddr) -> Self {
-        self.broker_at = Some(proxy);
+    /// Reaches the broker through a proxy, or at these hosts of its cluster.
+    pub(crate) fn through(mut self, place: impl Display) -> Self {
+        self.broker_at = Some(place.to_string());
         self
     }
 
@@ -150,7 +150,7 @@ impl Plan {
         let (fund, other) = (Fund::new(&mut broker, FUND).await, Fund::new(&mut broker, OTHER).await);
         let inbox = Served::start().await;
         let url = self.url.as_ref().unwrap_or(&inbox.url);
-        let uri = self.broker_at.map_or_else(|| broker.uri(), |at| through(&broker.uri(), at));
+        let uri = self.broker_at.map_or_else(|| broker.uri(), |at| through(&broker.uri(), &at));
         let uri = match self.tls {
             None => uri + self.query,
             Some(Login::Certificate) => broker.tls_uri_of_nobody(),
@@ -201,11 +201,11 @@ async fn tls_files(broker: &mut Broker, login: Option<Login>) -> Vec<(&'static s
 /// Says where the process dies; see `lifecycle::crash`.
 pub(crate) const CRASH: &str = "KASSEBRO_TEST_CRASH";
 
-/// The address with another host and port.
-fn through(uri: &str, proxy: SocketAddr) -> String {
+/// The address with another host and port, or several.
+pub(crate) fn through(uri: &str, place: &str) -> String {
     let (credentials, rest) = uri.split_once('@').unwrap();
     let (_, vhost) = rest.split_once('/').unwrap();
-    format!("{credentials}@{proxy}/{vhost}")
+    format!("{credentials}@{place}/{vhost}")
 }
 
 /// Exchanges, queues and bindings, as `kassebro topology apply` declares them.
@@ -225,6 +225,7 @@ fn topology(queue_type: QueueType, codes: &[&str]) -> Topology {
         exchange_in: "kassebro.messages".into(),
         exchange_answers: "kassebro.answers".into(),
         queue_type,
+        replicas: 0,
         queues: codes
             .iter()
             .map(|code| ((*code).to_owned(), format!("kassebro.in.{code}"), format!("kassebro.out.{code}")))
