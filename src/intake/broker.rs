@@ -112,6 +112,8 @@ pub async fn run(intake: Intake, broker: Broker, mut queue: Queue, stop: Stop) -
         stop.unless_soft(intake.clock.sleep(reconnect.next())).await;
     }
     memory.put_down_all(&intake).await;
+    // After a reload it may be nobody's queue any more, and a queue that is shown unconsumed is an alert.
+    intake.metrics.broker_connected.remove(&part);
     Ok(())
 }
 

@@ -164,9 +164,16 @@ async fn where_two_are_needed_one_asks_to_waive_and_another_agrees() {
     let desk = ear();
     let everything = webhook("desk", &desk, "").replace("\"named\"", "\"all\"");
     let plan = Plan::new().receiver(CODE, "channel = \"mailbox\"\n").and(&everything);
-    let world = plan.and("[ladder.complaint]\nwaive_needs_two = true\n").start().await;
+    let decided = "{ name = \"decided\", within = \"48h\", starts = \"delivered\", stops = \"decided\" }";
+    let world = plan
+        .and("[ladder.complaint]\nwaive_needs_two = true\n")
+        .and("[ladder.decided]\npromises = [\"decided\"]\nwaive_needs_two = true\nsteps = [{ at = \"breach\", urgency = \"critical\" }]\n")
+        .and(&format!("[promise.placement]\nalso = [{decided}]\n"))
+        .start()
+        .await;
     world.send("one", CODE);
     world.send_kind("recommendation", "other", CODE, SignedDuration::from_secs(1));
+    world.send_kind("placement", "begins-later", CODE, SignedDuration::from_secs(2));
     let delivery = async |id: &str| world.view(id).await.deliveries[0].delivery_id.to_string();
     let (one, other) = (delivery("one").await, delivery("other").await);
     let waive = |delivery: &str, by: &str| {
@@ -191,6 +198,9 @@ async fn where_two_are_needed_one_asks_to_waive_and_another_agrees() {
     assert!(explained.contains("waived by bo: agreed by telephone"), "{explained}");
     waive(&other, "anna").exits(0);
     assert_eq!(world.view("other").await.promises[0].standing, "waived", "one is enough for another ladder");
+    waive(&delivery("begins-later").await, "anna").exits(0);
+    let standing = world.view("begins-later").await.promises[0].standing.clone();
+    assert_eq!(standing, "on_track", "what begins with the delivery is given up with it, and needs two");
     eventually("that is told, and that it is done", SOON, async || {
         let taken = desk.taken();
         let texts: Vec<_> = taken.iter().map(|taken| String::from_utf8_lossy(&taken.body)).collect();

@@ -128,9 +128,18 @@ async fn a_receiver_that_is_taken_out_keeps_what_waits_for_it() {
     world.send("m1", CODE);
     world.attempted("m1", 1).await;
     let block = format!("[[receiver]]\nparty = \"{CODE}\"\n{named}");
+    let circuit = async |shown: bool| {
+        eventually(&format!("its circuit is shown: {shown}"), SOON, async || {
+            let metrics = gateway.http().get("/metrics").unwrap().body;
+            (metrics.contains("kassebro_circuit_state{receiver=\"kbh\"") == shown).then_some(())
+        })
+        .await;
+    };
+    circuit(true).await;
     rewrite(gateway, |text| text.replace(&block, ""));
     reload(gateway).exits(0);
     world.alerted(&["KassebroReceiverGone"]).await;
+    circuit(false).await;
     let list = command(gateway, &["receivers", "list", "--json"]).exits(0).json();
     let gone =
         list.as_array().unwrap().iter().find(|line| line["receiver"] == "kbh").expect("it is shown").clone();

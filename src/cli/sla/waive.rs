@@ -101,7 +101,8 @@ fn told(output: &Output, delivery: Uuid, outcome: &str, words: &str) {
     output.line(words);
 }
 
-/// Whether the ladder of the delivery's promises asks for two people.
+/// Whether the ladder of one of the delivery's promises asks for two people; of one that has not begun too, for it is
+/// given up with the others.
 async fn needs_two(context: &Context, store: &dyn Store, delivery: DeliveryId) -> Result<bool, Failure> {
     let settings = context.settings()?;
     let ladders = config::ladders(&settings).map_err(Failure::configuration)?;
@@ -111,7 +112,10 @@ async fn needs_two(context: &Context, store: &dyn Store, delivery: DeliveryId) -
         let ladder = ladders.of(kind, message.agreement.as_deref(), promise);
         ladder.map_or(settings.watch.waive_needs_two, |ladder| ladder.waive_needs_two)
     };
-    Ok(message.promises.iter().any(|promise| wants_two(&promise.promise)))
+    let begun = message.promises.iter().filter(|promise| promise.delivery_id == delivery);
+    let clocks = store.clocks(delivery.receipt()).await?;
+    let said = clocks.iter().filter(|clock| clock.delivery_id == delivery).map(|clock| clock.promise.name());
+    Ok(begun.map(|promise| promise.promise.as_str()).chain(said).any(wants_two))
 }
 
 /// Says under a table what waits for a second person.

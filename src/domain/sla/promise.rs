@@ -127,7 +127,7 @@ impl Budget {
             Self::Elapsed(_) => from.checked_add(time).ok(),
             Self::Open(_, named) | Self::Days(_, named) => named.calendar.add_business(from, time),
         };
-        later.map_or(Timestamp::MAX, whole)
+        later.map_or(NEVER, whole)
     }
 
     /// The course of a clock that starts at `starts`.
@@ -136,9 +136,9 @@ impl Budget {
         let due = match self {
             Self::Elapsed(time) => return Course::between(starts, self.after(starts, *time)),
             Self::Open(time, _) => self.after(starts, *time),
-            Self::Days(days, named) => named.calendar.add_days(starts, *days).map_or(Timestamp::MAX, whole),
+            Self::Days(days, named) => named.calendar.add_days(starts, *days).map_or(NEVER, whole),
         };
-        if due == Timestamp::MAX {
+        if due == NEVER {
             return Course::between(starts, due);
         }
         let budget = self.used(starts, due);
@@ -156,6 +156,10 @@ fn share(budget: SignedDuration, step: u8) -> SignedDuration {
     let micros = budget.as_micros() * i128::from(step) / 100;
     SignedDuration::from_micros(i64::try_from(micros).unwrap_or(i64::MAX))
 }
+
+/// What is due then is never due: the last whole second there is. The tables keep microseconds, and have none for what of
+/// [`Timestamp::MAX`] lies behind it.
+const NEVER: Timestamp = Timestamp::constant(253_402_207_200, 0);
 
 /// The instant as the tables keep it.
 fn whole(at: Timestamp) -> Timestamp {
@@ -214,9 +218,12 @@ impl Promise {
     /// The course of a clock that stood still between two instants: what was left of the budget then is left now. What
     /// had passed by then stays where it was.
     pub fn resumed(&self, course: &Course, paused: Timestamp, resumed: Timestamp) -> Course {
+        if course.due >= NEVER {
+            return *course;
+        }
         let (paused, resumed) = (whole(paused), whole(resumed.max(paused)));
         let moved = |instant: Timestamp| {
-            if instant <= paused || instant == Timestamp::MAX {
+            if instant <= paused {
                 return instant;
             }
             self.budget.after(resumed, self.budget.used(paused, instant))

@@ -147,6 +147,12 @@ fn what_stood_still_has_as_much_left_as_before() {
     let later = eight.resumed(&course, at("2026-03-05T20:00:00+01:00"), at("2026-03-08T12:00:00+01:00"));
     assert_eq!(later.due, at("2026-03-09T14:30:00+01:00"));
     assert_eq!(later.step_instant(50), at("2026-03-09T10:00:00+01:00"));
+    // What is never due is not due for having waited, and comes back from a table the same.
+    for promise in [plain, eight] {
+        let course = promise.start(at("9999-12-30T20:00Z"));
+        assert_eq!(course.due, Timestamp::from_microsecond(course.due.as_microsecond()).unwrap());
+        assert_eq!(promise.resumed(&course, at("9999-12-30T20:10Z"), at("9999-12-30T20:20Z")), course);
+    }
 }
 
 #[test]

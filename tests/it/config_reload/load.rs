@@ -93,6 +93,24 @@ async fn reloads(mut scene: Scene, kept: impl AsyncFn(&Scene) -> Kept) {
     scene.stop_with_nothing_left().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_is_taken_out_is_not_shown_as_unconsumed() {
+    let mut scene = Plan::new().start().await;
+    let queue = "kassebro_broker_connected{part=\"kassebro.in.krifa\"}";
+    let shown = || scene.gateway.http().get("/metrics").expect("it serves").body.contains(queue);
+    let reload = || run(&mut scene.gateway.command(&["config", "reload"])).exits(0);
+    // Nobody has declared it.
+    let party = "\n[[party]]\ncode = \"krifa\"\namqp_user = \"krifa\"\n";
+    rewrite(&scene.gateway, |text| text.to_owned() + party);
+    reload();
+    eventually("it is shown", SOON, async || shown().then_some(())).await;
+    assert_eq!(metric(&scene.gateway, queue), "0");
+    rewrite(&scene.gateway, |text| text.replace(party, ""));
+    reload();
+    eventually("it is gone", SOON, async || (!shown()).then_some(())).await;
+    scene.stop_with_nothing_left().await;
+}
+
 /// Complaints have a receiver of their own in every second round, and at the end.
 fn receiver_comes_and_goes(scene: &Scene, round: usize) {
     let url = &scene.inbox.url;
