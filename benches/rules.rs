@@ -140,6 +140,7 @@ impl Shelf {
             due_by: None,
             due_after: None,
             wake_all: false,
+            probe: false,
         };
         self.runtime.block_on(self.store.lease_due(ask)).expect("the store works").leases
     }

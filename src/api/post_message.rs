@@ -44,7 +44,15 @@ pub(super) async fn post(State(api): State<Arc<Api>>, request: Request) -> Resul
         RawMessage { party: party.to_owned(), content_type, headers, body: taken.body.clone(), sent: None };
     let arrived = api.desk.intake.receive(raw, Way::Http, &rules);
     let traceparent = taken.parts.headers.get("traceparent").and_then(|value| value.to_str().ok());
-    let came = Came { traceparent, kind: trace::Kind::Server, name: "POST /v1/messages" };
+    // Several headers of this name are one list (W3C Trace Context, 3.3.1).
+    let states = taken.parts.headers.get_all("tracestate").iter().filter_map(|value| value.to_str().ok());
+    let tracestate = states.collect::<Vec<_>>().join(",");
+    let came = Came {
+        traceparent,
+        tracestate: Some(&tracestate),
+        kind: trace::Kind::Server,
+        name: "POST /v1/messages",
+    };
     let mut batch = Batch::new(&api.desk.intake, 1);
     batch.judge(&came, |lap| idempotency::check(key.as_deref(), admit_timed(&rules, arrived, lap)), describe);
     let (mut verdicts, _) = api.bounded(batch.accept()).await?;

@@ -85,6 +85,7 @@ fn envelope() -> Value {
             "correlationid": { "type": "string", "minLength": 1, "maxLength": 100 },
             "causationid": { "type": "string", "minLength": 1, "maxLength": 100 },
             "traceparent": { "description": "W3C Trace Context.", "type": "string" },
+            "tracestate": { "description": "W3C Trace Context; carried on beside traceparent, up to 512 characters.", "type": "string" },
             "datacontenttype": { "description": "application/json where it is left out. XML stands in `data` as a text.", "enum": ["application/json", "application/xml"] },
         },
     })

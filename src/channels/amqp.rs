@@ -160,10 +160,9 @@ impl Amqp {
             content_type: consignment.parcel.content_type.to_string(),
             event_type: consignment.event_type.clone(),
             correlation_id: consignment.correlation_id.clone(),
-            headers: consignment
-                .traceparent
-                .iter()
-                .map(|trace| ("traceparent".to_owned(), trace.clone()))
+            headers: [("traceparent", &consignment.traceparent), ("tracestate", &consignment.tracestate)]
+                .into_iter()
+                .filter_map(|(name, trace)| Some((name.to_owned(), trace.clone()?)))
                 .collect(),
             timestamp: consignment.now,
             body: consignment.parcel.body.clone(),

@@ -34,13 +34,14 @@ pub const ANSWER_BYTES_MAX: usize = 64 * 1024;
 const HEADERS_MAX: usize = 20;
 
 /// What the gateway sets itself, and configuration may not.
-const OWN_HEADERS: [&str; 12] = [
+const OWN_HEADERS: [&str; 13] = [
     "idempotency-key",
     "x-requestid",
     "webhook-id",
     "webhook-timestamp",
     "webhook-signature",
     "traceparent",
+    "tracestate",
     star::CITIZEN,
     "content-type",
     "content-length",
@@ -287,8 +288,12 @@ impl Http {
             headers.insert("webhook-signature", signature);
         }
         // Admission checked its shape; a text that is no header value is left out rather than sent.
-        if let Some(Ok(trace)) = consignment.traceparent.as_deref().map(HeaderValue::from_str) {
-            headers.insert("traceparent", trace);
+        for (name, trace) in
+            [("traceparent", &consignment.traceparent), ("tracestate", &consignment.tracestate)]
+        {
+            if let Some(Ok(trace)) = trace.as_deref().map(HeaderValue::from_str) {
+                headers.insert(name, trace);
+            }
         }
         *request.body_mut() = Some(reqwest::Body::wrap(body));
         request

@@ -33,6 +33,8 @@ pub struct Consignment {
     pub message_id: String,
     pub correlation_id: Option<String>,
     pub traceparent: Option<String>,
+    /// Only beside the `traceparent` that it belongs to.
+    pub tracestate: Option<String>,
     /// When the receiver is to have it.
     pub due: Timestamp,
     /// When this attempt starts.

@@ -72,8 +72,8 @@ pub(super) fn words(event: &EventView, receiver: &str) -> String {
         "waived" => {
             format!("{by} waived what is promised to {receiver}: {}", data["reason"].as_str().unwrap_or("?"))
         }
-        "sla_started" | "sla_paused" | "sla_resumed" | "sla_recomputed" | "sla_met" | "sla_ended"
-        | "sla_waived" => clock(&event.what, data, receiver),
+        "sla_started" | "sla_paused" | "sla_resumed" | "sla_moved" | "sla_counted" | "sla_met"
+        | "sla_ended" | "sla_waived" => clock(&event.what, data, receiver),
         "receipt" => receipt(data, receiver, by),
         "duplicate" => {
             format!("the same message came again over {}; it was taken once", data.as_str().unwrap_or("?"))
@@ -109,7 +109,8 @@ fn clock(what: &str, data: &Value, receiver: &str) -> String {
         "sla_started" => format!("started; it is due {}", instant("due")),
         "sla_paused" => format!("stands still{why}"),
         "sla_resumed" => format!("goes on{why}"),
-        "sla_recomputed" => format!("is due {} instead of {}", instant("due"), instant("from")),
+        "sla_counted" => format!("has {} of {} that it waits for", data["count"], data["of"]),
+        "sla_moved" => format!("is due {} instead of {}", instant("due"), instant("from")),
         "sla_met" if data["how"] == "met_late" => "is met, late".to_owned(),
         "sla_met" => "is met".to_owned(),
         "sla_ended" => format!("ended unmet{why}"),

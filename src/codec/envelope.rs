@@ -1,5 +1,7 @@
 //! The attributes of a message, read from whatever syntax carried them, with every fault at once.
 
+pub mod tracestate;
+
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
@@ -93,6 +95,10 @@ pub(super) fn read(
         Some(Value::String(text)) if is_traceparent(&text) => Some(text),
         _ => None,
     };
+    let tracestate = match reading.attributes.remove("tracestate") {
+        Some(Value::String(text)) if traceparent.is_some() && tracestate::is_well_formed(&text) => Some(text),
+        _ => None,
+    };
     let ignored = reading.extensions();
     let envelope = match (id, source, kind.clone(), time, receiver) {
         (Some(id), Some(source), Some(kind), Some(time), Some(receiver)) => Some(Envelope {
@@ -107,6 +113,7 @@ pub(super) fn read(
             correlation_id,
             causation_id,
             traceparent,
+            tracestate,
         }),
         _ => None,
     };

@@ -12,8 +12,8 @@ const WALK: &[u8] = b"kassebro event 1";
 /// SHA-256 over the envelope and the data.
 ///
 /// Equal for equal messages whatever their syntax, white space and order of members: times count as instants,
-/// an empty list as no list (XML cannot tell them apart), a whole number as an integer. `traceparent` does not
-/// count: a sender's second try has a new one. Every part goes in with its kind and length, so that no two
+/// an empty list as no list (XML cannot tell them apart), a whole number as an integer. `traceparent`
+/// and `tracestate` do not count: a sender's second try has new ones. Every part goes in with its kind and length, so that no two
 /// messages walk alike.
 pub fn canonical_hash(event: &Event) -> [u8; 32] {
     let envelope = &event.envelope;
@@ -137,6 +137,7 @@ mod tests {
                 correlation_id: None,
                 causation_id: None,
                 traceparent: None,
+                tracestate: None,
             },
             data: json!({"a": "x", "b": [1, 2]}),
         }

@@ -20,6 +20,10 @@ use crate::{
 pub(super) const ELAPSED: &str = "elapsed";
 /// What a message may be promised beside being delivered.
 const FURTHER_MAX: usize = 15;
+/// What stops a clock and is no kind.
+const CASE_WORDS: [&str; 4] = ["receipt", "answered", "decided", "closed"];
+/// Messages of a kind that a promise may wait for.
+const COUNT_MAX: u16 = 100;
 
 /// One `[promise.<kind>]`: that the receiver has it, and what else is promised.
 #[derive(Debug, Clone, Deserialize)]
@@ -45,6 +49,8 @@ pub struct Also {
     pub starts: Begins,
     /// `receipt`, `answered`, `decided`, `closed`, or the kind of a message about the same citizen.
     pub stops: String,
+    /// So many messages of the kind; 1 where nothing is said.
+    pub count: Option<u16>,
     pub paused_by: Option<PausedBy>,
     /// In an agreement: where it says so.
     #[serde(default)]
@@ -136,6 +142,7 @@ pub(super) fn delivered(
         calendar: None,
         starts: starts.build(),
         stops: Stops::Delivered,
+        count: 1,
         pauses: false,
         basis,
     };
@@ -157,6 +164,7 @@ impl Also {
             calendar: None,
             starts: self.starts.build(),
             stops,
+            count: self.count.unwrap_or(1),
             pauses: self.paused_by.is_some(),
             basis,
         };
@@ -273,6 +281,11 @@ pub(super) fn also(key: &str, kind: &str, all: &[Also], settings: Option<&Settin
             check,
         );
         stops(&at("stops"), kind, promise, check);
+        let is_kind = !CASE_WORDS.contains(&promise.stops.as_str());
+        if promise.count.is_some_and(|count| !(1..=COUNT_MAX).contains(&count) || !is_kind) {
+            let problem = format!("so many messages of a kind are counted, from 1 to {COUNT_MAX}");
+            check.problem(at("count"), problem);
+        }
         if promise.paused_by.is_some() && !matches!(&*promise.stops, "answered" | "decided" | "closed") {
             check.problem(at("paused_by"), "a case can only wait for information while it is not decided");
         }
@@ -286,7 +299,7 @@ pub(super) fn also(key: &str, kind: &str, all: &[Also], settings: Option<&Settin
 }
 
 fn stops(key: &str, kind: &str, promise: &Also, check: &mut Check<'_>) {
-    if ["receipt", "answered", "decided", "closed"].contains(&promise.stops.as_str()) {
+    if CASE_WORDS.contains(&promise.stops.as_str()) {
         return;
     }
     let find = |name: &str| KINDS.iter().find(|kind| kind.name == name);

@@ -24,6 +24,7 @@ pub(super) async fn attempt(
     watched: Watched,
 ) -> (Lease, AttemptRecord) {
     let (started, began) = (clock.now(), clock.monotonic());
+    let own = watched.traceparent();
     let consignment = Consignment {
         delivery: lease.delivery,
         parcel: lease.parcel.clone(),
@@ -31,7 +32,9 @@ pub(super) async fn attempt(
         source: lease.source.clone(),
         message_id: lease.message_id.clone(),
         correlation_id: lease.correlation_id.clone(),
-        traceparent: watched.traceparent().or_else(|| lease.traceparent.clone()),
+        // An attempt that is a trace of its own begins without another's state (W3C Trace Context, 3.3).
+        tracestate: lease.tracestate.clone().filter(|_| own.is_none()),
+        traceparent: own.or_else(|| lease.traceparent.clone()),
         due: lease.due,
         now: started,
     };

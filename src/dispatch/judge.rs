@@ -103,6 +103,7 @@ mod tests {
             message_id: String::new(),
             correlation_id: None,
             traceparent: None,
+            tracestate: None,
             occurred: NOW,
             received: NOW,
         }

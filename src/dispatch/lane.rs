@@ -143,6 +143,7 @@ impl Lane {
             if returning.is_none() {
                 returning = self.give_back();
             }
+            let next_look = self.next_look();
             tokio::select! {
                 Some(done) = OptionFuture::from(settling.as_mut()) => {
                     settling = None;
@@ -168,7 +169,7 @@ impl Lane {
                     self.look = true;
                     done?;
                 }
-                () = rung(&self.bell, &self.desk, self.due_at), if !self.look => self.look = true,
+                () = rung(&self.bell, &self.desk, next_look), if !self.look => self.look = true,
                 changed = self.standing.changed() => self.look |= changed.is_ok(),
                 () = stop.soft() => {}
             }
@@ -226,6 +227,7 @@ impl Lane {
             due_by: may.by,
             due_after: may.after,
             wake_all: self.wake_all,
+            probe: may.probe,
         };
         let store = Arc::clone(&self.desk.store);
         Some(async move { (most, store.lease_due(ask).await) }.boxed())

@@ -189,6 +189,7 @@ mod tests {
             message_id: number.to_string(),
             correlation_id: None,
             traceparent: None,
+            tracestate: None,
             occurred: now,
             received: now,
         }

@@ -1,7 +1,7 @@
 //! The circuit of one receiver: when to leave it alone, when to probe it, how to start again.
 //!
 //! A circuit never drops anything. Open means that ordinary deliveries wait; probes go on with the message
-//! whose deadline is nearest, and deliveries with little time left pass it by (the lane's `give_way`).
+//! whose deadline is nearest, whether or not its own next attempt is due, and deliveries with little time left pass it by (the lane's `give_way`).
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};

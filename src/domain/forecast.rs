@@ -205,8 +205,8 @@ impl Outlook {
         late
     }
 
-    /// Why the delivery at that place would miss that deadline. `None`: it would not.
-    fn cause(&self, place: u64, due: Timestamp) -> Option<Cause> {
+    /// Why what waits for the delivery at that place would miss that deadline. `None`: it would not.
+    pub fn cause(&self, place: u64, due: Timestamp) -> Option<Cause> {
         let misses = |with| self.done_with(place, with).is_none_or(|done| done > due);
         if misses(With::Nothing) {
             Some(Cause::Backlog)

@@ -79,6 +79,8 @@ pub struct Envelope {
     pub correlation_id: Option<String>,
     pub causation_id: Option<String>,
     pub traceparent: Option<String>,
+    /// What tracing systems of its sender's want carried along with [`Self::traceparent`].
+    pub tracestate: Option<String>,
 }
 
 /// A message in canonical form: the envelope, and the data as JSON by the kind's schema.

@@ -31,6 +31,8 @@ struct Structured<'e> {
     causationid: Option<&'e str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     traceparent: Option<&'e str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tracestate: Option<&'e str>,
     datacontenttype: &'static str,
     data: &'e Value,
 }
@@ -54,6 +56,7 @@ pub fn render(event: &Event) -> Result<Parcel, Vec<Violation>> {
         correlationid: envelope.correlation_id.as_deref(),
         causationid: envelope.causation_id.as_deref(),
         traceparent: envelope.traceparent.as_deref(),
+        tracestate: envelope.tracestate.as_deref(),
         datacontenttype: "application/json",
         data: &event.data,
     };
@@ -90,6 +93,7 @@ fn compare(body: &[u8], event: &Event) -> Result<(), Differs> {
         ("correlationid", text("correlationid") == envelope.correlation_id.as_deref()),
         ("causationid", text("causationid") == envelope.causation_id.as_deref()),
         ("traceparent", text("traceparent") == envelope.traceparent.as_deref()),
+        ("tracestate", text("tracestate") == envelope.tracestate.as_deref()),
         ("datacontenttype", text("datacontenttype") == Some("application/json")),
         ("data", read.get("data") == Some(&event.data)),
     ] {

@@ -10,7 +10,7 @@ use crate::{
         sla::{Clocked, Further, Starts, Stops},
     },
     kinds::{self, Kind},
-    store::Arrived,
+    store::{Arrived, Meets},
 };
 
 /// Promises beside that of being delivered; a delivery has room for as many.
@@ -68,13 +68,14 @@ pub(super) fn further(
     further
 }
 
-/// Between whom and about whom the message is, where an open promise may wait for its kind.
-pub(super) fn meets(rules: &Rules, kind: &Kind, event: &Event) -> Option<Placed> {
-    rules.awaited.contains(kind.name).then(|| about(event)).flatten()
+/// What the message is to promises that may wait for its kind: about whom, and when it happened.
+pub(super) fn meets(rules: &Rules, kind: &Kind, event: &Event) -> Option<Meets> {
+    let about = rules.awaited.contains(kind.name).then(|| about(event)).flatten()?;
+    Some(Meets { about, happened: kind.happened(event) })
 }
 
 /// Between whom and about whom the message is, where it ends the citizen's placement: by an opt-out, by the jobcenter's
-/// special effort, or because it ran out. Nothing of the placement is waited for then.
+/// special effort, because it ran out, or because the citizen is registered no more. Nothing of the placement is waited for then.
 pub(super) fn ends_placement(kind: &Kind, event: &Event) -> Option<Placed> {
     let ends = matches!((kind.bears)(event), Some(Bearing::OptsOut(_) | Bearing::SpecialEffort(Some(_))));
     (ends || has_ended(event)).then(|| about(event)).flatten()
@@ -85,10 +86,15 @@ fn about(event: &Event) -> Option<Placed> {
     Some(Placed::of(&event.envelope.source, &event.envelope.receiver, &citizen))
 }
 
-/// Whether it tells that a placement ended.
+/// Whether it tells that a placement ended, or the registration that it goes with.
 fn has_ended(event: &Event) -> bool {
-    event.envelope.kind.name == "placement"
-        && event.data.get("action").is_some_and(|action| action.as_str() == Some("ended"))
+    let says =
+        |field: &str, word: &str| event.data.get(field).and_then(serde_json::Value::as_str) == Some(word);
+    match event.envelope.kind.name.as_str() {
+        "placement" => says("action", "ended"),
+        "enrolment_status" => says("status", "deregistered"),
+        _ => false,
+    }
 }
 
 /// The beginning of the day in its `registrationDate`.

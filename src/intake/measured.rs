@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::Intake;
 use crate::{
     clock::Clock,
+    codec::envelope::tracestate::is_well_formed,
     store::{Accepted, Admission, Invalid, StoreError, Verdict, views::TraceOf},
     telemetry::{
         flow::Stage,
@@ -64,6 +65,8 @@ pub struct Stored(Vec<Span>);
 pub struct Came<'w> {
     /// The trace that the transport carried, where the message itself names none.
     pub traceparent: Option<&'w str>,
+    /// And what belongs to it.
+    pub tracestate: Option<&'w str>,
     pub kind: Kind,
     /// `<operation> <destination>`
     pub name: &'w str,
@@ -93,7 +96,7 @@ impl<'i> Batch<'i> {
         if translation.is_some() {
             metrics.flow.stage(Stage::Translate, translated);
         }
-        let sender = sender(&mut admission, came.traceparent);
+        let sender = sender(&mut admission, came);
         if let Some(started) = started
             && let Some(context) = self.traced(sender)
         {
@@ -203,13 +206,15 @@ fn after(started: Timestamp, by: Duration) -> Timestamp {
 
 /// Where the sender says that the message was created. Its own word goes before its transport's, and is carried on
 /// whether anything is traced or not.
-fn sender(admission: &mut Admission, transport: Option<&str>) -> Option<Context> {
-    let transport = transport.and_then(|text| Some((text, Context::parse(text)?)));
+fn sender(admission: &mut Admission, came: &Came<'_>) -> Option<Context> {
+    let transport = came.traceparent.and_then(|text| Some((text, Context::parse(text)?)));
     match admission {
         Admission::Accepted(message) => {
             let own = &mut message.envelope.traceparent;
             if own.is_none() {
                 *own = transport.map(|(text, _)| text.to_owned());
+                let state = came.tracestate.filter(|state| own.is_some() && is_well_formed(state));
+                message.envelope.tracestate = state.map(str::to_owned);
             }
             own.as_deref().and_then(Context::parse)
         }

@@ -100,7 +100,7 @@ impl Intake {
     pub async fn take(&self, batch: Vec<RawMessage>, way: Way) -> Result<Vec<Verdict>, StoreError> {
         let rules = self.rules();
         let name = format!("process {}", way.name());
-        let came = Came { traceparent: None, kind: Kind::Consumer, name: &name };
+        let came = Came { traceparent: None, tracestate: None, kind: Kind::Consumer, name: &name };
         let mut judged = Batch::new(self, batch.len());
         for raw in batch {
             let arrived = self.receive(raw, way, &rules);

@@ -137,6 +137,12 @@ pub enum Organisation {
     Other,
 }
 
+/// When it was held. `None`: it was not.
+pub(super) fn held(event: &Event) -> Option<Timestamp> {
+    let is_held = event.data.get("status").and_then(Value::as_str) == Some("held");
+    is_held.then(|| event.data.get("heldAt").and_then(Value::as_str).and_then(days::instant)).flatten()
+}
+
 /// What the key figures count of the record. Reads no more of the data than that needs.
 fn figure(event: &Event) -> Option<Figure> {
     let text = |name: &str| event.data.get(name).and_then(Value::as_str);

@@ -78,6 +78,16 @@ impl Kind {
         KindId::new(self.name, self.version)
     }
 
+    /// When what a message tells of happened, by its own dates: an interview when it was held, and everything else at its
+    /// `time`. `None`: it tells that it did not happen.
+    pub fn happened(&self, event: &Event) -> Option<Timestamp> {
+        if self.name == interview_record::KIND.name {
+            interview_record::held(event)
+        } else {
+            Some(event.envelope.time)
+        }
+    }
+
     /// The kind's rules over a message that passed its schema. `now` is the time of receipt.
     pub fn check(&self, event: &Event, now: Timestamp) -> Vec<Violation> {
         let mut findings = Findings::new(now);

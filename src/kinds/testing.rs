@@ -43,6 +43,7 @@ pub(crate) fn event(value: &Value) -> Event {
             correlation_id: text("correlationid"),
             causation_id: text("causationid"),
             traceparent: text("traceparent"),
+            tracestate: text("tracestate"),
         },
         data: value["data"].clone(),
     }

@@ -69,14 +69,23 @@ pub struct Accepted {
     pub reply: Option<Said>,
     /// What it has to do with a placement, and with whose.
     pub bearing: Option<(Placed, Bearing)>,
-    /// Between whom and about whom it is, where a promise of an earlier message may wait for one of its kind.
-    pub meets: Option<Placed>,
+    /// What it is to promises that may wait for one of its kind.
+    pub meets: Option<Meets>,
     /// Between whom and about whom it is, where it ends the citizen's placement.
     pub ends_placement: Option<Placed>,
     /// What it takes of a cap.
     pub spends: Option<Spend>,
     /// What counts of it in the key figures.
     pub figure: Option<Figure>,
+}
+
+/// A message that promises about its citizen may wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Meets {
+    /// Between whom and about whom it is.
+    pub about: Placed,
+    /// When what it tells of happened, by its own dates. `None`: it did not, and so it meets nothing.
+    pub happened: Option<Timestamp>,
 }
 
 /// One delivery an accepted message owes.

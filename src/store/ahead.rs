@@ -33,6 +33,14 @@ pub struct Sliced {
     pub slices: Vec<Slice>,
 }
 
+impl Sliced {
+    /// How many go before the last of those that are due by then, that one included.
+    pub fn place(&self, due: Timestamp) -> u64 {
+        let before = self.slices.iter().take_while(|slice| slice.first <= due);
+        self.overdue + before.map(|slice| slice.count).sum::<u64>()
+    }
+}
+
 /// One pending delivery of a backlog.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ahead {
@@ -40,9 +48,32 @@ pub struct Ahead {
     pub message_id: String,
     /// With its version.
     pub kind: String,
+    /// The promise's name.
+    pub promise: String,
     pub due: Timestamp,
     /// Whether a promise is open on it: one that was waived is delivered in its turn all the same.
     pub promised: bool,
+}
+
+/// What else is promised of a pending delivery and can only be met once it is delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Behind {
+    /// The promise and its own deadline.
+    pub ahead: Ahead,
+    /// The deadline by which its delivery stands in its lane's order.
+    pub goes_by: Timestamp,
+}
+
+/// Which of them are asked for.
+#[derive(Debug, Clone)]
+pub struct BehindAsk {
+    pub receiver: String,
+    /// What was due by then is late already.
+    pub now: Timestamp,
+    /// Nothing that is due later; `None`: everything.
+    pub until: Option<Timestamp>,
+    /// Of so many deliveries at the most, the first in their lane's order.
+    pub most: u32,
 }
 
 /// What a person asks of a receiver's maintenance.

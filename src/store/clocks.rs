@@ -1,7 +1,9 @@
 //! What happens to the clocks of promises beside that of being delivered: what starts, stops, pauses and ends them,
 //! and what the history tells of it. Both engines read the rows, ask here, and write what has changed.
 //!
-//! The history is the record: from its events the rows can be made again, and a test does so.
+//! The history is the record: from its events the rows can be made again, and a test does so. What a clock did is an event
+//! `sla_…`; what a person did about a promise is one without that prefix (`waived`, `recomputed`). The clock of being
+//! delivered has no `sla_started`, `sla_met` and `sla_ended`: its row, the acceptance and the attempts tell them.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -14,8 +16,13 @@ use super::{
 use crate::domain::{
     calendar::{Calendar, Named},
     case::CaseState,
+    placement::Placed,
     sla::{BREACHED, Course, Further, Promise, Starts, Stops, Terms},
 };
+
+pub(super) mod came;
+
+use came::{Came, Tell};
 
 /// How long runs of the gateway are remembered: longer than messages are by default.
 pub(super) const RUNS_KEPT: SignedDuration = SignedDuration::from_hours(24 * 800);
@@ -84,6 +91,8 @@ pub(super) struct Clock {
     pub(super) key: i64,
     pub(super) state: State,
     pub(super) promise: Promise,
+    /// Between whom and about whom, where messages of a kind stop it.
+    pub(super) about: Option<Placed>,
     pub(super) run: Option<Run>,
 }
 
@@ -104,10 +113,11 @@ pub(super) enum Happened<'a> {
         before: Option<CaseState>,
         after: CaseState,
     },
-    /// A message of the kind that is waited for, by its receipt.
+    /// A message of the kind that is waited for, by its number, with all of the kind that have come.
     Came {
         kind: &'a str,
-        receipt: &'a str,
+        message: i64,
+        came: &'a [Came],
     },
     /// The citizen is not placed with the a-kasse any more.
     NotPlaced,
@@ -147,11 +157,17 @@ pub(super) fn has_clocks(message: &Accepted) -> bool {
     message.deliveries.iter().any(|d| !d.further.is_empty() || d.promise.promise.calendar().is_some())
 }
 
-/// The clock of a new delivery's further promise, with what the history tells of its start.
-pub(super) fn first(key: i64, further: &Further, now: Timestamp) -> (Clock, Vec<Line>) {
+/// The clock of a new delivery's further promise, with what the history tells of its start. `came` is what it waits for
+/// and has come before it.
+pub(super) fn first(key: i64, further: &Further, came: &[Came], now: Timestamp) -> (Clock, Vec<Line>) {
     let promise = (*further.promise).clone();
-    let mut clock = Clock { key, state: State::Waiting, promise, run: None };
-    let lines = further.starts.map_or_else(Vec::new, |starts| clock.start(starts, now));
+    let mut clock = Clock { key, state: State::Waiting, promise, about: further.about, run: None };
+    let mut lines = Vec::new();
+    if let Some(starts) = further.starts {
+        lines.push(clock.start(starts));
+        lines.extend(clock.count(came, Tell::All, now));
+        lines.extend(clock.steps(kept(now)));
+    }
     (clock, lines)
 }
 
@@ -174,7 +190,7 @@ impl Clock {
         match (self.state, what) {
             (State::Over, _) => vec![],
             (State::Waiting, Happened::Delivered) if self.promise.terms.starts == Starts::Delivered => {
-                self.start(now, now)
+                vec![self.start(now)]
             }
             (_, Happened::Waived) => self.waive(now),
             (_, Happened::NotPlaced) if matches!(self.promise.terms.stops, Stops::Kind(_)) => {
@@ -182,7 +198,10 @@ impl Clock {
             }
             (State::Begun, Happened::Died) => self.end(now, State::Begun, "the delivery ended"),
             (State::Begun, Happened::Retried) => self.retry(),
-            (State::Begun, _) if self.stopped_by(what) => self.meet(now, what),
+            (State::Begun, Happened::Came { kind, message, came }) if self.awaits(kind) => {
+                self.count(came, Tell::Only(message), now)
+            }
+            (State::Begun, _) if self.stopped_by(what) => self.meet(now, None, now),
             (State::Waiting, _) if self.stopped_by(what) => {
                 self.state = State::Over;
                 vec![("sla_ended", self.says(json!({ "why": "what it waited for came before it began" })))]
@@ -197,9 +216,12 @@ impl Clock {
         match what {
             Happened::Confirmed => *stops == Stops::Receipt,
             Happened::Answered { after, .. } => stops.by_answer(after),
-            Happened::Came { kind, .. } => *stops == Stops::Kind(kind.to_owned()),
             _ => false,
         }
+    }
+
+    fn awaits(&self, kind: &str) -> bool {
+        matches!(&self.promise.terms.stops, Stops::Kind(awaited) if awaited == kind)
     }
 
     fn name(&self) -> &str {
@@ -212,18 +234,16 @@ impl Clock {
         more.to_string()
     }
 
-    /// Starts it. What has passed by now is recorded with it.
-    fn start(&mut self, starts: Timestamp, now: Timestamp) -> Vec<Line> {
+    /// Starts it.
+    fn start(&mut self, starts: Timestamp) -> Line {
         let course = self.promise.start(starts);
         let mut says = course_says(&course);
         says["because"] = json!(self.promise.terms.starts);
         says["basis"] = json!(self.promise.terms.basis);
         says["calendar"] = json!(self.promise.terms.calendar);
-        let mut lines = vec![("sla_started", self.says(says))];
         self.state = State::Begun;
         self.run = Some(Run { course, step: 0, met: None, ended: None, waived: false, paused: None });
-        lines.extend(self.steps(now));
-        lines
+        ("sla_started", self.says(says))
     }
 
     /// Records the steps that have come. What ends at the very instant it is due is in time: no breach.
@@ -239,16 +259,20 @@ impl Clock {
         passed.into_iter().map(|(step, due_at)| ("sla_step", told::step(&name, step, due_at))).collect()
     }
 
-    fn meet(&mut self, now: Timestamp, what: Happened<'_>) -> Vec<Line> {
+    /// It was met at that instant, by the message with that receipt: now, or before anybody knew of the promise.
+    fn meet(&mut self, at: Timestamp, by: Option<&str>, now: Timestamp) -> Vec<Line> {
         let mut lines = self.go_on(now).unwrap_or_default();
-        lines.extend(self.steps(now));
+        lines.extend(self.steps(at));
         let Some(run) = self.run.as_mut().filter(|run| run.is_open()) else { return vec![] };
-        run.met = Some(now);
-        let how = if now > run.course.due { "met_late" } else { "met" };
+        run.met = Some(at);
+        let how = if at > run.course.due { "met_late" } else { "met" };
         self.state = State::Over;
         let mut says = json!({ "how": how });
-        if let Happened::Came { receipt, .. } = what {
-            says["by"] = receipt.into();
+        if let Some(by) = by {
+            says["by"] = by.into();
+        }
+        if at != now {
+            says["at"] = json!(at);
         }
         lines.push(("sla_met", self.says(says)));
         lines
@@ -319,7 +343,7 @@ impl Clock {
         let mut says = course_says(&run.course);
         says["from"] = json!(before.due);
         let resumed = ("sla_resumed", self.says(json!({ "since": paused })));
-        Some(vec![resumed, ("sla_recomputed", self.says(says))])
+        Some(vec![resumed, ("sla_moved", self.says(says))])
     }
 }
 

@@ -24,6 +24,7 @@ mod conforms;
 
 mod ahead;
 mod alerts;
+mod came;
 mod clocks;
 mod commands;
 mod deliveries;
@@ -40,6 +41,7 @@ mod placements;
 mod promises;
 mod recomputed;
 mod replies;
+mod standing;
 mod traces;
 mod walked;
 
@@ -77,6 +79,11 @@ mod on_sqlite {
         super::walked::the_clocks_are_what_their_history_says(open, 64);
     }
 
+    #[test]
+    fn the_order_in_which_messages_come_changes_no_outcome() {
+        super::came::the_order_in_which_messages_come_changes_no_outcome(open, 48);
+    }
+
     conforms!(super::open);
 }
 
@@ -105,6 +112,11 @@ mod on_postgres {
         super::walked::the_clocks_are_what_their_history_says(open, 8);
     }
 
+    #[test]
+    fn the_order_in_which_messages_come_changes_no_outcome() {
+        super::came::the_order_in_which_messages_come_changes_no_outcome(open, 8);
+    }
+
     conforms!(super::open);
 
     conforms! { super::open;
@@ -125,6 +137,7 @@ mod on_postgres {
             of_two_corrections_at_two_nodes_one_counts
             each_nodes_pace_is_told
             a_clock_that_two_nodes_hear_of_is_met_once
+            a_promise_and_what_it_waits_for_at_two_nodes_find_each_other
             nodes_that_start_together_come_to_one_generation
         }
     }
@@ -194,6 +207,7 @@ impl Office {
             correlation_id: None,
             causation_id: None,
             traceparent: None,
+            tracestate: None,
         };
         Accepted {
             reply: None,
@@ -261,6 +275,7 @@ impl Office {
             due_by,
             due_after: None,
             wake_all: false,
+            probe: false,
         };
         self.store().lease_due(ask).await.unwrap()
     }

@@ -24,6 +24,9 @@ pub struct LeaseAsk {
     pub due_after: Option<Timestamp>,
     /// What waits for its next attempt waits no longer: the clock by which it waits was set back.
     pub wake_all: bool,
+    /// A probe of an open circuit: what waits for its next attempt may be taken before its time, where its deadline is
+    /// nearer than that of everything that is ready.
+    pub probe: bool,
 }
 
 /// The right to attempt a delivery until a time. Consumed by settling or handing back.
@@ -55,6 +58,7 @@ pub struct Lease {
     pub message_id: String,
     pub correlation_id: Option<String>,
     pub traceparent: Option<String>,
+    pub tracestate: Option<String>,
     /// When it happened in the business.
     pub occurred: Timestamp,
     pub received: Timestamp,
@@ -90,6 +94,7 @@ impl Lease {
             message_id: envelope.id.to_string(),
             correlation_id: envelope.correlation_id.clone(),
             traceparent: envelope.traceparent.clone(),
+            tracestate: envelope.tracestate.clone(),
             occurred: kept(envelope.time),
             received: kept(arrived.received),
         }

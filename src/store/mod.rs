@@ -35,11 +35,12 @@ mod place;
 pub mod postgres;
 mod reply;
 pub mod sqlite;
+pub mod standing;
 mod stops;
 mod told;
 pub mod views;
 
-pub use admission::{Accepted, Admission, Arrived, Invalid, NewDelivery, Verdict, Way};
+pub use admission::{Accepted, Admission, Arrived, Invalid, Meets, NewDelivery, Verdict, Way};
 pub use calls::Calls;
 pub use forget::{Forget, Forgotten, Stage};
 pub use generations::Generations;

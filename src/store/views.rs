@@ -13,8 +13,9 @@ pub use danger::{Endangered, WaiverRequest};
 
 use super::{
     Conservation, LaneState, LoggedAnswer, MailboxItem, StoreError,
-    ahead::{Ahead, Sliced, SlicesAsk},
+    ahead::{Ahead, Behind, BehindAsk, Sliced, SlicesAsk},
     figures::{Asked, KeyFigures},
+    standing::{OpenPromises, Waived},
 };
 use crate::domain::{
     DeliveryId, Fault, FaultCode, HoldReason, ReceiptId, Violation,
@@ -294,6 +295,12 @@ pub trait Views {
     /// Open promises within reach, grouped, the earliest due first.
     fn endangered(&self, reach: Reach) -> BoxFuture<'_, Result<Vec<Endangered>, StoreError>>;
 
+    /// How many promises are open, and how many of them stand still by kind and receiver.
+    fn standing(&self) -> BoxFuture<'_, Result<OpenPromises, StoreError>>;
+
+    /// Waivers that were made after that place in the audit, the first ones, with the place up to which that is all.
+    fn waived(&self, after: i64, most: u32) -> BoxFuture<'_, Result<(Vec<Waived>, i64), StoreError>>;
+
     /// Waivers that wait for a second person, of promises that are open, the oldest first.
     fn waiver_requests(&self) -> BoxFuture<'_, Result<Vec<WaiverRequest>, StoreError>>;
 
@@ -309,6 +316,9 @@ pub trait Views {
 
     /// A receiver's backlog by due time, counted.
     fn slices(&self, ask: SlicesAsk) -> BoxFuture<'_, Result<Sliced, StoreError>>;
+
+    /// What else is promised of a receiver's backlog and can only be met once it is delivered, the nearest deadline first.
+    fn behind(&self, ask: BehindAsk) -> BoxFuture<'_, Result<Vec<Behind>, StoreError>>;
 
     /// A receiver's backlog with due times from `from` to `until`, both included, in deadline order.
     fn ahead(

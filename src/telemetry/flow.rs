@@ -50,6 +50,7 @@ pub enum Ended {
     Met,
     MetLate,
     Breached,
+    Waived,
 }
 
 impl Ended {
@@ -58,6 +59,7 @@ impl Ended {
             Self::Met => "met",
             Self::MetLate => "met_late",
             Self::Breached => "breached",
+            Self::Waived => "waived",
         }
     }
 }

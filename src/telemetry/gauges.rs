@@ -39,7 +39,7 @@ struct Fate {
 /// Everything that is set by whoever looks, and the few counters that belong to it.
 #[derive(Debug)]
 pub struct Gauges {
-    /// Promises that are at risk or breached. What is pending and neither is on track.
+    /// Open promises. What is on track is counted in one, without kind and receiver: counting costs too much otherwise.
     pub sla_open: Family<Standing, Gauge>,
     /// Taken from a queue and not yet acknowledged.
     pub unacked_messages: Family<Part, Gauge>,
@@ -78,7 +78,7 @@ impl Gauges {
         let g = &gauges;
         registry.register(
             "sla_open",
-            "Open promises that are at risk or breached; what is pending and neither is on track",
+            "Open promises, by how they stand: on_track in one, at_risk, breached and paused by kind and receiver",
             g.sla_open.clone(),
         );
         registry.register(

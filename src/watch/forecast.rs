@@ -1,4 +1,5 @@
-//! Deliveries that will miss their deadline as things stand, told before they do.
+//! Deliveries that will miss their deadline as things stand, told before they do; and what else is promised of them and
+//! can only be met once they are delivered.
 //!
 //! A view that is reckoned anew: what is shown follows from the circuits, pauses, maintenance, paces and backlogs in
 //! the store ([`crate::domain::forecast`]), and nothing is written for a message. An alert opens as soon as one
@@ -18,10 +19,11 @@ use crate::{
         circuit::Circuit,
         forecast::{Cause, Late, Outlook},
         pace::together,
+        sla::DELIVERED,
     },
     store::{
         Store, StoreError,
-        ahead::{Ahead, SlicesAsk},
+        ahead::{Ahead, BehindAsk, SlicesAsk},
         views::Backlog,
     },
     telemetry::ForReceiver,
@@ -40,10 +42,12 @@ const SLICES: i64 = 512;
 pub struct Forecast {
     pub receiver: String,
     pub outlook: Outlook,
-    /// Pending deliveries with an open promise that will be late; beyond [`LOOKED_AT`] with those that have none.
+    /// Pending deliveries with an open promise that will be late, beyond [`LOOKED_AT`] with those that have none; and the
+    /// promises behind deliveries that will be late with them, of the first [`LOOKED_AT`] deliveries that have any.
     pub misses: u64,
     pub late: Vec<Late>,
-    /// The first of the late ones, at most [`LOOKED_AT`], each with its place among all that are sent.
+    /// The first of the late ones, at most [`LOOKED_AT`], and the promises behind deliveries, by deadline: each with its
+    /// delivery's place among all that are sent.
     pub first: Vec<(u64, Cause, Ahead)>,
     /// Nothing is late, and yet it is too early to say that the danger is over.
     pub lingers: bool,
@@ -67,17 +71,37 @@ impl Forecast {
         let kinds = self.kinds(fits);
         let looked_at: u64 = self.late.iter().map(|late| late.count).sum();
         let count = if looked_at > u64::from(LOOKED_AT) {
-            self.late.iter().filter(|late| fits(late.cause, late.from)).map(|late| late.count).sum()
+            // What lies behind deliveries is counted by no slice.
+            let behind =
+                self.first.iter().filter(|(_, cause, ahead)| is_behind(ahead) && fits(*cause, ahead.due));
+            let behind = behind.count() as u64;
+            behind
+                + self
+                    .late
+                    .iter()
+                    .filter(|late| fits(late.cause, late.from))
+                    .map(|late| late.count)
+                    .sum::<u64>()
         } else {
             kinds.values().sum()
         };
-        Some(Group { count, kinds, first: &first.2, cause: first.1 })
+        let is_plain =
+            self.first.iter().all(|(_, cause, ahead)| !is_behind(ahead) || !fits(*cause, ahead.due));
+        let what = if is_plain { "deliveries" } else { "promises" };
+        Some(Group { count, what, kinds, first: &first.2, cause: first.1 })
     }
+}
+
+/// Whether it is promised of what follows the delivery.
+fn is_behind(ahead: &Ahead) -> bool {
+    ahead.promise != DELIVERED
 }
 
 /// Late deliveries of one receiver that are told in one alert.
 pub(super) struct Group<'a> {
     pub(super) count: u64,
+    /// Of what: deliveries, or promises where some are made of more than being delivered.
+    pub(super) what: &'static str,
     pub(super) kinds: BTreeMap<&'a str, u64>,
     pub(super) first: &'a Ahead,
     pub(super) cause: Cause,
@@ -169,7 +193,13 @@ async fn one(
         first.extend(placed.filter(|(_, _, ahead)| ahead.promised));
     }
     let counted: u64 = late.iter().map(|range| range.count).sum();
-    let misses = if counted > u64::from(LOOKED_AT) { counted } else { first.len() as u64 };
+    let mut misses = if counted > u64::from(LOOKED_AT) { counted } else { first.len() as u64 };
+    let behind = behind(store, backlog, outlook, now).await?;
+    if !behind.is_empty() {
+        misses += behind.len() as u64;
+        first.extend(behind);
+        first.sort_by_key(|(_, _, ahead)| ahead.due);
+    }
     let lingers = misses == 0
         && is_open
         && backlog.is_some_and(|backlog| backlog.pending > 0)
@@ -200,6 +230,30 @@ async fn late(
     let ask = SlicesAsk { receiver: backlog.receiver.clone(), now, until: horizon, width };
     let sliced = store.slices(ask).await?;
     Ok(outlook.late(sliced.overdue, &sliced.slices))
+}
+
+/// What is promised beside being delivered and will be late with its delivery, whether or not that is late itself: its
+/// receiver can answer, receipt or decide nothing before.
+async fn behind(
+    store: &dyn Store,
+    backlog: Option<&Backlog>,
+    outlook: &Outlook,
+    now: Timestamp,
+) -> Result<Vec<(u64, Cause, Ahead)>, StoreError> {
+    let Some(backlog) = backlog.filter(|backlog| backlog.pending > 0) else { return Ok(vec![]) };
+    let pending = backlog.pending.unsigned_abs();
+    let (receiver, until) = (backlog.receiver.clone(), outlook.horizon(pending));
+    let ask = BehindAsk { receiver: receiver.clone(), now, until, most: LOOKED_AT };
+    let behind = store.behind(ask).await?;
+    let Some(last) = behind.iter().map(|behind| behind.goes_by).max() else { return Ok(vec![]) };
+    let exact = pending <= u64::from(LOOKED_AT);
+    let width = if exact { 1 } else { (last.as_microsecond() - now.as_microsecond()).max(0) / SLICES };
+    let sliced = store.slices(SlicesAsk { receiver, now, until: Some(last), width }).await?;
+    let late = behind.into_iter().filter_map(|behind| {
+        let place = sliced.place(behind.goes_by);
+        Some((place, outlook.cause(place, behind.ahead.due)?, behind.ahead))
+    });
+    Ok(late.collect())
 }
 
 impl Watcher for Misses {
@@ -235,12 +289,12 @@ fn condition(forecast: &Forecast, now: Timestamp) -> Option<Condition> {
                 .description("the alert resolves when nothing waits, or it has taken some and would do so in time though it were slower")
         });
     };
-    let Group { count, first: Ahead { due, .. }, cause, .. } = &group;
+    let Group { count, what, first: Ahead { due, .. }, cause, .. } = &group;
     let message = first_receipt(group.first);
     Some(
         alert
             .summary(format!(
-                "{count} deliveries to {receiver} will miss their deadline, the first due {due}: {}",
+                "{count} {what} to {receiver} will miss their deadline, the first due {due}: {}",
                 why(*cause, receiver)
             ))
             .description(format!(

@@ -8,7 +8,7 @@ use super::Desk;
 use crate::{
     clock::Clock,
     domain::sla::{AT_RISK, BREACHED},
-    store::{StepPassed, StoreError},
+    store::{StepPassed, StoreError, standing::Paused},
     telemetry::{
         flow::{Cause, Ended},
         gauges::Standing,
@@ -17,6 +17,10 @@ use crate::{
 
 /// A wall clock that goes so much further or less than the monotonic one was set.
 const SET_MIN: SignedDuration = SignedDuration::from_secs(1);
+/// How far waivers are counted, in the audit.
+const WAIVED: &str = "metrics/waived";
+/// Waivers that are counted in one look.
+const WAIVED_MAX: u32 = 1_000;
 /// What is counted anew for a gauge is counted at most this often.
 const COUNT_EVERY: Duration = Duration::from_secs(5);
 /// And costs no more than this part of the time, however long the count takes.
@@ -29,12 +33,17 @@ pub(super) struct Shown {
     clocks: (Timestamp, Duration),
     /// When to count again, by the monotonic clock.
     next: Duration,
+    /// The same for what is on track, which takes longer.
+    next_open: Duration,
+    /// Kind and receiver of what stands still.
+    paused: BTreeSet<(String, String)>,
 }
 
 impl Shown {
     pub(super) fn new(clock: &dyn Clock) -> Self {
         let clocks = (clock.now(), clock.monotonic());
-        Self { standings: BTreeSet::new(), clocks, next: Duration::ZERO }
+        let (standings, paused) = (BTreeSet::new(), BTreeSet::new());
+        Self { standings, clocks, next: Duration::ZERO, next_open: Duration::ZERO, paused }
     }
 
     /// Shows how things stand now.
@@ -43,6 +52,7 @@ impl Shown {
     /// The store cannot be read.
     pub(super) async fn look(&mut self, desk: &Desk) -> Result<(), StoreError> {
         self.compare_clocks(desk);
+        self.show_open(desk).await?;
         let began = desk.clock.monotonic();
         if began < self.next {
             return Ok(());
@@ -67,6 +77,31 @@ impl Shown {
         }
     }
 
+    /// What is on track, and what stands still.
+    async fn show_open(&mut self, desk: &Desk) -> Result<(), StoreError> {
+        let began = desk.clock.monotonic();
+        if began < self.next_open {
+            return Ok(());
+        }
+        count_waivers(desk).await?;
+        let open = desk.store.standing().await?;
+        let labels = Standing { kind: String::new(), receiver: String::new(), standing: "on_track" };
+        desk.metrics.gauges.sla_open.get_or_create(&labels).set(open.on_track);
+        let gone = std::mem::take(&mut self.paused).into_iter().map(|of| (of, 0));
+        let mut counts: std::collections::BTreeMap<_, _> = gone.collect();
+        for Paused { kind, receiver, count } in open.paused {
+            self.paused.insert((kind.clone(), receiver.clone()));
+            counts.insert((kind, receiver), count);
+        }
+        for ((kind, receiver), count) in counts {
+            let labels = Standing { kind, receiver, standing: "paused" };
+            desk.metrics.gauges.sla_open.get_or_create(&labels).set(count);
+        }
+        let ended = desk.clock.monotonic();
+        self.next_open = ended + COUNT_EVERY.max(ended.saturating_sub(began) * TIMES);
+        Ok(())
+    }
+
     async fn show_promises(&mut self, desk: &Desk) -> Result<(), StoreError> {
         let mut counts = std::collections::BTreeMap::new();
         for gone in std::mem::take(&mut self.standings) {
@@ -88,6 +123,24 @@ impl Shown {
         }
         Ok(())
     }
+}
+
+/// Counts what people waived since the last look of any node: one of them does, and each waiver once.
+async fn count_waivers(desk: &Desk) -> Result<(), StoreError> {
+    let cursor = || WAIVED.to_owned();
+    if !desk.store.lead(cursor()).await? {
+        return Ok(());
+    }
+    let after = desk.store.cursor(cursor()).await?;
+    let (waived, last) = desk.store.waived(after, WAIVED_MAX).await?;
+    for waived in &waived {
+        let count = u64::try_from(waived.count).unwrap_or(0);
+        desk.metrics.flow.promises_ended(&waived.kind, &waived.receiver, (Ended::Waived, Cause::None), count);
+    }
+    if last > after {
+        desk.store.set_cursor(cursor(), last).await?;
+    }
+    Ok(())
 }
 
 /// Counts steps that were recorded now: how late, and which promises they break.

@@ -44,8 +44,8 @@ fn condition(forecast: &Forecast, now: Timestamp) -> Option<Condition> {
     Some(
         Condition::new(COVERS, Urgency::Warning, &[("receiver", receiver)], now)
             .summary(format!(
-                "The maintenance of {receiver} until {until} covers the deadline of {} deliveries, the first due {}",
-                group.count, group.first.due
+                "The maintenance of {receiver} until {until} covers the deadline of {} {}, the first due {}",
+                group.count, group.what, group.first.due
             ))
             .description(format!(
                 "{}; first message {}; one attempt is made shortly before each deadline; \

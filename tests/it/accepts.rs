@@ -352,6 +352,7 @@ fn read(event: &Value) -> Event {
             correlation_id: None,
             causation_id: None,
             traceparent: None,
+            tracestate: None,
         },
         data: event["data"].clone(),
     }

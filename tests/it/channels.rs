@@ -46,6 +46,7 @@ async fn a_delivery_carries_its_key_its_type_and_its_signature() {
         ("webhook-timestamp", "1772449200"),
         ("content-type", "application/cloudevents+json"),
         ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        ("tracestate", "rojo=00f067aa0ba902b7"),
         ("content-length", "7"),
         ("x-municipality", "0707"),
         ("authorization", "Bearer invented"),

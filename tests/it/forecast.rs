@@ -136,6 +136,34 @@ async fn an_outage_shows_exactly_what_it_endangers_and_nothing_when_it_is_over()
 }
 
 #[tokio::test]
+async fn what_can_only_follow_the_delivery_is_endangered_with_it() {
+    let receiver = Receiver::start(down());
+    let promises = "[promise.recommendation]\nwithin = \"24h\"\nretry_window = \"30d\"\nalso = [\n\
+        { name = \"answered\", within = \"1h\", stops = \"answered\" },\n\
+        { name = \"decided\", within = \"20h\", stops = \"decided\" }]\n";
+    let mut world = Plan::new().http(CODE, &receiver.url(), "").and(promises).start().await;
+    world.send_kind("recommendation", "wish", CODE, SignedDuration::ZERO);
+    alerted(&world, "KassebroCircuitOpen", "").await;
+    world.pass(minutes(40));
+    // Back after as long again, which is twenty minutes after the answer is due; all else is in time.
+    let (_, description) = alerted(&world, MISS, "1 promises to 0101 will miss").await;
+    assert!(description.contains("1 recommendation.v1"), "{description}");
+    let shown = predicted(&world);
+    assert_eq!(ids(&shown), ["wish"]);
+    assert_eq!((&shown[0]["promise"], &shown[0]["cause"]), (&"answered".into(), &"outage".into()));
+    let explained = said(&world, &["sla", "explain", "wish"]);
+    assert!(
+        explained.contains("Forecast: late at 0101, for \"answered\": 0101 has taken nothing"),
+        "{explained}"
+    );
+    gauge(&world, CODE, 1).await;
+    receiver.plays(fine());
+    world.reaches("wish", "delivered").await;
+    assert_eq!(predicted(&world).len(), 0, "now it is the receiver's to answer");
+    silent(&world, MISS).await;
+}
+
+#[tokio::test]
 async fn a_pause_endangers_all_that_waits_until_it_ends() {
     let receiver = Receiver::start(fine());
     let world = Plan::new().http(CODE, &receiver.url(), "").start().await;

@@ -110,6 +110,7 @@ fn event(value: &Value) -> Event {
             correlation_id: optional("correlationid"),
             causation_id: optional("causationid"),
             traceparent: optional("traceparent"),
+            tracestate: optional("tracestate"),
         },
         data: value["data"].clone(),
     }

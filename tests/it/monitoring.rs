@@ -145,6 +145,7 @@ async fn every_expression_of_the_rules_and_the_dashboard_finds_what_it_asks_for(
         let bad = [
             "kassebro_sla_open{standing=\"breached\"} > 0",
             "kassebro_sla_open{standing=\"at_risk\"} > 0",
+            "kassebro_sla_open{standing=\"on_track\"} > 0",
             "kassebro_circuit_state{state=\"open\"} == 1",
             "kassebro_deliveries{state=\"pending\"} >= 3",
             "ALERTS{alertname=\"KassebroSlaBreached\", alertstate=\"firing\"}",

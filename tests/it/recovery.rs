@@ -128,6 +128,7 @@ fn complaint(now: Timestamp) -> Admission {
         correlation_id: None,
         causation_id: None,
         traceparent: None,
+        tracestate: None,
     };
     let owed = NewDelivery {
         receiver: RECEIVER.into(),
@@ -273,7 +274,25 @@ async fn of_all_instants_of_the_day_hardly_any_recovery_is_missed() {
         let count = played.attempts.len();
         assert!((50..400).contains(&count), "{down:?}: {count} attempts in a day");
         let gaps = played.attempts.windows(2).map(|pair| pair[1].duration_since(pair[0]));
-        assert!(gaps.max().unwrap() <= SignedDuration::from_mins(66), "{down:?}: an hour at the most");
+        let longest = CircuitPolicy::default().probe_longest + SignedDuration::from_secs(60);
+        assert!(gaps.max().unwrap() <= longest, "{down:?}: its circuit probes with it");
         assert_eq!(played.standing, "breached");
+    }
+}
+
+/// A message that is alone at its receiver is what the open circuit probes with: it does not wait out its own gap, which
+/// has grown to an hour by then.
+#[tokio::test]
+async fn a_lone_message_goes_soon_after_its_receiver_is_back() {
+    let pace = CircuitPolicy::default().probe_longest + SignedDuration::from_secs(5);
+    for down in [Down::Refuses, Down::Hangs] {
+        for hours in [2, 5, 11] {
+            let (folder, back) = (folder("recovery"), SignedDuration::from_hours(hours));
+            let played = play(folder.path(), down, back).await;
+            let waited = played.attempts.last().unwrap().duration_since(played.attempts[0] + back);
+            assert_eq!(played.standing, "met");
+            let least = SignedDuration::ZERO;
+            assert!((least..=pace).contains(&waited), "{down:?}, back after {back:#}: {waited:#} later");
+        }
     }
 }

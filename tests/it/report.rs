@@ -99,6 +99,7 @@ fn record(number: u128, from: &str, to: &str, timeliness: Timeliness) -> Admissi
         correlation_id: None,
         causation_id: None,
         traceparent: None,
+        tracestate: None,
     };
     let owed = NewDelivery {
         receiver: "inbox".into(),

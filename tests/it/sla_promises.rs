@@ -28,7 +28,10 @@ also = [
 [promise.placement]
 within = "24h"
 retry_window = "30d"
-also = [{ name = "first_interview", within = "14d", stops = "interview_record" }]
+also = [
+    { name = "first_interview", within = "14d", stops = "interview_record" },
+    { name = "three_interviews", within = "92 days", calendar = "every_day", stops = "interview_record", count = 3 },
+]
 "#;
 
 fn hours(hours: i64) -> SignedDuration {
@@ -157,12 +160,74 @@ async fn an_interview_stops_the_clock_that_the_placement_started() {
         alerts.contains("first_interview").then_some(())
     })
     .await;
-    let (source, to) = (format!("urn:dk:akasse:{FUND}"), format!("urn:dk:jobcenter:{CODE}"));
-    let happened = world.now() - SignedDuration::from_secs(1);
-    let mut interview = generate::event("interview_record", 1, "held", &source, &to, happened);
-    interview["data"]["citizen"] = citizen;
-    let answer = world.as_party(FUND).call("POST", "/v1/messages", &interview.to_string()).unwrap();
-    assert_eq!(answer.status, 202, "{}", answer.body);
+    held(&world, "held", &citizen, world.now() - SignedDuration::from_secs(1));
     let met = promise(&world, "placed", "first_interview", "met").await;
     assert_eq!(met.due, at_risk.due);
+}
+
+/// The a-kasse tells of an interview with the citizen that was held then.
+fn held(world: &World, id: &str, citizen: &Value, at: Timestamp) {
+    let (source, to) = (format!("urn:dk:akasse:{FUND}"), format!("urn:dk:jobcenter:{CODE}"));
+    let mut interview = generate::event("interview_record", 1, id, &source, &to, at);
+    interview["data"]["citizen"] = citizen.clone();
+    interview["data"]["status"] = "held".into();
+    interview["data"]["heldAt"] = at.to_string().into();
+    let answer = world.as_party(FUND).call("POST", "/v1/messages", &interview.to_string()).unwrap();
+    assert_eq!(answer.status, 202, "{}", answer.body);
+}
+
+#[tokio::test]
+async fn interviews_that_came_before_their_placement_count_and_it_is_told_how_many() {
+    let receiver = Receiver::start(Plays::Answers(answer(200, "", "")));
+    let mut world = Plan::new().http(CODE, &receiver.url(), "").and(PROMISES).start().await;
+    let began = world.now();
+    let (source, to) = (format!("urn:dk:jobcenter:{CODE}"), format!("urn:dk:akasse:{FUND}"));
+    let mut placement = generate::event("placement", 5, "placed", &source, &to, began);
+    let citizen = placement["data"]["citizen"].clone();
+    placement["time"] = began.to_string().into();
+    held(&world, "earlier", &citizen, began - hours(1));
+    world.pass(hours(24 * 3));
+    held(&world, "first", &citizen, began + hours(30));
+    let of_first = world.view("first").await.line.received;
+    // The placement of three days ago comes only now.
+    world.pass(hours(1));
+    let answer = world.as_party(CODE).call("POST", "/v1/messages", &placement.to_string()).unwrap();
+    assert_eq!(answer.status, 202, "{}", answer.body);
+    let first = promise(&world, "placed", "first_interview", "met").await;
+    assert_eq!(first.met, Some(of_first), "as of when the interview came");
+    let told = |count: usize| {
+        format!("3 messages of kind interview_record about the same citizen: {count} of 3 have come")
+    };
+    let words = |world: &World| run(&mut world.gateway.command(&["sla", "explain", "placed"])).exits(0).out;
+    assert!(words(&world).contains(&told(1)), "{}", words(&world));
+    held(&world, "second", &citizen, world.now() - SignedDuration::from_secs(1));
+    assert!(words(&world).contains(&told(2)), "{}", words(&world));
+    held(&world, "third", &citizen, world.now() - SignedDuration::from_secs(1));
+    promise(&world, "placed", "three_interviews", "met").await;
+    assert!(words(&world).contains(&told(3)), "{}", words(&world));
+    assert_eq!(explained(&world, "placed", "three_interviews")["progress"]["of"], 3);
+}
+
+#[tokio::test]
+async fn monitoring_is_shown_how_all_open_promises_stand_and_what_was_waived() {
+    let receiver = Receiver::start(Plays::Answers(answer(200, "", "")));
+    let world = Plan::new().http(CODE, &receiver.url(), "").and(PROMISES).start().await;
+    world.send_kind("recommendation", "wish", CODE, hours(0));
+    world.reaches("wish", "delivered").await;
+    let shows = async |line: &str| {
+        let line = format!("kassebro_sla_{line}\n");
+        eventually(&line, SOON, async || {
+            world.gateway.http().get("/metrics").unwrap().body.contains(&line).then_some(())
+        })
+        .await;
+    };
+    let of = format!("kind=\"recommendation.v1\",receiver=\"{CODE}\"");
+    shows("open{kind=\"\",receiver=\"\",standing=\"on_track\"} 2").await;
+    says(&world, "d-1", "incomplete");
+    shows(&format!("open{{{of},standing=\"paused\"}} 1")).await;
+    let delivery = world.view("wish").await.deliveries[0].delivery_id.to_string();
+    let waive = ["sla", "waive", &delivery, "--reason", "agreed by telephone"];
+    run(&mut world.gateway.command(&waive)).exits(0);
+    shows(&format!("outcomes_total{{{of},outcome=\"waived\",cause=\"none\"}} 1")).await;
+    shows(&format!("open{{{of},standing=\"paused\"}} 0")).await;
 }

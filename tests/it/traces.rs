@@ -51,6 +51,7 @@ fn fails_once(_: &Taken, before: &[Taken]) -> String {
 async fn traced_complaint(scene: &Scene, collector: &Collector) -> Vec<Span> {
     let mut complaint = event("complaint", 7, "k-1");
     complaint["traceparent"] = json!(AKASSE);
+    complaint["tracestate"] = json!("rojo=00f067aa0ba902b7");
     scene.fund.publish(complaint.to_string().as_bytes()).await;
     scene.delivered(1).await;
     let jobcenter = scene.jobcenter.as_ref().expect("it sends too");
@@ -122,6 +123,7 @@ async fn a_complaint_is_traced_from_the_akasses_publish_to_the_jobcenters_receip
     let taken = receiver.taken();
     for (attempt, taken) in attempts.iter().zip(&taken) {
         assert_eq!(taken.header("traceparent"), Some(attempt.context.to_string().as_str()));
+        assert_eq!(taken.header("tracestate"), None, "it belongs to the trace of the message");
     }
 
     // Back: the receipt goes on from the jobcenter's trace and is linked to the complaint.
@@ -215,10 +217,12 @@ async fn what_its_sender_does_not_want_traced_is_not_and_its_trace_is_carried_on
         Plan::new().delivering_to(&receiver.url()).with("TRACE__OTLP", &collector.url()).start().await;
     let unwanted = AKASSE.replace("-01", "-00");
     let properties = || scene.fund.properties().with_content_type("application/cloudevents+json".into());
-    let quiet = properties().with_headers(headers(&[("traceparent", &unwanted)]));
+    let quiet = properties()
+        .with_headers(headers(&[("traceparent", &unwanted), ("tracestate", "rojo=00f067aa0ba902b7")]));
     scene.fund.publish_with(quiet, event("complaint", 7, "quiet").to_string().as_bytes()).await;
     scene.delivered(1).await;
     assert_eq!(receiver.taken()[0].header("traceparent"), Some(unwanted.as_str()));
+    assert_eq!(receiver.taken()[0].header("tracestate"), Some("rojo=00f067aa0ba902b7"));
     // What comes after it is traced: so there was time for the other.
     scene.fund.publish(event("complaint", 8, "loud").to_string().as_bytes()).await;
     let spans =

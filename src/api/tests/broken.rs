@@ -17,12 +17,13 @@ use crate::{
         Admission, Beat, Command, Commanded, Conservation, Forget, Forgotten, Hints, InHand, LaneState,
         Lease, LeaseAsk, Leased, LoggedAnswer, MailboxItem, Settled, Settlement, StepPassed, Store,
         StoreError, TakenAgain, Verdict, Views,
-        ahead::{Ahead, Maintain, Sliced, SlicesAsk},
+        ahead::{Ahead, Behind, BehindAsk, Maintain, Sliced, SlicesAsk},
         figures::{Asked, KeyFigures},
         generations::{
             Generation, Generations, KeptGeneration, NodeReport, OpenPromise, Order, PromisePlace,
             ReloadAsked,
         },
+        standing::{OpenPromises, Waived},
         views::{
             Astray, Backlog, ClockView, DeadGroup, DeliveryView, Endangered, MessageFilter, MessageLine,
             MessageView, PromiseView, RawMessage, RunView, StoreSize, TraceOf, Uncovered, WaiverRequest,
@@ -120,12 +121,15 @@ impl Views for Broken {
         deliveries(state: Option<String>, receiver: Option<String>, most: u32) -> Vec<DeliveryView>;
         promises(open: bool, most: u32, now: Timestamp) -> Vec<PromiseView>;
         endangered(reach: Reach) -> Vec<Endangered>;
+        standing() -> OpenPromises;
+        waived(after: i64, most: u32) -> (Vec<Waived>, i64);
         waiver_requests() -> Vec<WaiverRequest>;
         backlogs() -> Vec<Backlog>;
         lanes() -> Vec<LaneState>;
         paces() -> Vec<Paced>;
         maintenance() -> Vec<Maintenance>;
         slices(ask: SlicesAsk) -> Sliced;
+        behind(ask: BehindAsk) -> Vec<Behind>;
         ahead(receiver: String, from: Timestamp, until: Timestamp, most: u32) -> Vec<Ahead>;
         open_alerts() -> Vec<Alert>;
         alert_changes(after: i64, most: u32) -> Vec<AlertChange>;

@@ -220,6 +220,7 @@ impl Rig {
             due_by: None,
             due_after: None,
             wake_all: false,
+            probe: false,
         };
         let leased = self.desk.store.lease_due(ask).await.unwrap();
         let ids = leased.leases.iter().map(|lease| lease.delivery).collect();

@@ -185,6 +185,7 @@ mod tests {
             message_id: "010203-1234".into(),
             correlation_id: None,
             traceparent: None,
+            tracestate: None,
             due: Timestamp::UNIX_EPOCH,
             now: Timestamp::UNIX_EPOCH,
         }

@@ -9,7 +9,7 @@ use super::super::{history, output::local};
 use crate::{
     domain::{
         FaultClass,
-        sla::{DELIVERED, Starts},
+        sla::{DELIVERED, Starts, Stops, Terms},
     },
     store::views::{ClockView, DeliveryView, EventView, MessageView, PromiseView, RunView},
 };
@@ -31,6 +31,9 @@ pub(super) struct Explained {
     started_by: Starts,
     /// What stops it.
     stopped_by: String,
+    /// How many of those messages have come, where it waits for several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    progress: Option<Progress>,
     /// Who says so: a setting, or an agreement with its clause.
     basis: Option<String>,
     /// The calendar it counts by, and how much of its open time the budget has and is used.
@@ -94,6 +97,12 @@ struct Counted {
     name: String,
     budget_seconds: i64,
     used_seconds: i64,
+}
+
+#[derive(Debug, Serialize)]
+struct Progress {
+    count: u64,
+    of: u16,
 }
 
 #[derive(Debug, Serialize)]
@@ -241,7 +250,8 @@ impl Story<'_> {
             standing: promise.standing.clone(),
             starts: promise.starts,
             started_by: terms.map_or(Starts::Occurred, |terms| terms.starts),
-            stopped_by: terms.map(|terms| terms.stops.clone()).unwrap_or_default().to_string(),
+            stopped_by: terms.map_or_else(|| Stops::default().to_string(), Terms::stopped_by),
+            progress: self.progress(),
             basis: promise.basis.clone().filter(|basis| !basis.is_empty()),
             calendar: self.counted(&known, until),
             due: promise.due,
@@ -256,12 +266,30 @@ impl Story<'_> {
             paused_seconds: known.sum(Whose::Paused),
             waiting_seconds: known.sum(Whose::Waiting),
             attempts: if self.is_delivered() { attempts } else { vec![] },
-            clock: self.of_clock().filter_map(|(event, what)| happened(event, what)).collect(),
+            clock: self
+                .of_clock()
+                .filter_map(|(event, what)| happened(event, what))
+                .chain(self.recomputed())
+                .collect(),
             late_seconds: until.duration_since(promise.due).as_secs(),
             waived: waived.filter(|_| promise.standing == "waived").map(waived_by),
             hold: delivery.hold.clone(),
             next_attempt: promise.next_attempt,
         }
+    }
+
+    /// How people gave what it is delivered by another deadline.
+    fn recomputed(&self) -> impl Iterator<Item = Happened> {
+        let of_it = self.events().filter(|event| event.what == "recomputed" && self.is_delivered());
+        of_it.map(|event| Happened { at: event.at, what: history::words(event, &self.promise.receiver) })
+    }
+
+    /// How many of the messages it waits for have come.
+    fn progress(&self) -> Option<Progress> {
+        let of = self.clock.map(|clock| clock.promise.terms.count).filter(|of| *of > 1)?;
+        let last = self.of_clock().filter(|(_, what)| *what == "counted").last();
+        let count = last.and_then(|(event, _)| event.data["count"].as_u64()).unwrap_or(0);
+        Some(Progress { count, of })
     }
 
     /// What of the calendar's open time the budget has, and what is used of it.
@@ -295,7 +323,12 @@ fn happened(event: &EventView, what: &str) -> Option<Happened> {
     let what = match what {
         "paused" => format!("the clock stands still{why}"),
         "resumed" => format!("the clock goes on{why}"),
-        "recomputed" => format!("the deadline moved from {} to {}", instant("from"), instant("due")),
+        "counted" => {
+            let text = |name: &str| data[name].to_string();
+            let by = data["by"].as_str().unwrap_or("?");
+            format!("{} of {} have come: receipt {by}", text("count"), text("of"))
+        }
+        "moved" => format!("the deadline moved from {} to {}", instant("from"), instant("due")),
         "ended" => format!("it ended unmet{why}"),
         _ => return None,
     };

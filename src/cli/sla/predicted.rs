@@ -11,12 +11,16 @@ use super::{
     Standing,
 };
 use crate::{
-    domain::{DeliveryId, forecast::Cause},
+    domain::{
+        DeliveryId,
+        forecast::{Cause, Late},
+        sla::DELIVERED,
+    },
     store::{Store, views::MessageView},
     watch::forecast::{Forecast, LOOKED_AT, forecasts, why},
 };
 
-/// One delivery that will be late.
+/// One delivery that will be late, or what else is promised of it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Predicted {
@@ -25,8 +29,9 @@ struct Predicted {
     message_id: String,
     kind: String,
     receiver: String,
+    promise: String,
     due: Timestamp,
-    /// When it will have gone; absent where that is never, as things stand.
+    /// When its delivery will have gone; absent where that is never, as things stand.
     #[serde(rename = "predicted")]
     done: Option<Timestamp>,
     /// From then to the deadline: negative.
@@ -45,6 +50,7 @@ fn predicted(forecast: &Forecast) -> impl Iterator<Item = Predicted> {
             message_id: ahead.message_id.clone(),
             kind: ahead.kind.clone(),
             receiver: forecast.receiver.clone(),
+            promise: ahead.promise.clone(),
             due: ahead.due,
             done,
             slack_seconds: done.map(|done| ahead.due.duration_since(done).as_secs()),
@@ -59,15 +65,19 @@ pub(super) async fn list(context: &Context, limit: u32, exit_code: bool) -> Outc
     let (store, now) = (context.store()?, now());
     let forecasts = forecasts(&*store, &store.backlogs().await?, [].into(), now).await?;
     let mut late: Vec<Predicted> = forecasts.iter().flat_map(predicted).collect();
-    late.sort_by(|a, b| (a.due, &a.receiver, a.delivery_id).cmp(&(b.due, &b.receiver, b.delivery_id)));
+    late.sort_by(|a, b| {
+        (a.due, &a.receiver, a.delivery_id, &a.promise).cmp(&(b.due, &b.receiver, b.delivery_id, &b.promise))
+    });
     late.truncate(limit as usize);
-    let columns = ["receipt", "message", "kind", "receiver", "due", "left", "predicted", "slack", "why"];
+    let columns =
+        ["receipt", "message", "kind", "receiver", "promise", "due", "left", "predicted", "slack", "why"];
     context.output.list(&late, &columns, |l| {
         vec![
             l.receipt_id.clone(),
             l.message_id.clone(),
             l.kind.clone(),
             l.receiver.clone(),
+            l.promise.clone(),
             local(l.due),
             span(l.due.duration_since(now)),
             l.done.map_or_else(|| "never".to_owned(), local),
@@ -101,23 +111,24 @@ pub(super) async fn lines(
     let mut lines = Vec::new();
     for delivery in message.deliveries.iter().filter(|d| d.settled.is_none()) {
         let Some(forecast) = forecasts.iter().find(|f| f.receiver == delivery.receiver) else { continue };
-        let looked_at = forecast.first.iter().find(|(_, _, ahead)| ahead.delivery == delivery.delivery_id);
-        let cause = match looked_at {
-            Some((place, cause, _)) => Some((*cause, forecast.outlook.done(*place))),
-            // Behind those that are looked at one by one.
-            None if forecast.misses > u64::from(LOOKED_AT) => {
-                let range = forecast.late.iter().find(|l| l.from <= delivery.due && delivery.due <= l.until);
-                range.map(|late| (late.cause, forecast.outlook.done(late.before + late.count)))
-            }
-            None => None,
-        };
-        if let Some((cause, done)) = cause {
+        let looked_at = forecast.first.iter().filter(|(_, _, ahead)| ahead.delivery == delivery.delivery_id);
+        let mut late: Vec<_> = looked_at
+            .map(|(place, cause, ahead)| (ahead.promise.as_str(), *cause, forecast.outlook.done(*place)))
+            .collect();
+        // Behind those that are looked at one by one.
+        if late.iter().all(|(promise, ..)| *promise != DELIVERED) && forecast.misses > u64::from(LOOKED_AT) {
+            let range = forecast.late.iter().find(|l| l.from <= delivery.due && delivery.due <= l.until);
+            let done = |late: &Late| forecast.outlook.done(late.before + late.count);
+            late.extend(range.map(|range| (DELIVERED, range.cause, done(range))));
+        }
+        for (promise, cause, done) in late {
             let done = done.map_or_else(
                 || "as things stand it will not go".to_owned(),
                 |done| format!("as things stand it will go about {}", local(done)),
             );
+            let promise = if promise == DELIVERED { String::new() } else { format!(", for \"{promise}\"") };
             lines.push(format!(
-                "Forecast: late at {}: {}; {done}.",
+                "Forecast: late at {}{promise}: {}; {done}.",
                 delivery.receiver,
                 why(cause, &delivery.receiver)
             ));

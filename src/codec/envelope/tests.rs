@@ -123,6 +123,8 @@ fn a_trace_that_cannot_be_followed_refuses_nothing() {
     for bad in [json!("00-4bf9"), json!(7), json!(format!("{good}-x"))] {
         assert_eq!(read_with("traceparent", bad).unwrap().0.traceparent, None);
     }
+    let (alone, ignored) = read_with("tracestate", json!("rojo=1")).unwrap();
+    assert_eq!((alone.tracestate, ignored.len()), (None, 0), "it belongs to a traceparent");
 }
 
 #[test]

@@ -71,7 +71,10 @@ fn what_else_is_promised_is_read_with_its_start_its_stop_and_its_pause() {
     let rules = config::build(&from_text("site.toml", awaited).unwrap(), 1).unwrap().rules;
     assert_eq!(rules.awaited, ["interview_record".to_owned()].into());
     let first = rules.further("placement", None).next().unwrap();
-    assert_eq!(first.terms.stops, Stops::Kind("interview_record".into()));
+    assert_eq!((first.terms.stops.clone(), first.terms.count), (Stops::Kind("interview_record".into()), 1));
+    let three = awaited.replace("stops =", "count = 3, stops =");
+    let rules = config::build(&from_text("site.toml", &three).unwrap(), 1).unwrap().rules;
+    assert_eq!(rules.further("placement", None).next().unwrap().terms.count, 3);
 }
 
 #[test]
@@ -119,6 +122,14 @@ fn what_does_not_fit_is_named_with_its_place() {
         (
             also("{ name = \"x\", within = \"1h\", stops = \"receipt\", paused_by = \"missing_information\" }"),
             "promise.complaint.also[0].paused_by: a case can only wait",
+        ),
+        (
+            also("{ name = \"x\", within = \"1h\", stops = \"receipt\", count = 3 }"),
+            "promise.complaint.also[0].count: so many messages of a kind are counted, from 1 to 100",
+        ),
+        (
+            also("{ name = \"x\", within = \"1h\", stops = \"interview_record\", count = 101 }"),
+            "promise.complaint.also[0].count: so many messages of a kind are counted, from 1 to 100",
         ),
         (
             "[promise.job_order]\nwithin = \"24h\"\nretry_window = \"never\"\nalso = [{ name = \"x\", within = \"1h\", stops = \"interview_record\" }]\n".to_owned(),

@@ -21,6 +21,8 @@ pub(super) struct May {
     pub(super) by: Option<Timestamp>,
     /// Only what is due later than then.
     pub(super) after: Option<Timestamp>,
+    /// It is to find out whether the receiver is back, with whatever waits for it.
+    pub(super) probe: bool,
 }
 
 impl Lane {
@@ -33,9 +35,10 @@ impl Lane {
         if self.resting {
             // The attempt that is guaranteed before a deadline, and nothing else: what is late is late.
             let by = now.checked_add(self.config.retry.last_before).ok();
-            return May { permits: self.config.permits, by, after: Some(now) };
+            return May { permits: self.config.permits, by, after: Some(now), probe: false };
         }
-        let (permits, by) = match self.circuit.allows(self.config.permits, now) {
+        let allowance = self.circuit.allows(self.config.permits, now);
+        let (permits, by) = match allowance {
             Allowance::Permits(permits) => (permits, None),
             Allowance::Probe => {
                 let under_way = u32::try_from(under_way).unwrap_or(u32::MAX);
@@ -43,7 +46,17 @@ impl Lane {
             }
             Allowance::WaitUntil(_) => (self.config.permits, now.checked_add(self.config.give_way).ok()),
         };
-        May { permits, by, after: None }
+        May { permits, by, after: None, probe: allowance == Allowance::Probe }
+    }
+
+    /// When to look at the table again: when something falls due, or the circuit lets a probe go. `None`: nothing is known.
+    pub(super) fn next_look(&self) -> Option<Timestamp> {
+        let now = self.desk.clock.now();
+        let probe = match self.circuit.allows(self.config.permits, now) {
+            Allowance::WaitUntil(at) => Some(at),
+            Allowance::Permits(_) | Allowance::Probe => None,
+        };
+        self.due_at.into_iter().chain(probe).min()
     }
 
     pub(super) fn is_paused(&self) -> bool {

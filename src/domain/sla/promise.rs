@@ -52,7 +52,8 @@ pub enum Stops {
     Decided,
     /// The case has reached a final state.
     Closed,
-    /// A message of that kind between the same two parties about the same citizen.
+    /// A message of that kind between the same two parties about the same citizen, of what happened since the clock
+    /// started: an interview that was held, another message's `time`.
     Kind(String),
 }
 
@@ -75,12 +76,24 @@ pub struct Terms {
     pub starts: Starts,
     #[serde(default)]
     pub stops: Stops,
+    /// So many messages of the kind, where messages of a kind stop it; 1 otherwise.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub count: u16,
     /// Its clock stands still while the case waits for information that its sender lacks to give.
     #[serde(default)]
     pub pauses: bool,
     /// Who says so: a setting, or an agreement with its clause.
     #[serde(default)]
     pub basis: String,
+}
+
+fn one() -> u16 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+fn is_one(count: &u16) -> bool {
+    *count == 1
 }
 
 /// How long, with the calendar it is counted by.
@@ -188,6 +201,7 @@ impl Promise {
             calendar: None,
             starts: Starts::default(),
             stops: Stops::default(),
+            count: 1,
             pauses: false,
             basis: String::new(),
         };
@@ -242,6 +256,18 @@ impl Stops {
             Self::Decided => state.is_decided(),
             Self::Closed => state.is_final(),
             Self::Delivered | Self::Kind(_) => false,
+        }
+    }
+}
+
+impl Terms {
+    /// What stops the clock, in words.
+    pub fn stopped_by(&self) -> String {
+        match &self.stops {
+            Stops::Kind(kind) if self.count > 1 => {
+                format!("{} messages of kind {kind} about the same citizen", self.count)
+            }
+            stops => stops.to_string(),
         }
     }
 }

@@ -136,9 +136,13 @@ impl<'b> Desk<'b> {
         facts: &Facts,
         judge: impl FnOnce(Brought, &Lap<'_>) -> Admission,
     ) {
-        let traceparent = brought.arrived.headers.iter().find(|(name, _)| name == "traceparent");
-        let traceparent = traceparent.map(|(_, value)| value.clone());
-        let came = Came { traceparent: traceparent.as_deref(), kind: Kind::Consumer, name: &self.name };
+        let header = |named: &str| {
+            let found = brought.arrived.headers.iter().find(|(name, _)| name == named);
+            found.map(|(_, value)| value.clone())
+        };
+        let (traceparent, tracestate) = (header("traceparent"), header("tracestate"));
+        let (traceparent, tracestate) = (traceparent.as_deref(), tracestate.as_deref());
+        let came = Came { traceparent, tracestate, kind: Kind::Consumer, name: &self.name };
         batch.judge(&came, |lap| judge(brought, lap), |span| self.describe(span, facts));
     }
 

@@ -134,9 +134,20 @@ fn what_is_waited_for_says_between_whom_and_about_whom_it_is() {
     let waits = admitted("0101", &placement).deliveries[0].further[0].about;
     let meets = admitted("3f", &interview).meets;
     assert!(meets.is_some());
-    assert_eq!(meets, waits, "in whichever direction");
+    assert_eq!(meets.map(|meets| meets.about), waits, "in whichever direction");
+    let held: Timestamp = interview["data"]["heldAt"].as_str().unwrap().parse().unwrap();
+    assert_eq!(meets.unwrap().happened, Some(held), "and when it was held");
+    let mut absent = interview.clone();
+    absent["data"]["status"] = "absent".into();
+    absent["data"].as_object_mut().unwrap().remove("heldAt");
+    assert_eq!(admitted("3f", &absent).meets.unwrap().happened, None, "it was not held");
     interview["data"]["citizen"]["cpr"] = "0103922852".into();
-    assert_ne!(admitted("3f", &interview).meets, waits);
+    assert_ne!(admitted("3f", &interview).meets.map(|meets| meets.about), waits);
+    let mut deregistered = example("enrolment_status", "urn:dk:jobcenter:0101", "urn:dk:akasse:3f");
+    assert!(admitted("0101", &deregistered).ends_placement.is_none(), "it begins");
+    deregistered["data"]["status"] = "deregistered".into();
+    deregistered["data"]["deregistrationDate"] = json!("2026-11-20");
+    assert!(admitted("0101", &deregistered).ends_placement.is_some());
     let opt_out = example("opt_out", "urn:dk:akasse:3f", "urn:dk:jobcenter:0101");
     assert!(admitted("3f", &opt_out).ends_placement.is_some());
 }

@@ -179,6 +179,7 @@ pub(super) async fn of_what_is_late_nothing_is_leased_where_it_should_not_be(mut
         due_by: Some(office.now + hours(2)),
         due_after: Some(office.now),
         wake_all: false,
+        probe: false,
     };
     let leased = office.store().lease_due(ask).await.unwrap();
     let ids: Vec<_> = leased.leases.iter().map(|lease| lease.message_id.as_str()).collect();

@@ -25,6 +25,7 @@ macro_rules! conforms {
                 whom_a_parcel_is_about_comes_with_its_lease
                 a_retry_waits_until_its_time
                 what_waits_is_woken_when_the_clock_was_set_back
+                a_probe_takes_the_nearest_deadline_of_all_that_waits
                 a_dead_delivery_ends_its_promise_and_is_answered
                 the_head_of_an_ordering_key_holds_the_others_until_it_ends
                 what_is_settled_is_settled_once
@@ -58,6 +59,18 @@ macro_rules! conforms {
                 a_death_ends_what_has_begun_and_a_retry_lets_it_go_on
                 a_refusal_answers_and_decides_and_ends_the_rest
                 the_times_in_which_a_gateway_was_up_are_remembered
+            }
+            came {
+                what_came_before_its_promise_meets_it_at_once
+                what_happened_before_the_clock_started_stops_nothing
+                a_promise_of_three_is_met_by_the_third
+                what_is_in_one_batch_counts_in_whichever_order_it_lies
+                what_came_while_nobody_counted_counts_when_the_clock_goes_on
+            }
+            standing {
+                open_promises_are_counted_by_how_they_stand
+                each_waiver_is_told_once_from_a_place_on
+                what_can_only_be_met_after_the_delivery_lies_behind_it
             }
             commands {
                 a_dead_delivery_is_tried_again_with_the_same_promise

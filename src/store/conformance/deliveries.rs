@@ -30,6 +30,7 @@ pub(super) async fn the_earliest_deadline_is_leased_first(mut office: Office) {
         due_by: None,
         due_after: None,
         wake_all: false,
+        probe: false,
     };
     assert!(office.store().lease_due(other).await.unwrap().leases.is_empty(), "another receiver's lane");
 }
@@ -114,10 +115,50 @@ pub(super) async fn what_waits_is_woken_when_the_clock_was_set_back(mut office: 
     office.attempt(Next::Hold(HoldReason::Person)).await;
     assert!(office.due().await.is_empty());
     let (receiver, now, until) = (RECEIVER.into(), office.now, office.now + hours(1));
-    let ask = LeaseAsk { receiver, most: 9, now, until, due_by: None, due_after: None, wake_all: true };
+    let ask = LeaseAsk {
+        receiver,
+        most: 9,
+        now,
+        until,
+        due_by: None,
+        due_after: None,
+        wake_all: true,
+        probe: false,
+    };
     let leased = office.store().lease_due(ask).await.unwrap();
     assert_eq!(leased.leases.iter().map(|l| l.message_id.as_str()).collect::<Vec<_>>(), ["one"]);
     assert_eq!(leased.next_due, None);
+}
+
+pub(super) async fn a_probe_takes_the_nearest_deadline_of_all_that_waits(mut office: Office) {
+    let now = office.now;
+    for (id, within) in [("near", 20), ("ready", 22), ("far", 30)] {
+        let mut message = office.message(id);
+        message.deliveries = vec![delivery(now, hours(within))];
+        office.accept(message).await;
+    }
+    let waits = async |id: &str| {
+        let mut leases = office.lease(9).await;
+        let place = leases.iter().position(|lease| lease.message_id == id).unwrap();
+        let lease = leases.remove(place);
+        office.store().release(leases).await.unwrap();
+        office.settle(lease, Next::Retry { at: now + hours(1) }).await;
+    };
+    waits("far").await;
+    waits("near").await;
+    let lease = async |probe| {
+        let (receiver, until) = (RECEIVER.into(), now + hours(1));
+        let ask =
+            LeaseAsk { receiver, most: 1, now, until, due_by: None, due_after: None, wake_all: false, probe };
+        let lease = office.store().lease_due(ask).await.unwrap().leases.pop();
+        lease.map(|lease| (lease.message_id.clone(), lease))
+    };
+    let mut kept = Vec::new();
+    for (probe, expected) in [(true, "near"), (true, "ready"), (false, ""), (true, "far"), (true, "")] {
+        let leased = lease(probe).await;
+        assert_eq!(leased.as_ref().map_or("", |(id, _)| id.as_str()), expected, "a probe: {probe}");
+        kept.extend(leased);
+    }
 }
 
 pub(super) async fn a_dead_delivery_ends_its_promise_and_is_answered(mut office: Office) {

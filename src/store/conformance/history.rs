@@ -94,17 +94,22 @@ fn clock<'a>(events: impl Iterator<Item = &'a EventView>, promise: &PromiseView)
     let mut told = Told::default();
     for event in events.filter(|event| event.data["promise"] == *promise.promise) {
         match event.what.as_str() {
-            "sla_started" | "sla_recomputed" => told.course = Some(course(event)),
+            "sla_started" | "sla_moved" => told.course = Some(course(event)),
             "sla_step" => told.steps.push(step(event, told.course.expect("it has started"))),
             "sla_paused" => told.paused = Some(event.at),
             "sla_resumed" => (told.paused, told.ended) = (None, false),
-            "sla_met" => told.met = Some(event.at),
+            "sla_met" => told.met = Some(met(event)),
             "sla_ended" => told.ended = true,
             "sla_waived" => (told.waived, told.paused) = (true, None),
             _ => {}
         }
     }
     told
+}
+
+/// When it was met: with the event, or before anybody knew of the promise.
+fn met(event: &EventView) -> Timestamp {
+    event.data["at"].as_str().map_or(event.at, |at| at.parse().unwrap())
 }
 
 fn course(event: &EventView) -> Course {

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use futures_util::{FutureExt, future::join_all};
 use jiff::SignedDuration;
 
+pub(super) use super::came::a_promise_and_what_it_waits_for_at_two_nodes_find_each_other;
 pub(super) use super::figures::of_two_corrections_at_two_nodes_one_counts;
 pub(super) use super::generations::nodes_that_start_together_come_to_one_generation;
 use super::{
@@ -21,11 +22,11 @@ use crate::{
         placement::Placed,
         sla::{Further, Starts, Stops},
     },
-    store::{Admission, InHand, Lease, LeaseAsk, Next, Settled, Settlement, Verdict, Way, hints},
+    store::{Admission, InHand, Lease, LeaseAsk, Meets, Next, Settled, Settlement, Verdict, Way, hints},
 };
 
 /// Another node on the office's store.
-fn another(office: &Office) -> Arc<dyn Store> {
+pub(super) fn another(office: &Office) -> Arc<dyn Store> {
     (office.open)()
 }
 
@@ -39,6 +40,7 @@ fn ask(office: &Office, most: u32) -> LeaseAsk {
         due_by: None,
         due_after: None,
         wake_all: false,
+        probe: false,
     }
 }
 
@@ -180,6 +182,7 @@ fn office_copy(lease: &Lease) -> Lease {
         message_id: lease.message_id.clone(),
         correlation_id: None,
         traceparent: None,
+        tracestate: None,
         ..*lease
     }
 }
@@ -370,7 +373,7 @@ pub(super) async fn a_clock_that_two_nodes_hear_of_is_met_once(mut office: Offic
         let records = (0..8).map(|number| {
             let mut message = office.message(&format!("{at}-{number}"));
             message.envelope.kind = KindId::new("interview_record", 1);
-            message.meets = Some(about(number));
+            message.meets = Some(Meets { about: about(number), happened: Some(message.envelope.time) });
             message.deliveries.clear();
             Admission::Accepted(Box::new(message))
         });

@@ -263,7 +263,8 @@ impl Model {
             .filter(|at| self.owed[*at].receiver == receiver && self.is_due(*at))
             .collect();
         let (name, due_by, due_after) = (RECEIVERS[receiver].into(), None, None);
-        let ask = LeaseAsk { receiver: name, most, now, until, due_by, due_after, wake_all: false };
+        let ask =
+            LeaseAsk { receiver: name, most, now, until, due_by, due_after, wake_all: false, probe: false };
         let leases = self.office.store().lease_due(ask).await.unwrap().leases;
         assert!(leases.len() <= most as usize);
         assert!(leases.is_sorted_by_key(|l| l.due), "earliest deadline first");

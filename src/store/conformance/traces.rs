@@ -7,12 +7,14 @@ use crate::{
 };
 
 const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+const STATE: &str = "rojo=00f067aa0ba902b7";
 
 pub(super) async fn where_a_message_was_created_comes_with_its_lease_and_its_answers_and_is_found(
     mut office: Office,
 ) {
     let mut message = office.message("traced");
     message.envelope.traceparent = Some(TRACE.into());
+    message.envelope.tracestate = Some(STATE.into());
     message.envelope.time -= SignedDuration::from_hours(3);
     let (happened, came) = (message.envelope.time, office.now);
     let Verdict::Accepted(answer) = office.accept(message).await else { panic!("it is taken") };
@@ -36,6 +38,7 @@ pub(super) async fn where_a_message_was_created_comes_with_its_lease_and_its_ans
     leases.sort_by(|a, b| b.traceparent.cmp(&a.traceparent));
     let lease = leases.swap_remove(0);
     assert_eq!(lease.traceparent.as_deref(), Some(TRACE));
+    assert_eq!(lease.tracestate.as_deref(), Some(STATE));
     assert_eq!((lease.occurred, lease.received), (happened, came));
     office.settle(lease, Next::Delivered).await;
     let answers = office.store().answers(PARTY.into(), 0, 10).await.unwrap();

@@ -172,13 +172,13 @@ impl Rows<'_> {
         // One of them may be about a message of this very batch.
         self.write(tx.session).await?;
         figures::write(tx.session, &self.taken).await?;
-        for fresh in self.taken.iter().filter(|fresh| has_clocks(fresh.message)) {
-            clocks::begin(tx, fresh.seq, fresh.message).await?;
-        }
         for Fresh { message, seq, .. } in &self.taken {
+            if has_clocks(message) {
+                clocks::begin(tx, *seq, message).await?;
+            }
             stops::changes(tx, *seq, message).await?;
             if clocks::concerns_others(message) {
-                clocks::others_hear(tx, message).await?;
+                clocks::others_hear(tx, *seq, message).await?;
             }
             if let Some(said) = &message.reply {
                 reply::reply(tx, *seq, message, said).await?;

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use tokio_postgres::Row;
 
 use super::{
+    came,
     fail::Fail,
     row::{Read, unreadable},
     session::Session,
@@ -18,8 +19,11 @@ use crate::{
         sla::{Course, Further, Promise, Stops},
     },
     store::{
-        Accepted,
-        clocks::{self, Clock, Happened, Line, Run, State},
+        Accepted, Meets,
+        clocks::{
+            self, Clock, Happened, Line, Run, State,
+            came::{Tell, awaited},
+        },
         numbers::{DEADLINES, delivery_id, delivery_seq, us},
         views::ClockView,
     },
@@ -35,7 +39,11 @@ pub(super) async fn begin(tx: &mut Tx<'_>, message: i64, accepted: &Accepted) ->
                 insert(tx.session, key, promise, State::Over, None).await?;
                 continue;
             };
-            let (clock, lines) = clocks::first(key, further, now);
+            let came = match awaited(promise, further) {
+                Some((about, kind)) => came::about(tx.session, about, kind).await?,
+                None => vec![],
+            };
+            let (clock, lines) = clocks::first(key, further, &came, now);
             insert(tx.session, key, promise, clock.state, Some(further)).await?;
             save(tx.session, &clock).await?;
             tell(tx, &clock, lines, now);
@@ -115,17 +123,20 @@ pub(super) fn concerns_others(message: &Accepted) -> bool {
     message.meets.is_some() || message.ends_placement.is_some()
 }
 
-/// Tells the clocks of other messages: those that waited for this one, and those of a citizen who is not placed any
-/// more.
-pub(super) async fn others_hear(tx: &mut Tx<'_>, message: &Accepted) -> Result<(), Fail> {
+/// Tells the clocks of other messages: those that waited for this one, which has that number, and those of a citizen who
+/// is not placed any more.
+pub(super) async fn others_hear(tx: &mut Tx<'_>, seq: i64, message: &Accepted) -> Result<(), Fail> {
     let now = message.arrived.received;
-    if let Some(Placed(about)) = message.meets {
+    if let Some(Meets { about, .. }) = message.meets {
+        came::write(tx.session, seq, message).await?;
         let kind = message.envelope.kind.name.as_str();
         let sql =
             "SELECT seq FROM clock WHERE about = $1 AND awaits = $2 AND state < 2 ORDER BY seq FOR UPDATE";
-        let found = tx.session.query(sql, &[&&about[..], &kind]).await?;
-        let receipt = message.arrived.receipt.to_string();
-        all_hear(tx, &found, Happened::Came { kind, receipt: &receipt }, now).await?;
+        let found = tx.session.query(sql, &[&&about.0[..], &kind]).await?;
+        if !found.is_empty() {
+            let came = came::about(tx.session, about, kind).await?;
+            all_hear(tx, &found, Happened::Came { kind, message: seq, came: &came }, now).await?;
+        }
     }
     if let Some(Placed(about)) = message.ends_placement {
         let sql = "SELECT seq FROM clock WHERE about = $1 AND state < 2 ORDER BY seq FOR UPDATE";
@@ -138,7 +149,14 @@ pub(super) async fn others_hear(tx: &mut Tx<'_>, message: &Accepted) -> Result<(
 async fn all_hear(tx: &mut Tx<'_>, found: &[Row], what: Happened<'_>, now: Timestamp) -> Result<bool, Fail> {
     let mut changed = false;
     for mut clock in select(tx.session, found).await? {
-        let lines = clock.hears(what, now);
+        let mut lines = clock.hears(what, now);
+        if !lines.is_empty()
+            && clock.recounts(what)
+            && let Some((about, kind)) = clock.counts()
+        {
+            let came = came::about(tx.session, about, kind).await?;
+            lines.extend(clock.count(&came, Tell::Last, now));
+        }
         if !lines.is_empty() {
             changed = true;
             save(tx.session, &clock).await?;
@@ -159,7 +177,7 @@ async fn select(session: &Session, found: &[Row]) -> Result<Vec<Clock>, Fail> {
     let rows = session
         .query(
             "SELECT c.seq, c.state, c.terms, k.what, d.starts_at, d.due_at, d.at_50, d.at_75, d.at_90, d.step, d.met_at,
-                 d.ended_at, d.waived, d.paused_at
+                 d.ended_at, d.waived, d.paused_at, c.about
              FROM clock c LEFT JOIN deadline d ON d.seq = c.seq LEFT JOIN calendar k ON k.id = c.calendar
              WHERE c.seq = ANY ($1) ORDER BY c.seq",
             &[&keys],
@@ -181,7 +199,8 @@ fn read(row: &Row) -> Result<Clock, Fail> {
             paused: row.instant_or_none("paused_at")?,
         }),
     };
-    Ok(Clock { key: row.value("seq")?, state, promise, run })
+    let about = row.value::<Option<Vec<u8>>>("about")?.and_then(|about| about.try_into().ok()).map(Placed);
+    Ok(Clock { key: row.value("seq")?, state, promise, about, run })
 }
 
 /// The course that a deadline's row keeps.

@@ -63,12 +63,13 @@ const CONTENT: [&str; 3] = [
 ];
 
 /// Everything that was written of messages.
-const WHOLE: [&str; 8] = [
+const WHOLE: [&str; 9] = [
     "DELETE FROM waiver_request w USING unnest($1::bigint[]) m WHERE w.delivery BETWEEN m * 256 AND m * 256 + 255",
     "DELETE FROM clock c USING unnest($1::bigint[]) m WHERE c.seq BETWEEN m * 4096 AND m * 4096 + 4095",
     "DELETE FROM deadline d USING unnest($1::bigint[]) m WHERE d.seq BETWEEN m * 4096 AND m * 4096 + 4095",
     "DELETE FROM delivery d USING unnest($1::bigint[]) m WHERE d.seq BETWEEN m * 256 AND m * 256 + 255",
     "DELETE FROM figure WHERE message = ANY ($1::bigint[])",
+    "DELETE FROM came WHERE message = ANY ($1::bigint[])",
     "DELETE FROM event WHERE message = ANY ($1::bigint[])",
     "DELETE FROM identity i USING message m WHERE m.seq = ANY ($1::bigint[]) AND m.state = 0
          AND i.source = m.source AND i.id = m.id",

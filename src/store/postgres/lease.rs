@@ -22,6 +22,14 @@ const WAKE: &str = "UPDATE delivery SET phase = 0 WHERE seq IN (
          SELECT seq FROM delivery WHERE receiver = $1 AND phase = 1 AND next_attempt_at <= $2
          ORDER BY next_attempt_at LIMIT $3 FOR UPDATE SKIP LOCKED)";
 
+/// For a probe: the waiting delivery with the nearest deadline, where that is nearer than the nearest ready one's.
+const WAKE_FOR_PROBE: &str = "WITH nearest AS MATERIALIZED (
+         SELECT seq, due_at FROM delivery WHERE receiver = $1 AND phase = 1
+         ORDER BY due_at, seq LIMIT 1 FOR UPDATE SKIP LOCKED)
+     UPDATE delivery d SET phase = 0 FROM nearest n WHERE d.seq = n.seq AND NOT EXISTS (
+         SELECT 1 FROM delivery r WHERE r.receiver = $1 AND r.phase = 0 AND r.due_at <= n.due_at
+             AND (r.leased_until IS NULL OR r.leased_until <= $2))";
+
 /// The `MATERIALIZED` keeps the choice from being made a second time, which would lock more than asked for.
 const LEASE: &str = "WITH head AS MATERIALIZED (
          SELECT seq FROM delivery
@@ -32,7 +40,7 @@ const LEASE: &str = "WITH head AS MATERIALIZED (
          FROM head WHERE d.seq = head.seq RETURNING d.*)
      SELECT d.seq, d.lease_token, d.due_at, d.expires_at, d.attempts, d.crashes, d.rounds, d.clocks, d.ordering_key, d.format,
          d.format_version, p.content_type, p.body, p.citizen, m.receipt, m.source, m.id, m.kind, m.correlation, m.traceparent,
-         m.party, m.answers, m.occurred_at, m.received_at
+         m.party, m.answers, m.occurred_at, m.received_at, m.tracestate
      FROM taken d JOIN parcel p ON p.seq = d.seq JOIN message m ON m.seq = d.seq / 256
      ORDER BY d.due_at, d.seq";
 
@@ -51,6 +59,9 @@ pub(super) async fn lease_due(tx: &mut Tx<'_>, ask: &LeaseAsk) -> Result<Leased,
     let to_wake: Params<'_, 3> = [&ask.receiver, &wake_by, &WAKE_MAX];
     let to_lease: Params<'_, 7> = [&ask.receiver, &due_by, &now, &most, &session.node, &until, &due_after];
     let waiting: Params<'_, 1> = [&ask.receiver];
+    if ask.probe {
+        session.execute(WAKE_FOR_PROBE, &[&ask.receiver, &now]).await?;
+    }
     // Sent in this order, one behind the other: one round trip for the three.
     let (woken, taken, next) = futures_util::join!(
         session.client.execute(&wake, &to_wake),
@@ -90,6 +101,7 @@ fn read(row: &tokio_postgres::Row, ask: &LeaseAsk) -> Result<Lease, Fail> {
         message_id: row.value("id")?,
         correlation_id: row.value("correlation")?,
         traceparent: row.value("traceparent")?,
+        tracestate: row.value("tracestate")?,
         occurred: row.instant("occurred_at")?,
         received: row.instant("received_at")?,
         party: row.value("party")?,

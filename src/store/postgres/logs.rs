@@ -169,7 +169,11 @@ impl Logs {
         Ok(())
     }
 
+    /// Under the lock too: waivers are counted by a cursor. What is left to write after them waits for nobody.
     pub(super) async fn write_audits(&self, session: &Session) -> Result<(), Fail> {
+        if !self.audits.is_empty() {
+            session.client.query(&session.statements.lock, &[&session.locks.logs()]).await?;
+        }
         for audit in &self.audits {
             session
                 .execute(

@@ -33,6 +33,7 @@ use crate::{
 mod accept;
 mod address;
 mod alerts;
+mod came;
 mod clocks;
 mod commands;
 mod commit;

@@ -18,9 +18,10 @@ use crate::{
     },
     store::{
         Conservation, LaneState, LoggedAnswer, MailboxItem, StoreError,
-        ahead::{Ahead, Sliced, SlicesAsk},
+        ahead::{Ahead, Behind, BehindAsk, Sliced, SlicesAsk},
         figures::{Asked, KeyFigures},
         numbers::us,
+        standing::{OpenPromises, Waived},
         told::STATES,
         views::{
             Astray, Backlog, ClockView, DeadGroup, DeliveryView, Endangered, MessageFilter, MessageLine,
@@ -37,6 +38,7 @@ mod endangered;
 mod figures;
 mod messages;
 mod own;
+mod standing;
 
 use messages::DERIVED;
 
@@ -239,6 +241,14 @@ impl Views for Postgres {
         self.readers.read(async move |c| endangered::endangered(&c, &reach).await)
     }
 
+    fn standing(&self) -> BoxFuture<'_, Result<OpenPromises, StoreError>> {
+        self.readers.read(async move |c| standing::standing(&c).await)
+    }
+
+    fn waived(&self, after: i64, most: u32) -> BoxFuture<'_, Result<(Vec<Waived>, i64), StoreError>> {
+        self.readers.read(async move |c| standing::waived(&c, after, most).await)
+    }
+
     fn waiver_requests(&self) -> BoxFuture<'_, Result<Vec<WaiverRequest>, StoreError>> {
         self.readers.read(async move |c| endangered::waiver_requests(&c).await)
     }
@@ -261,6 +271,10 @@ impl Views for Postgres {
 
     fn slices(&self, ask: SlicesAsk) -> BoxFuture<'_, Result<Sliced, StoreError>> {
         self.readers.read(async move |c| ahead::slices(&c, &ask).await)
+    }
+
+    fn behind(&self, ask: BehindAsk) -> BoxFuture<'_, Result<Vec<Behind>, StoreError>> {
+        self.readers.read(async move |c| standing::behind(&c, &ask).await)
     }
 
     fn ahead(

@@ -7,7 +7,7 @@ use tokio_postgres::Row;
 
 use super::{
     accept::{self, Fresh, Rows},
-    alerts, commands, deadlines,
+    alerts, came, commands, deadlines,
     fail::Fail,
     forget, generations, hand, lanes, lease,
     logs::Logs,
@@ -193,6 +193,7 @@ impl<'a> Work<'a> {
     async fn keys(&self, session: &Session) -> Result<Vec<i64>, Fail> {
         let locks = session.locks;
         let mut keys: BTreeSet<i64> = accept::keys(&self.admissions).map(|key| locks.key(key)).collect();
+        keys.extend(came::keys(&self.admissions).map(|key| locks.key(key)));
         keys.extend(self.settlements.iter().filter_map(|s| s.lease.ordering_key).map(|key| locks.key(key)));
         let commanded: Vec<DeliveryId> = self
             .asks

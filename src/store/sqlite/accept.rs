@@ -53,7 +53,7 @@ fn accept_one(tx: &mut Tx<'_, '_>, message: &Accepted) -> rusqlite::Result<Verdi
         owe(tx, message, delivery_seq(seq, ordinal), delivery)?;
     }
     stops::changes(tx, seq, message)?;
-    clocks::others_hear(tx, message)?;
+    clocks::others_hear(tx, seq, message)?;
     figures::write(tx, seq, message)?;
     if let Some(said) = &message.reply {
         reply::reply(tx, seq, message, said)?;
@@ -69,8 +69,8 @@ fn insert_accepted(tx: &Tx<'_, '_>, message: &Accepted) -> rusqlite::Result<bool
         "-- store::accept
          INSERT INTO message (receipt, state, party, source, id, kind, receiver, agreement, subject, correlation,
              causation, traceparent, occurred_at, recorded_at, sent_at, received_at, way, generation, answers, hash,
-             findings, content_type, headers, raw)
-         VALUES (?1, 0, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)
+             findings, content_type, headers, raw, tracestate)
+         VALUES (?1, 0, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)
          ON CONFLICT (source, id) WHERE state = 0 DO NOTHING",
         params![
             arrived.receipt.uuid().as_bytes(),
@@ -96,6 +96,7 @@ fn insert_accepted(tx: &Tx<'_, '_>, message: &Accepted) -> rusqlite::Result<bool
             arrived.content_type,
             headers(arrived),
             &arrived.raw[..],
+            envelope.tracestate,
         ],
     )?;
     Ok(inserted == 1)

@@ -6,6 +6,7 @@ use rusqlite::{Connection, Row, params, types::Type};
 
 use super::{
     accept::log_event,
+    came,
     row::{DEADLINES, Read, delivery_id, message_of, unreadable, us},
     writer::Tx,
 };
@@ -16,8 +17,11 @@ use crate::{
         sla::{Course, Further, Promise, Stops},
     },
     store::{
-        Accepted, NewDelivery,
-        clocks::{self, Clock, Happened, Line, Run, State},
+        Accepted, Meets, NewDelivery,
+        clocks::{
+            self, Clock, Happened, Line, Run, State,
+            came::{Tell, awaited},
+        },
         views::ClockView,
     },
 };
@@ -30,7 +34,7 @@ macro_rules! clocks {
             $name,
             "
              SELECT c.seq, c.state, c.terms, k.what, d.starts_at, d.due_at, d.at_50, d.at_75, d.at_90, d.step, d.met_at,
-                 d.ended_at, d.waived, d.paused_at
+                 d.ended_at, d.waived, d.paused_at, c.about
              FROM clock c LEFT JOIN deadline d ON d.seq = c.seq LEFT JOIN calendar k ON k.id = c.calendar
              WHERE c.state < 2 AND ",
             $which,
@@ -52,7 +56,11 @@ pub(super) fn begin(
             insert(tx, key, promise, State::Over, None)?;
             continue;
         };
-        let (clock, lines) = clocks::first(key, further, now);
+        let came = match awaited(promise, further) {
+            Some((about, kind)) => came::about(tx, about, kind)?,
+            None => vec![],
+        };
+        let (clock, lines) = clocks::first(key, further, &came, now);
         insert(tx, key, promise, clock.state, Some(further))?;
         save(tx, &clock)?;
         tell(tx, &clock, lines, now)?;
@@ -127,15 +135,19 @@ pub(super) fn message_hears(
     all_hear(tx, found, what, now).map(|_| ())
 }
 
-/// Tells the clocks of other messages: those that waited for this one, and those of a citizen who is not placed any
-/// more.
-pub(super) fn others_hear(tx: &Tx<'_, '_>, message: &Accepted) -> rusqlite::Result<()> {
+/// Tells the clocks of other messages: those that waited for this one, which has that number, and those of a citizen who
+/// is not placed any more.
+pub(super) fn others_hear(tx: &Tx<'_, '_>, seq: i64, message: &Accepted) -> rusqlite::Result<()> {
     let now = message.arrived.received;
-    if let Some(Placed(about)) = message.meets {
+    if let Some(Meets { about, .. }) = message.meets {
+        came::write(tx, seq, message)?;
         let kind = message.envelope.kind.name.as_str();
-        let found = select(tx, clocks!("that wait", "c.about = ?1 AND c.awaits = ?2"), params![about, kind])?;
-        let receipt = message.arrived.receipt.to_string();
-        all_hear(tx, found, Happened::Came { kind, receipt: &receipt }, now)?;
+        let found =
+            select(tx, clocks!("that wait", "c.about = ?1 AND c.awaits = ?2"), params![about.0, kind])?;
+        if !found.is_empty() {
+            let came = came::about(tx, about, kind)?;
+            all_hear(tx, found, Happened::Came { kind, message: seq, came: &came }, now)?;
+        }
     }
     if let Some(Placed(about)) = message.ends_placement {
         let found = select(tx, clocks!("of a citizen", "c.about = ?1"), params![about])?;
@@ -152,7 +164,14 @@ fn all_hear(
 ) -> rusqlite::Result<bool> {
     let mut changed = false;
     for mut clock in found {
-        let lines = clock.hears(what, now);
+        let mut lines = clock.hears(what, now);
+        if !lines.is_empty()
+            && clock.recounts(what)
+            && let Some((about, kind)) = clock.counts()
+        {
+            let came = came::about(tx, about, kind)?;
+            lines.extend(clock.count(&came, Tell::Last, now));
+        }
         if !lines.is_empty() {
             changed = true;
             save(tx, &clock)?;
@@ -179,7 +198,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Clock> {
             paused: row.instant_or_none("paused_at")?,
         }),
     };
-    Ok(Clock { key: row.get("seq")?, state, promise, run })
+    let about = row.get::<_, Option<[u8; 16]>>("about")?.map(Placed);
+    Ok(Clock { key: row.get("seq")?, state, promise, about, run })
 }
 
 /// The course that a deadline's row keeps.

@@ -49,7 +49,7 @@ const CONTENT: [&str; 3] = [
 ];
 
 /// Everything that was written of a message.
-const WHOLE: [&str; 7] = [
+const WHOLE: [&str; 8] = [
     "-- store::forget waivers
      DELETE FROM waiver_request WHERE delivery BETWEEN ?1 * 256 AND ?1 * 256 + 255",
     "-- store::forget clocks
@@ -62,6 +62,8 @@ const WHOLE: [&str; 7] = [
      DELETE FROM event WHERE message = ?1",
     "-- store::forget figure
      DELETE FROM figure WHERE message = ?1",
+    "-- store::forget came
+     DELETE FROM came WHERE message = ?1",
     "-- store::forget message
      DELETE FROM message WHERE seq = ?1",
 ];

@@ -21,8 +21,12 @@ pub(super) fn lease_due(tx: &mut Tx<'_, '_>, ask: &LeaseAsk) -> rusqlite::Result
     if next_due(tx, &ask.receiver)?.is_some_and(|due| waking(&due)) {
         wake(tx, ask)?;
     }
+    let mut ready = heads(tx, ask)?;
+    if ask.probe && wake_for_probe(tx, ask, ready.first().map(|(_, due)| *due))? {
+        ready = heads(tx, ask)?;
+    }
     let mut leased = Leased::default();
-    for (seq, due) in heads(tx, ask)? {
+    for (seq, due) in ready {
         leased.nearest_deadline.get_or_insert(due);
         if leased.leases.len() == ask.most as usize {
             break;
@@ -56,6 +60,18 @@ fn wake(tx: &Tx<'_, '_>, ask: &LeaseAsk) -> rusqlite::Result<()> {
     Ok(())
 }
 
+/// Makes ready the waiting delivery with the nearest deadline, where that is nearer than the nearest ready one's. True
+/// where it did.
+fn wake_for_probe(tx: &Tx<'_, '_>, ask: &LeaseAsk, ready: Option<Timestamp>) -> rusqlite::Result<bool> {
+    let woken = tx.execute(
+        "-- store::wake for a probe
+         UPDATE delivery SET phase = 0 WHERE due_at < ?2 AND seq = (
+             SELECT seq FROM delivery WHERE receiver = ?1 AND phase = 1 ORDER BY due_at, seq LIMIT 1)",
+        params![ask.receiver, ready.map_or(i64::MAX, us)],
+    )?;
+    Ok(woken > 0)
+}
+
 /// The ready deliveries that nobody holds, by deadline; one more than asked for at the most.
 fn heads(tx: &Tx<'_, '_>, ask: &LeaseAsk) -> rusqlite::Result<Vec<(i64, Timestamp)>> {
     let mut statement = tx.prepare(
@@ -84,7 +100,7 @@ fn fetch(tx: &Tx<'_, '_>, seq: i64, token: u64, until: Timestamp) -> rusqlite::R
         "-- store::lease_due fetch
          SELECT d.due_at, d.expires_at, d.attempts, d.crashes, d.rounds, d.ordering_key, d.format, d.format_version,
              p.content_type, p.body, m.receipt, m.source, m.id, m.kind, m.correlation, m.traceparent, m.party, m.answers,
-             p.citizen, m.occurred_at, m.received_at, d.clocks
+             p.citizen, m.occurred_at, m.received_at, d.clocks, m.tracestate
          FROM delivery d JOIN parcel p ON p.seq = d.seq JOIN message m ON m.seq = ?2
          WHERE d.seq = ?1",
     )?
@@ -114,6 +130,7 @@ fn fetch(tx: &Tx<'_, '_>, seq: i64, token: u64, until: Timestamp) -> rusqlite::R
             message_id: row.get(12)?,
             correlation_id: row.get(14)?,
             traceparent: row.get(15)?,
+            tracestate: row.get(22)?,
             party: row.get(16)?,
             answers: Subscription(row.get(17)?),
             occurred: row.instant(19)?,

@@ -19,6 +19,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0011_ahead.sql"),
     include_str!("migrations/0012_clock.sql"),
     include_str!("migrations/0013_generation.sql"),
+    include_str!("migrations/0014_came.sql"),
 ];
 
 /// The version this program brings a store to.

@@ -27,6 +27,7 @@ use crate::domain::{
 mod accept;
 mod alerts;
 pub mod backup;
+mod came;
 mod checkpoint;
 mod clocks;
 mod commands;

@@ -21,8 +21,9 @@ use crate::{
     },
     store::{
         Conservation, LaneState, LoggedAnswer, MailboxItem, StoreError,
-        ahead::{Ahead, Sliced, SlicesAsk},
+        ahead::{Ahead, Behind, BehindAsk, Sliced, SlicesAsk},
         figures::{Asked, KeyFigures},
+        standing::{OpenPromises, Waived},
         told::STATES,
         views::{
             Astray, Backlog, ClockView, DeadGroup, DeliveryView, Endangered, MessageFilter, MessageLine,
@@ -39,6 +40,7 @@ mod endangered;
 mod figures;
 mod messages;
 mod own;
+mod standing;
 
 use answers::answers;
 use deliveries::{backlogs, dead_groups, mailbox, parcel, select_deliveries, select_promises};
@@ -203,6 +205,14 @@ impl Views for Sqlite {
         self.readers.read(move |c| endangered::endangered(c, &reach))
     }
 
+    fn standing(&self) -> BoxFuture<'_, Result<OpenPromises, StoreError>> {
+        self.readers.read(standing::standing)
+    }
+
+    fn waived(&self, after: i64, most: u32) -> BoxFuture<'_, Result<(Vec<Waived>, i64), StoreError>> {
+        self.readers.read(move |c| standing::waived(c, after, most))
+    }
+
     fn waiver_requests(&self) -> BoxFuture<'_, Result<Vec<WaiverRequest>, StoreError>> {
         self.readers.read(endangered::waiver_requests)
     }
@@ -237,6 +247,10 @@ impl Views for Sqlite {
 
     fn slices(&self, ask: SlicesAsk) -> BoxFuture<'_, Result<Sliced, StoreError>> {
         self.readers.read(move |c| ahead::slices(c, &ask))
+    }
+
+    fn behind(&self, ask: BehindAsk) -> BoxFuture<'_, Result<Vec<Behind>, StoreError>> {
+        self.readers.read(move |c| standing::behind(c, &ask))
     }
 
     fn ahead(

@@ -153,6 +153,7 @@ async fn deliver(store: &Sqlite, now: Timestamp) -> Result<(), StoreError> {
             due_by: None,
             due_after: None,
             wake_all: false,
+            probe: false,
         };
         let leases = store.lease_due(ask).await?.leases;
         if leases.is_empty() {

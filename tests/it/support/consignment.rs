@@ -24,6 +24,7 @@ pub(crate) fn saying(text: &str) -> Consignment {
         message_id: "test-1".into(),
         correlation_id: Some("case-7".into()),
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
+        tracestate: Some("rojo=00f067aa0ba902b7".into()),
         due: jiff::Timestamp::from_second(1_772_535_600).unwrap(),
         now: jiff::Timestamp::from_second(1_772_449_200).unwrap(),
     }

@@ -208,7 +208,7 @@ fn a_clock_that_stood_still_tells_of_it_and_counts_by_its_calendar() {
     event("09:10", "sla_paused", json!({ "promise": "decided", "why": "the case waits for information" }));
     event("11:10", "sla_resumed", json!({ "promise": "decided" }));
     let moved = json!({ "promise": "decided", "from": at("12:10"), "due": at("14:10") });
-    event("11:10", "sla_recomputed", moved);
+    event("11:10", "sla_moved", moved);
     let explained = told(&message, &[clock], &[], at("12:10"));
     assert_eq!(parts(&explained).map(|seconds| seconds / 60), [0, 0, 0, 0, 0, 120, 120, 0]);
     let counted = explained.calendar.as_ref().unwrap();

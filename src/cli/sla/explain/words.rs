@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 
 use super::{
     super::super::output::{counted as plural, local, span},
-    Counted, Explained, NotBegun, Told, Waived,
+    Counted, Explained, NotBegun, Progress, Told, Waived,
 };
 use crate::domain::sla::{DELIVERED, Starts};
 
@@ -38,7 +38,9 @@ impl Explained {
             lines.push(format!("  promised by {basis}"));
         }
         if promise != DELIVERED {
-            lines.push(format!("  it waits for {}", self.stopped_by));
+            let come =
+                self.progress.as_ref().map(|Progress { count, of }| format!(": {count} of {of} have come"));
+            lines.push(format!("  it waits for {}{}", self.stopped_by, come.unwrap_or_default()));
         }
         lines.push(format!("  {}  the clock started: {}", local(self.starts), self.began()));
         lines.extend([

@@ -23,6 +23,7 @@ fn event(kind: &str, at: &str, data: Value) -> Event {
         correlation_id: None,
         causation_id: None,
         traceparent: None,
+        tracestate: None,
     };
     Event { envelope, data }
 }

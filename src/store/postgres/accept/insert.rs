@@ -17,13 +17,14 @@ use crate::{
 
 pub(in crate::store::postgres) const MESSAGES: &str = "INSERT INTO message (state, receipt, party, sent_at, received_at,
          way, generation, content_type, headers, raw, seq, source, id, kind, receiver, agreement, subject, correlation,
-         causation, traceparent, occurred_at, recorded_at, answers, findings)
+         causation, traceparent, occurred_at, recorded_at, answers, findings, tracestate)
      SELECT 0, unnest($1::uuid[]), unnest($2::text[]), unnest($3::bigint[]), unnest($4::bigint[]),
          unnest($5::text[]), unnest($6::bigint[]), unnest($7::text[]), unnest($8::text[]),
          unnest($9::bytea[]), unnest($10::bigint[]), unnest($11::text[]), unnest($12::text[]),
          unnest($13::text[]), unnest($14::text[]), unnest($15::text[]), unnest($16::text[]),
          unnest($17::text[]), unnest($18::text[]), unnest($19::text[]), unnest($20::bigint[]),
-         unnest($21::bigint[]), unnest($22::smallint[]), unnest($23::text[])";
+         unnest($21::bigint[]), unnest($22::smallint[]), unnest($23::text[]),
+         unnest($24::text[])";
 
 pub(in crate::store::postgres) const DELIVERIES: &str = "INSERT INTO delivery (state, seq, receiver, phase, hold,
          ordering_key, due_at, next_attempt_at, expires_at, fault, format, format_version, output_hash, lease_node,
@@ -114,6 +115,7 @@ impl Rows<'_> {
             column(taken, |f| f.message.envelope.recorded.map(us)),
             column(taken, |f| i16::from(f.message.answers.0)),
             column(taken, |f| (!f.message.warnings.is_empty()).then(|| json(&f.message.warnings))),
+            column(taken, |f| f.message.envelope.tracestate.as_deref()),
         ]);
         insert(session, &session.statements.messages, &columns).await
     }

@@ -9,6 +9,7 @@ use crate::{
         forecast::Slice,
         maintenance::Maintenance,
         pace::{Pace, Paced},
+        sla::DELIVERED,
     },
     store::{
         LaneState,
@@ -75,6 +76,7 @@ pub(super) async fn ahead(
             delivery: delivery_id(row.receipt("receipt")?, row.value("seq")?),
             message_id: row.value("id")?,
             kind: row.value("kind")?,
+            promise: DELIVERED.to_owned(),
             due: row.instant("due_at")?,
             promised: row.value("promised")?,
         })

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Row, params};
 
 use crate::{
-    domain::forecast::Slice,
+    domain::{forecast::Slice, sla::DELIVERED},
     store::{
         ahead::{Ahead, Sliced, SlicesAsk},
         sqlite::row::{Read, delivery_id, us},
@@ -77,6 +77,7 @@ pub(super) fn ahead(
                 delivery: delivery_id(row.receipt("receipt")?, row.get("seq")?),
                 message_id: row.get("id")?,
                 kind: row.get("kind")?,
+                promise: DELIVERED.to_owned(),
                 due: row.instant("due_at")?,
                 promised: row.get("promised")?,
             })
