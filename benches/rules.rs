@@ -68,6 +68,7 @@ fn arrived(kind: &str, id: &str, seed: u64) -> Arrived {
         headers: vec![],
         raw: body(kind, id, seed),
         generation: 1,
+        in_hand: None,
     }
 }
 

@@ -10,14 +10,18 @@ use super::{
 };
 use crate::{
     domain::DeliveryId,
-    store::{self, Commanded, ahead::show_maintenance, views::DeliveryView},
+    store::{
+        self, Commanded,
+        ahead::show_maintenance,
+        views::{DeliveryView, HELD},
+    },
 };
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
     /// The latest first.
     #[command(after_help = "Examples:\n  kassebro deliveries list --state dead\n  \
-                            kassebro deliveries list --receiver kbh-klager --limit 500 --json")]
+                            kassebro deliveries list --state held\n  kassebro deliveries list --receiver kbh-klager --limit 500 --json")]
     List {
         #[arg(long)]
         state: Option<State>,
@@ -53,6 +57,8 @@ pub(super) enum Command {
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(super) enum State {
     Pending,
+    /// Pending, and waiting for a person
+    Held,
     Delivered,
     Dead,
     Cancelled,
@@ -62,6 +68,7 @@ impl State {
     fn name(self) -> &'static str {
         match self {
             Self::Pending => "pending",
+            Self::Held => HELD,
             Self::Delivered => "delivered",
             Self::Dead => "dead",
             Self::Cancelled => "cancelled",

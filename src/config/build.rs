@@ -167,6 +167,7 @@ fn receiver(settings: &super::settings::ReceiverCommon) -> Result<Receiver, Stri
         party: party(&settings.party)?,
         kinds: settings.kinds.clone(),
         format: settings.format,
+        distribution: settings.sf2900.clone(),
     })
 }
 

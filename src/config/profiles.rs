@@ -16,6 +16,7 @@ pub(super) fn check(settings: &Settings, check: &mut Check<'_>) {
     for (place, receiver) in settings.receiver.iter().enumerate() {
         let at = |setting: &str| format!("receiver[{place}].{setting}");
         let common = &receiver.common;
+        distribution(settings, receiver, &at, check);
         let Some(profile) = common.profile else {
             if common.format == Some(Format::Star) {
                 let problem =
@@ -71,6 +72,38 @@ fn format(profile: Profile, common: &ReceiverCommon, at: &dyn Fn(&str) -> String
     }
 }
 
+/// A distributor must be told where everything goes, and in whose name, whoever sends it.
+fn distribution(
+    settings: &Settings,
+    receiver: &Receiver,
+    at: &dyn Fn(&str) -> String,
+    check: &mut Check<'_>,
+) {
+    let common = &receiver.common;
+    let distributes = common.profile == Some(Profile::Sf2900);
+    let Some(distribution) = &common.sf2900 else {
+        if distributes && Profile::Sf2900.channels().contains(&receiver.channel.name()) {
+            let problem = "the profile sf2900 is not told where its parcels go: set sf2900 = { senders, authority, kle }";
+            check.problem(at("profile"), problem);
+        }
+        return;
+    };
+    if !distributes {
+        check.problem(at("sf2900"), "it belongs to the profile sf2900");
+        return;
+    }
+    let kind = |code: &str| crate::domain::Party::from_code(code).ok().map(|party| party.kind());
+    let own = kind(&common.party);
+    for (place, party) in settings.party.iter().enumerate() {
+        let known = distribution.senders.contains_key(&party.code) || kind(&party.code) == own;
+        if !known {
+            let other = whereabouts(check, &format!("party[{place}].code"));
+            let problem = format!("senders has no CVR number of {:?} of {other}", party.code);
+            check.problem(at("sf2900"), problem);
+        }
+    }
+}
+
 /// Who is told to speak must be known of every sender, or its messages would wait for it.
 fn star(settings: &Settings, receiver: &Receiver, at: &dyn Fn(&str) -> String, check: &mut Check<'_>) {
     let ChannelConfig::Http(http) = &receiver.channel else { return };
@@ -93,6 +126,9 @@ mod tests {
 
     const HTTP: &str = "channel = \"http\"\nurl = \"https://jobcenter.example/inbox\"\n";
     const AMQP: &str = "channel = \"amqp\"\nurl = \"amqp://broker.example\"\nrouting_key = \"inbox\"\n";
+
+    const SF2900: &str =
+        "sf2900 = { senders = { 3f = \"31378028\" }, authority = \"64942212\", kle = \"15.20.00\" }\n";
 
     fn site(settings: &str) -> String {
         format!("[[party]]\ncode = \"3f\"\n\n[[receiver]]\nparty = \"0101\"\n{settings}")
@@ -118,9 +154,22 @@ mod tests {
         let kombit = receiver(&format!("profile = \"kombit\"\n{AMQP}"));
         let super::ChannelConfig::Amqp(queue) = &kombit.channel else { panic!("a queue") };
         assert_eq!((queue.exchange.as_str(), queue.receipt_follows), ("AFSEND_BESKED_EXCHANGE", true));
-        let over_http = receiver(&format!("profile = \"kombit\"\nreceipt_follows = false\n{HTTP}"));
-        let super::ChannelConfig::Http(http) = &over_http.channel else { panic!("an address") };
-        assert!(!http.receipt_follows && over_http.already_have().is_empty());
+        let sf2900 = format!("profile = \"sf2900\"\n{SF2900}");
+        for (settings, follows) in [
+            ("profile = \"kombit\"\n", true),
+            (&sf2900, true),
+            ("profile = \"kombit\"\nreceipt_follows = false\n", false),
+            ("profile = \"star\"\nalready_have = []\n", false),
+            ("", false),
+        ] {
+            let over_http = receiver(&format!("{settings}{HTTP}"));
+            let super::ChannelConfig::Http(http) = &over_http.channel else { panic!("an address") };
+            assert_eq!(
+                http.receipt_follows, follows,
+                "{settings}: a distributor's 2xx is not the jobcenter's"
+            );
+            assert!(over_http.already_have().is_empty());
+        }
     }
 
     #[test]
@@ -142,6 +191,18 @@ mod tests {
             (
                 format!("profile = \"sf2900\"\nexchange = \"\"\n{AMQP}"),
                 "site.toml:6: receiver[0].profile: the profile sf2900 goes over http, and site.toml:8: receiver[0].channel is \"amqp\"",
+            ),
+            (
+                format!("profile = \"sf2900\"\n{HTTP}"),
+                "site.toml:6: receiver[0].profile: the profile sf2900 is not told where its parcels go: set sf2900 = { senders, authority, kle }",
+            ),
+            (
+                format!("profile = \"sf2900\"\n{}{HTTP}", SF2900.replace("3f", "hk")),
+                "site.toml:7: receiver[0].sf2900: senders has no CVR number of \"3f\" of site.toml:2: party[0].code",
+            ),
+            (
+                format!("profile = \"kombit\"\n{SF2900}{HTTP}"),
+                "site.toml:7: receiver[0].sf2900: it belongs to the profile sf2900",
             ),
             (
                 format!("profile = \"kombit\"\nformat = \"jobag\"\n{HTTP}"),
@@ -169,5 +230,9 @@ mod tests {
             assert_eq!(told(&settings), [problem], "{settings}");
         }
         assert!(told(&format!("profile = \"sap\"\n{HTTP}"))[0].contains("unknown variant `sap`"));
+        let wrong =
+            |from: &str, to: &str| told(&format!("profile = \"sf2900\"\n{}{HTTP}", SF2900.replace(from, to)));
+        assert!(wrong("31378028", "31378029")[0].contains("CVR number"));
+        assert!(wrong("15.20.00", "15.20")[0].contains("like 15.20.00"));
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     api,
     channels::ChannelConfig,
     dispatch::Ambiguous,
-    domain::{AnswerOutcome, Format, Profile, agreement::OutsideValidity},
+    domain::{AnswerOutcome, Format, Profile, agreement::OutsideValidity, distribution::Distribution},
     intake::topology::QueueType,
     otlp,
     telemetry::LogFormat,
@@ -242,6 +242,8 @@ pub struct ReceiverCommon {
     /// The system that it is, where that has rules of its own.
     pub profile: Option<Profile>,
     pub format: Option<Format>,
+    /// For the profile `sf2900`: what the distributor is told of every parcel.
+    pub sf2900: Option<Distribution>,
     #[serde(default = "permits")]
     pub permits: u32,
     #[serde(default = "attempt_timeout", with = "units::duration")]
@@ -264,8 +266,8 @@ fn attempt_timeout() -> Duration {
 
 impl ReceiverCommon {
     /// What is the receiver's own; every other key is its channel's.
-    pub(super) const KEYS: [&str; 8] =
-        ["name", "party", "kinds", "profile", "format", "permits", "attempt_timeout", "ambiguous"];
+    pub(super) const KEYS: [&str; 9] =
+        ["name", "party", "kinds", "profile", "format", "sf2900", "permits", "attempt_timeout", "ambiguous"];
 
     /// With every default, for that party.
     pub(super) fn of(party: &str) -> Self {
@@ -275,6 +277,7 @@ impl ReceiverCommon {
             kinds: vec![],
             profile: None,
             format: None,
+            sf2900: None,
             permits: permits(),
             attempt_timeout: attempt_timeout(),
             ambiguous: Ambiguous::default(),

@@ -128,6 +128,7 @@ fault_codes! {
     NotYourSource = 1106, Invalid, "the message speaks for another party";
     AgreementRefuses = 1107, Invalid, "no agreement in force allows the message";
     CannotRender = 1108, Invalid, "the message does not fit what the receiver reads";
+    NumberInText = 1109, Invalid, "a text holds a number that the receiver takes in a header only";
     UnknownKind = 1201, Unroutable, "the kind is not known";
     NoRoute = 1202, Unroutable, "no receiver is configured for the message";
     WrongDirection = 1203, Unroutable, "the kind does not go from this party to that";

@@ -13,6 +13,7 @@ pub mod case;
 pub mod circuit;
 pub mod cpr;
 pub mod delivery;
+pub mod distribution;
 pub mod fault;
 pub mod figure;
 pub mod forecast;

@@ -1,6 +1,6 @@
 //! Which receivers are owed which kind, and why (Recipient List).
 
-use super::{Format, Party};
+use super::{Format, Party, distribution::Distribution};
 
 /// A named destination of one party, as routing sees it.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,6 +12,8 @@ pub struct Receiver {
     pub kinds: Vec<String>,
     /// The format instead of the kind's own.
     pub format: Option<Format>,
+    /// What a distributor on the way must be told.
+    pub distribution: Option<Distribution>,
 }
 
 /// One line of the explanation: a receiver, and why it was chosen or not.
@@ -64,6 +66,7 @@ mod tests {
             party: Party::from_code(party).unwrap(),
             kinds: kinds.iter().map(|k| (*k).to_owned()).collect(),
             format: None,
+            distribution: None,
         }
     }
 

@@ -18,6 +18,7 @@ pub mod jobag;
 pub mod klagesag;
 pub mod kombit;
 pub mod mapping;
+pub mod sf2900;
 pub mod star;
 pub mod xml;
 

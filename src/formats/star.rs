@@ -6,6 +6,8 @@
 //! å, and a recommendation is a message of type 11 with heading, text and one attachment. No schema of them is
 //! public. The names here are ours: `schemas/star.v1.json`.
 
+use std::ops::Range;
+
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
@@ -19,6 +21,9 @@ use crate::domain::{Cpr, Event, Format, Parcel, Text, Violation};
 
 /// Counted up when the bytes of an unchanged event change.
 pub const VERSION: u16 = 1;
+
+/// The rule that no text tells the citizen's number.
+pub const TELLS_IT: &str = "format.cpr-in-body";
 
 /// The kind that has a message type of its own in the message module.
 const RECOMMENDATION: &str = "recommendation";
@@ -102,13 +107,56 @@ fn search(citizen: &Cpr, value: &Value, path: &mapping::Path<'_>, told: &mut Vec
     }
 }
 
-/// Ten digits together, or six and four with a hyphen or a space between.
 fn tells(citizen: &Cpr, text: &str) -> bool {
+    number(citizen, text).is_some()
+}
+
+/// Where the number stands first: ten digits together, or six and four with a hyphen or a space between.
+fn number(citizen: &Cpr, text: &str) -> Option<Range<usize>> {
     let (birthday, serial) = citizen.digits().split_at(6);
-    text.match_indices(birthday).any(|(at, _)| {
+    let mut from = 0;
+    while let Some(found) = text[from..].find(birthday) {
+        let at = from + found;
         let rest = &text[at + birthday.len()..];
-        [rest, rest.strip_prefix(['-', ' ']).unwrap_or(rest)].iter().any(|rest| rest.starts_with(serial))
-    })
+        let gap = usize::from(rest.starts_with(['-', ' ']));
+        if rest[gap..].starts_with(serial) {
+            return Some(at..at + birthday.len() + gap + serial.len());
+        }
+        // A day such as 111111 may begin anew within itself.
+        from = at + 1;
+    }
+    None
+}
+
+/// The finished parcel of a message whose texts tell the number, with [`CROSSED_OUT`] in its place, for a person to let
+/// go. Identifiers and what attachments hold are not touched: `None` where the number stands there, and whatever else
+/// there is against the message.
+pub fn crossed_out(event: &Event) -> Option<Parcel> {
+    let citizen = citizen(event)?;
+    let mut event = without_number(event);
+    cross_out(&citizen, &mut event.data);
+    event.data.get_mut("citizen")?.as_object_mut()?.insert("cpr".into(), citizen.digits().into());
+    render(&event).ok()
+}
+
+/// What stands for the number; no longer than it.
+const CROSSED_OUT: &str = "[CPR-nr.]";
+
+fn cross_out(citizen: &Cpr, value: &mut Value) {
+    match value {
+        Value::String(text) => {
+            while let Some(place) = number(citizen, text) {
+                text.replace_range(place, CROSSED_OUT);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| cross_out(citizen, item)),
+        // An attachment's content is no text: it would be another file.
+        Value::Object(members) => members
+            .iter_mut()
+            .filter(|(key, _)| *key != "content")
+            .for_each(|(_, member)| cross_out(citizen, member)),
+        _ => {}
+    }
 }
 
 fn tells_it(pointer: String) -> Violation {
@@ -116,7 +164,7 @@ fn tells_it(pointer: String) -> Violation {
         "Teksten rummer borgerens CPR-nummer, som hos modtageren kun må stå i en header.",
         "The text holds the citizen's CPR number, which may stand in a header only at the receiver.",
     );
-    mapping::cannot(pointer, "format.cpr-in-body", text).expected("no CPR number in texts")
+    mapping::cannot(pointer, TELLS_IT, text).expected("no CPR number in texts")
 }
 
 /// What every such message begins with.
@@ -223,137 +271,4 @@ fn compare_caseworker(read: &Value, canonical: &Value) -> Result<(), Differs> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::kinds::testing;
-
-    const MARKS: &str = "schemas/examples/recommendation.v1/valid-marks.json";
-    const WRITTEN: &str = "schemas/examples/complaint.v1/valid-written.json";
-
-    fn example(path: &str) -> Event {
-        testing::event(&testing::read_example(path))
-    }
-
-    fn read(parcel: &Parcel) -> Value {
-        serde_json::from_slice(&parcel.body).unwrap()
-    }
-
-    /// The attachment of a recommendation.
-    fn attachment(message: &Value) -> String {
-        let encoded = message["dokumenter"][0]["indhold"].as_str().unwrap();
-        String::from_utf8(BASE64_STANDARD.decode(encoded).unwrap()).unwrap()
-    }
-
-    #[test]
-    fn a_recommendation_is_a_message_of_type_11_and_its_citizen_stands_beside_it() {
-        let event = example(MARKS);
-        let parcel = render(&event).unwrap();
-        let cpr = event.data["citizen"]["cpr"].as_str().unwrap();
-        assert_eq!(parcel.citizen.as_ref().map(Cpr::digits), Some(cpr));
-        let message = read(&parcel);
-        assert_eq!(message["beskedTypeIdentifier"], 11);
-        assert_eq!(message["overskrift"], beskedmodul::HEADING);
-        assert_eq!(message["sagsbehandler"]["telefon"], "20123457");
-        let attachment = attachment(&message);
-        assert!(attachment.contains("<PersonNavn>Ærø Ødegård-Åkær</PersonNavn>"), "{attachment}");
-        assert!(!attachment.contains("PersonCivilRegistrationIdentifier"), "{attachment}");
-        for text in [attachment, String::from_utf8(parcel.body.to_vec()).unwrap()] {
-            assert!(!text.contains(cpr));
-        }
-    }
-
-    #[test]
-    fn any_other_kind_about_a_citizen_is_its_data_without_the_number() {
-        let event = example(WRITTEN);
-        let parcel = render(&event).unwrap();
-        let message = read(&parcel);
-        assert_eq!(message["beskedtype"], "dk.kassebro.complaint.v1");
-        let mut expected = event.data.clone();
-        expected["citizen"].as_object_mut().unwrap().remove("cpr");
-        assert_eq!(message["indhold"], expected);
-    }
-
-    #[test]
-    fn every_message_fits_the_published_schema_and_its_attachment_stays_whole() {
-        let validator = testing::validator(include_str!("../../schemas/star.v1.json"));
-        for seed in 0..200 {
-            for kind in ["recommendation", "complaint"] {
-                let event = testing::event(&testing::generated(kind, seed));
-                let message = read(&render(&event).unwrap());
-                let errors: Vec<_> = validator.iter_errors(&message).map(|e| e.to_string()).collect();
-                assert_eq!(errors, [] as [String; 0], "{kind} {seed}");
-            }
-        }
-        let mut told = read(&render(&example(WRITTEN)).unwrap());
-        told["indhold"]["citizen"]["cpr"] = "0707614285".into();
-        assert!(!validator.is_valid(&told), "the schema has no place for the number");
-    }
-
-    #[test]
-    fn a_parcel_does_not_show_its_citizen() {
-        let parcel = Parcel { body: Bytes::new(), ..render(&example(MARKS)).unwrap() };
-        assert!(format!("{parcel:?}").contains("-****"), "{parcel:?}");
-    }
-
-    #[test]
-    fn a_message_about_nobody_is_not_offered() {
-        let event = testing::event(&testing::generated("job_order", 1));
-        assert_eq!(render(&event).unwrap_err()[0].rule, "format.not-offered");
-    }
-
-    #[test]
-    fn a_text_with_the_number_in_it_is_refused_with_its_place() {
-        let cpr = "0103922852";
-        let event = example(MARKS);
-        assert_eq!(event.data["citizen"]["cpr"], cpr);
-        for written in
-            [cpr.to_owned(), format!("x{}-{}.", &cpr[..6], &cpr[6..]), format!("{} {}", &cpr[..6], &cpr[6..])]
-        {
-            let mut event = event.clone();
-            event.data["motivation"]["description"] = json!(format!("Mit nummer: {written}"));
-            let faults = render(&event).unwrap_err();
-            assert_eq!(
-                (faults.len(), faults[0].pointer.as_str()),
-                (1, "/data/motivation/description"),
-                "{written}"
-            );
-            assert_eq!(faults[0].actual, None, "it is not repeated");
-        }
-        let mut other = event;
-        other.data["motivation"]["description"] = json!("Mit nummer var 0103922853.");
-        assert!(render(&other).is_ok(), "another number is not the citizen's");
-    }
-
-    #[test]
-    fn finished_bytes_that_say_something_else_are_refused() {
-        for (path, changes) in [
-            (
-                MARKS,
-                &[
-                    ("20123457", "20123458"),
-                    ("1. december", "2. december"),
-                    (":11", ":12"),
-                    ("akasse:3f", "akasse:hk"),
-                ][..],
-            ),
-            (
-                WRITTEN,
-                &[
-                    ("complaint.v1", "complaint.v2"),
-                    ("\"indhold\":{", "\"indhold\":{\"mere\":1,"),
-                    ("{\"", "{\"mere\":1,\""),
-                ],
-            ),
-        ] {
-            let event = example(path);
-            let (citizen, event) = (citizen(&event).unwrap(), without_number(&event));
-            let body = render(&example(path)).unwrap().body;
-            assert!(compare(&body, &event, &citizen).is_ok());
-            for (from, to) in changes {
-                let other = String::from_utf8(body.to_vec()).unwrap();
-                assert!(other.contains(from), "{from}");
-                assert!(compare(other.replacen(from, to, 1).as_bytes(), &event, &citizen).is_err(), "{from}");
-            }
-        }
-    }
-}
+mod tests;

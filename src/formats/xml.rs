@@ -34,6 +34,17 @@ impl Document {
         self.writer.write_event(Event::Start(BytesStart::new(name))).expect(NEVER_FAILS);
     }
 
+    /// An element in another namespace, with all that stands in it.
+    pub fn open_in(&mut self, name: &'static str, namespace: &'static str) {
+        let start = BytesStart::new(name).with_attributes([("xmlns", namespace)]);
+        self.writer.write_event(Event::Start(start)).expect(NEVER_FAILS);
+    }
+
+    /// An element that stands in this one as it is written, root and all.
+    pub fn verbatim(&mut self, xml: &str) {
+        self.writer.write_event(Event::Text(BytesText::from_escaped(xml))).expect(NEVER_FAILS);
+    }
+
     pub fn close(&mut self, name: &'static str) {
         self.writer.write_event(Event::End(BytesEnd::new(name))).expect(NEVER_FAILS);
     }
@@ -154,6 +165,23 @@ impl<'b> Reading<'b> {
             Event::Start(start) if start.name().as_ref() == name => Ok(()),
             _ => Err(NotAsWritten),
         }
+    }
+
+    /// The next thing is the start of that element in another namespace.
+    pub fn open_in(&mut self, name: &str, namespace: &str) -> Result<(), NotAsWritten> {
+        let Event::Start(start) = self.next()? else { return Err(NotAsWritten) };
+        let declared = start.try_get_attribute("xmlns").ok().flatten().ok_or(NotAsWritten)?;
+        let same = start.name().as_ref() == name && declared.value.as_ref() == namespace;
+        if same { Ok(()) } else { Err(NotAsWritten) }
+    }
+
+    /// The next thing is that element; gives what stands in it, as it is written.
+    pub fn verbatim(&mut self, name: &str) -> Result<Cow<'b, str>, NotAsWritten> {
+        let Event::Start(start) = self.next()? else { return Err(NotAsWritten) };
+        if start.name().as_ref() != name {
+            return Err(NotAsWritten);
+        }
+        Ok(self.reader.read_text(start.name()).map_err(|_| NotAsWritten)?.into_inner())
     }
 
     /// The next thing is the end of the open element.

@@ -9,17 +9,18 @@ use super::{
     examine::content,
     measured::Lap,
     rules::{CompiledKind, Rules, Sender},
+    withheld,
 };
 use crate::{
     codec::{self, Decoded, Raw, Transport, Undecodable, limits::VIOLATIONS_MAX},
     domain::{
-        Cpr, Envelope, Event, Fault, FaultCode, Format, HoldReason, KindId, Party, Text, Violation,
+        Cpr, DeliveryId, Envelope, Event, FaultCode, KindId, Parcel, Party, Text, Violation,
         agreement::budget::Spend,
         answer::Subscription,
         placement::{Bearing, Placed},
         route::{Receiver, route},
     },
-    formats,
+    formats::sf2900,
     kinds::{self, Kind},
     store::{Accepted, Admission, Arrived, Invalid, NewDelivery, Way},
 };
@@ -137,7 +138,9 @@ fn judge(
                 meets: clocks::meets(rules, kind, &event),
                 ends_placement: clocks::ends_placement(kind, &event),
                 bearing: bearing(kind, &event),
-                spends: under.agreement().and_then(|agreement| Spend::of(agreement, &event)),
+                spends: under
+                    .agreement()
+                    .and_then(|agreement| Spend::of(agreement, &event, kinds::price(&event))),
                 reply: (kind.says)(&event),
                 figure: (kind.figure)(&event),
                 arrived,
@@ -266,8 +269,14 @@ fn check_content(
     let mut deliveries = Vec::with_capacity(routed.receivers.len());
     for receiver in routed.receivers {
         let format = receiver.format.or(agreed).unwrap_or(compiled.kind.format());
-        match compiled.kind.render(event, format) {
-            Ok(parcel) => {
+        let rendered = withheld::render(compiled.kind, event, format, violations);
+        let distributed = rendered.and_then(|(parcel, withheld)| {
+            let ordinal = u8::try_from(deliveries.len() + 1).unwrap_or(u8::MAX);
+            let delivery = arrived.receipt.delivery(ordinal);
+            Ok((distributed(parcel, compiled.kind, event, receiver, delivery)?, withheld))
+        });
+        match distributed {
+            Ok((parcel, withheld)) => {
                 let envelope = &event.envelope;
                 let (promise, expires) = clocks::delivered(
                     rules,
@@ -283,7 +292,9 @@ fn check_content(
                     promise,
                     further: clocks::further(rules, under.agreement(), event, arrived),
                     expires,
-                    hold: hold(format, citizen.as_ref()).or_else(|| under.hold()),
+                    hold: withheld
+                        .or_else(|| withheld::replacement(format, citizen.as_ref()))
+                        .or_else(|| under.hold()),
                 });
             }
             Err(cannot) => violations.extend(cannot),
@@ -291,6 +302,20 @@ fn check_content(
     }
     lap.has_translated();
     Some(deliveries)
+}
+
+/// The parcel as a distributor on the way to that receiver wants it, if there is one.
+fn distributed(
+    parcel: Parcel,
+    kind: &Kind,
+    event: &Event,
+    receiver: &Receiver,
+    delivery: DeliveryId,
+) -> Result<Parcel, Vec<Violation>> {
+    match &receiver.distribution {
+        None => Ok(parcel),
+        Some(distribution) => sf2900::wrap(parcel, event, distribution, delivery, kind.title),
+    }
 }
 
 fn check_direction(compiled: &CompiledKind, envelope: &Envelope, violations: &mut Vec<Violation>) {
@@ -338,17 +363,6 @@ fn ordering_key(receiver: &Receiver, kind: &Kind, envelope: &Envelope, citizen: 
     let digest = hash.finalize();
     let head: [u8; 8] = digest[..8].try_into().expect("a SHA-256 has more than eight bytes");
     Some(i64::from_be_bytes(head))
-}
-
-/// A replacement number (day + 60) does not fit the pattern of STAR's interfaces: a person decides. Nothing is
-/// taken off the number, and the citizen is not turned away.
-fn hold(format: Format, citizen: Option<&Cpr>) -> Option<(HoldReason, Fault)> {
-    let excluded = formats::refuses_replacement_cpr(format);
-    let replacement = citizen.is_some_and(Cpr::is_replacement);
-    (excluded && replacement).then(|| {
-        let detail = "the receiver's format has no room for a replacement CPR number; deliver it another way, or retry";
-        (HoldReason::Person, Fault::new(FaultCode::IdentifierWrong, detail))
-    })
 }
 
 /// The longest that clocks may differ by default.

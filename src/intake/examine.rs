@@ -82,6 +82,7 @@ pub fn admit_as_source(rules: &Rules, body: &[u8], at: Timestamp) -> Admission {
         headers: vec![],
         raw: body.to_vec().into(),
         generation: rules.generation,
+        in_hand: None,
     };
     admit(rules, arrived)
 }
@@ -165,6 +166,7 @@ mod tests {
                 headers,
                 raw: event["data"].to_string().into(),
                 generation: 1,
+                in_hand: None,
             };
             let admission = admit(&rules, arrived);
             assert!(

@@ -79,6 +79,7 @@ async fn judged(
         headers: stored.headers,
         raw: stored.raw,
         generation: rules.generation,
+        in_hand: None,
     };
     Ok(match admit(rules, arrived) {
         Admission::Accepted(message) => Some(message),

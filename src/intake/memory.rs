@@ -36,7 +36,12 @@ impl Memory {
         Ok(crashes)
     }
 
-    /// Takes the mark away: the message is committed.
+    /// It is committed, and its mark was taken away with that.
+    pub(super) fn committed(&mut self, key: [u8; 32]) {
+        self.in_hand.remove(&key);
+    }
+
+    /// Takes the mark away of what was taken before.
     pub(super) async fn put_down(&mut self, intake: &Intake, key: [u8; 32]) -> Result<(), StoreError> {
         intake.store.put_down(key).await?;
         self.in_hand.remove(&key);

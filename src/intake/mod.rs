@@ -32,6 +32,7 @@ pub mod receipts;
 mod rules;
 pub mod spool;
 pub mod topology;
+mod withheld;
 
 pub use admit::{AHEAD_MAX, admit, admit_timed};
 pub use agreements::consult;
@@ -90,6 +91,7 @@ impl Intake {
             headers: raw.headers,
             raw: raw.body,
             generation: rules.generation,
+            in_hand: None,
         }
     }
 

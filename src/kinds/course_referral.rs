@@ -16,6 +16,9 @@ use super::{
 };
 use crate::domain::{Event, Format, Severity, placement::Bearing};
 
+/// Where the price stands in the data, in øre.
+pub(super) const PRICE: &str = "/priceOere";
+
 pub static KIND: Kind = Kind {
     name: "course_referral",
     version: 1,

@@ -185,6 +185,14 @@ pub static KINDS: &[&Kind] = &[
     &contact_notice::KIND,
 ];
 
+/// What a message costs, in øre: of those kinds that have a price.
+pub fn price(event: &Event) -> Option<i64> {
+    let priced =
+        [(&course_referral::KIND, course_referral::PRICE), (&recommendation::KIND, recommendation::PRICE)];
+    let (_, pointer) = priced.into_iter().find(|(kind, _)| kind.name == event.envelope.kind.name)?;
+    event.data.pointer(pointer)?.as_i64()
+}
+
 /// The kind of that name and version.
 pub fn find(id: &KindId) -> Option<&'static Kind> {
     KINDS.iter().copied().find(|k| k.name == id.name && k.version == id.version)

@@ -12,6 +12,9 @@ use super::{
 };
 use crate::domain::{Event, Format, Severity};
 
+/// Where the price stands in the data, in øre.
+pub(super) const PRICE: &str = "/offer/priceOere";
+
 pub static KIND: Kind = Kind {
     name: "recommendation",
     version: 1,

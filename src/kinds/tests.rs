@@ -254,3 +254,15 @@ fn every_choice_that_a_schema_offers_can_be_read() {
         }
     }
 }
+
+#[test]
+fn every_price_that_a_schema_asks_for_is_found_for_the_caps() {
+    let mut priced = Vec::new();
+    for kind in KINDS.iter().filter(|kind| kind.schema.contains("\"priceOere\"")) {
+        let valid = examples(kind).into_iter().filter(|(name, _)| name.starts_with("valid-"));
+        assert!(valid.filter_map(|(_, value)| price(&testing::event(&value))).count() > 0, "{}", kind.name);
+        priced.push(kind.name);
+    }
+    assert_eq!(priced, ["recommendation", "course_referral"]);
+    assert_eq!(price(&testing::event(&testing::generated("complaint", 1))), None);
+}

@@ -50,6 +50,9 @@ pub struct Arrived {
     pub raw: Bytes,
     /// The configuration generation that judged it.
     pub generation: u64,
+    /// The key of the mark under which it is judged ([`InHand`](super::InHand)), where it is: the transaction that stores
+    /// it takes the mark away, so that what is stored is never set aside for a death that came after.
+    pub in_hand: Option<[u8; 32]>,
 }
 
 /// An accepted message with everything it owes.
@@ -125,6 +128,15 @@ pub struct Invalid {
 pub enum Admission {
     Accepted(Box<Accepted>),
     Invalid(Box<Invalid>),
+}
+
+impl Admission {
+    pub fn arrived(&self) -> &Arrived {
+        match self {
+            Self::Accepted(message) => &message.arrived,
+            Self::Invalid(message) => &message.arrived,
+        }
+    }
 }
 
 /// What the store made of an admission, in the same order as they were handed in.

@@ -130,6 +130,7 @@ mod on_postgres {
             what_does_not_fit_is_kept_as_raw_bytes_and_its_neighbours_are_taken
             a_hint_is_heard_by_the_other_nodes
             a_message_in_the_hand_of_a_node_that_lives_is_no_crash
+            a_cap_is_not_passed_by_two_nodes_at_once
             what_was_handed_and_never_begun_is_taken_by_another_when_it_runs_out
             what_a_dead_node_had_handed_over_is_due_when_another_starts
             what_another_node_left_in_the_table_is_soon_looked_for
@@ -189,6 +190,7 @@ impl Office {
             headers: vec![],
             raw: Bytes::copy_from_slice(raw.as_bytes()),
             generation: 1,
+            in_hand: None,
         }
     }
 

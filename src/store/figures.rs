@@ -4,8 +4,6 @@
 //! promises and events themselves. What is kept in memory grows with the number of parties, kinds and agreements,
 //! never with the number of messages.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -17,6 +15,10 @@ use crate::domain::{
     sla::Standing,
     spread::{Spread, bounds},
 };
+
+mod groups;
+
+use groups::Groups;
 
 /// Groups of interviews that one report holds at the most.
 pub const GROUPS_MAX: usize = 200_000;
@@ -66,6 +68,16 @@ pub struct Interviews {
     /// The jobcenter told of them: they are its own.
     pub own: bool,
     pub counts: Counts,
+}
+
+impl Interviews {
+    /// Of the same month, parties and kind, told by the same one.
+    fn is_counted_with(&self, other: &Self) -> bool {
+        let of = |group: &Self| (group.month, group.own);
+        of(self) == of(other)
+            && (&self.jobcenter, &self.interview, &self.akasse)
+                == (&other.jobcenter, &other.interview, &other.akasse)
+    }
 }
 
 /// Interviews by how they were held.
@@ -192,13 +204,16 @@ fn code(urn: &str) -> &str {
 pub(super) struct Fold {
     bounds: Vec<i64>,
     interviews: Vec<Interviews>,
-    outcomes: BTreeMap<(Option<String>, String, String), Outcomes>,
-    volumes: BTreeMap<(String, String), Volume>,
-    refused: BTreeMap<String, u64>,
-    senders: BTreeMap<(String, String), (Spread, u64)>,
-    cases: BTreeMap<(String, String), Case>,
-    /// Room for a key that is looked up.
-    key: (String, String),
+    /// By agreement (none has the empty name), kind and promise.
+    outcomes: Groups<3, Outcomes>,
+    /// By kind and way.
+    volumes: Groups<2, Volume>,
+    /// By way.
+    refused: Groups<1, u64>,
+    /// By party and kind.
+    senders: Groups<2, (Spread, u64)>,
+    /// By party and kind.
+    cases: Groups<2, Case>,
 }
 
 #[derive(Default)]
@@ -226,8 +241,7 @@ impl Fold {
 
     /// Interviews, in the order of their fields but the last.
     pub(super) fn interviews(&mut self, group: Interviews, timeliness: Timeliness, count: u64) {
-        let same = |last: &Interviews| Interviews { counts: Counts::default(), ..last.clone() } == group;
-        if !self.interviews.last().is_some_and(same) {
+        if !self.interviews.last().is_some_and(|last| last.is_counted_with(&group)) {
             self.interviews.push(group);
         }
         if let Some(last) = self.interviews.last_mut() {
@@ -237,16 +251,16 @@ impl Fold {
 
     /// Accepted messages that came `late` seconds after their business time (a place among the bounds).
     pub(super) fn messages(&mut self, alike: &Alike<'_>, late: usize, half_used: bool) {
-        let volume = entry(&mut self.volumes, &mut self.key, alike.kind, alike.way);
+        let volume = self.volumes.of([alike.kind, alike.way]);
         volume.accepted += alike.count;
-        let (spread, half) = entry(&mut self.senders, &mut self.key, code(alike.source), alike.kind);
+        let (spread, half) = self.senders.of([code(alike.source), alike.kind]);
         spread.add(late, alike.count);
         *half += if half_used { alike.count } else { 0 };
-        entry(&mut self.cases, &mut self.key, code(alike.receiver), alike.kind).messages += alike.count;
+        self.cases.of([code(alike.receiver), alike.kind]).messages += alike.count;
     }
 
     pub(super) fn refused(&mut self, way: &str, count: u64) {
-        *self.refused.entry(way.to_owned()).or_default() += count;
+        *self.refused.of([way]) += count;
     }
 
     pub(super) fn place(&self, seconds: i64) -> usize {
@@ -261,8 +275,7 @@ impl Fold {
         standing: &str,
         count: u64,
     ) {
-        let key = (agreement.map(str::to_owned), kind.to_owned(), promise.to_owned());
-        let outcomes = self.outcomes.entry(key).or_default();
+        let outcomes = self.outcomes.of([agreement.unwrap_or_default(), kind, promise]);
         let is = |one: Standing| standing == one.name();
         *match standing {
             _ if is(Standing::Met) => &mut outcomes.met,
@@ -278,7 +291,7 @@ impl Fold {
     pub(super) fn decision(&mut self, receiver: &str, kind: &str, told: &str, seconds: i64) -> bool {
         let Some(granted) = decided(told) else { return false };
         let place = self.place(seconds.max(0));
-        let case = entry(&mut self.cases, &mut self.key, code(receiver), kind);
+        let case = self.cases.of([code(receiver), kind]);
         *if granted { &mut case.granted } else { &mut case.refused } += 1;
         case.took.get_or_insert_default().add(place, 1);
         true
@@ -286,15 +299,15 @@ impl Fold {
 
     pub(super) fn finish(self, last: Option<(i64, i64)>) -> KeyFigures {
         let (last_message, generation) = last.unwrap_or_default();
-        let accepted = self.volumes.into_iter();
+        let accepted = self.volumes.sorted();
         let mut volumes: Vec<Volume> =
-            accepted.map(|((kind, way), volume)| Volume { kind: Some(kind), way, ..volume }).collect();
-        volumes.extend(self.refused.into_iter().map(|(way, refused)| Volume {
+            accepted.map(|([kind, way], volume)| Volume { kind: Some(kind), way, ..volume }).collect();
+        volumes.extend(self.refused.sorted().map(|([way], refused)| Volume {
             way,
             refused,
             ..Volume::default()
         }));
-        let senders = self.senders.into_iter().map(|((party, kind), (spread, half_used))| Sender {
+        let senders = self.senders.sorted().map(|([party, kind], (spread, half_used))| Sender {
             party,
             kind,
             messages: spread.count(),
@@ -304,9 +317,9 @@ impl Fold {
         });
         let cases = self
             .cases
-            .into_iter()
+            .sorted()
             .filter_map(|(key, case)| Some((key, case.took?, case.messages, case.granted, case.refused)));
-        let decisions = cases.map(|((party, kind), took, messages, granted, refused)| Decisions {
+        let decisions = cases.map(|([party, kind], took, messages, granted, refused)| Decisions {
             party,
             kind,
             messages,
@@ -315,36 +328,22 @@ impl Fold {
             median_seconds: took.within(50),
             p95_seconds: took.within(95),
         });
-        let outcomes = self.outcomes.into_iter();
+        let outcomes = self.outcomes.sorted().map(|([agreement, kind, promise], counts)| Outcomes {
+            agreement: Some(agreement).filter(|id| !id.is_empty()),
+            kind,
+            promise,
+            ..counts
+        });
         KeyFigures {
             last_message,
             generation: u64::try_from(generation).unwrap_or_default(),
             interviews: self.interviews,
-            outcomes: outcomes
-                .map(|((agreement, kind, promise), counts)| Outcomes { agreement, kind, promise, ..counts })
-                .collect(),
+            outcomes: outcomes.collect(),
             volumes,
             senders: senders.collect(),
             decisions: decisions.collect(),
         }
     }
-}
-
-/// The entry of a pair, looked up without making the pair anew.
-fn entry<'m, V: Default>(
-    map: &'m mut BTreeMap<(String, String), V>,
-    key: &mut (String, String),
-    one: &str,
-    other: &str,
-) -> &'m mut V {
-    key.0.clear();
-    key.0.push_str(one);
-    key.1.clear();
-    key.1.push_str(other);
-    if !map.contains_key(key) {
-        map.insert(key.clone(), V::default());
-    }
-    map.get_mut(key).expect("it was put there")
 }
 
 /// Whether the event of a reply grants (`true`) or refuses (`false`); `None` where it decides nothing, or what it

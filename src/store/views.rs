@@ -8,11 +8,14 @@ use serde::Serialize;
 use serde_json::Value;
 
 mod danger;
+mod held;
+pub(super) mod known;
 
 pub use danger::{Endangered, WaiverRequest};
+pub use held::{HELD, HeldGroup};
 
 use super::{
-    Conservation, LaneState, LoggedAnswer, MailboxItem, StoreError,
+    Arrived, Conservation, LaneState, LoggedAnswer, MailboxItem, StoreError,
     ahead::{Ahead, Behind, BehindAsk, Sliced, SlicesAsk},
     figures::{Asked, KeyFigures},
     standing::{OpenPromises, Waived},
@@ -263,6 +266,10 @@ pub trait Views {
         now: Timestamp,
     ) -> BoxFuture<'_, Result<Option<MessageView>, StoreError>>;
 
+    /// Whether just this (party, bytes, headers) is among the last ten thousand messages, and was accepted. The same again
+    /// has the same identity, and would be a duplicate.
+    fn has_taken(&self, arrived: Arrived) -> BoxFuture<'_, Result<bool, StoreError>>;
+
     /// The `traceparent` that an accepted message is kept with: where it was created, by its sender's word or ours.
     fn traceparent(&self, of: TraceOf) -> BoxFuture<'_, Result<Option<String>, StoreError>>;
 
@@ -277,6 +284,7 @@ pub trait Views {
 
     fn raw(&self, receipt: ReceiptId) -> BoxFuture<'_, Result<Option<RawMessage>, StoreError>>;
 
+    /// In that state, or [`HELD`], the latest first.
     fn deliveries(
         &self,
         state: Option<String>,
@@ -359,6 +367,9 @@ pub trait Views {
 
     /// Complaints taken after that instant under no agreement, by sender and receiver.
     fn uncovered(&self, since: Timestamp) -> BoxFuture<'_, Result<Vec<Uncovered>, StoreError>>;
+
+    /// What waits for a person, grouped, the earliest due first.
+    fn held_groups(&self) -> BoxFuture<'_, Result<Vec<HeldGroup>, StoreError>>;
 
     /// What is dead, grouped, the earliest due first.
     fn dead_groups(&self) -> BoxFuture<'_, Result<Vec<DeadGroup>, StoreError>>;

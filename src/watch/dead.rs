@@ -1,4 +1,4 @@
-//! Deliveries that died and deliveries that wait for a person.
+//! Deliveries that died.
 
 use futures_util::{FutureExt, future::BoxFuture};
 use jiff::Timestamp;

@@ -17,7 +17,10 @@ use crate::{
         ladder::Ladders,
     },
     lifecycle::{Stop, crash},
-    store::{Store, StoreError, views::Backlog},
+    store::{
+        Store, StoreError,
+        views::{Backlog, HeldGroup},
+    },
     telemetry::{ForReceiver, InState, Metrics, Steps},
 };
 
@@ -29,6 +32,7 @@ mod configuration;
 mod dead;
 pub mod forecast;
 mod gauges;
+mod held;
 mod lanes;
 mod maintenance;
 pub mod notify;
@@ -76,6 +80,11 @@ impl Desk {
     async fn backlogs(&self) -> Result<Arc<Vec<Backlog>>, StoreError> {
         self.survey.backlogs(&*self.store, &*self.clock).await
     }
+
+    /// What waits for a person, as it was counted last.
+    async fn held(&self) -> Result<Arc<Vec<HeldGroup>>, StoreError> {
+        self.survey.held(&*self.store, &*self.clock).await
+    }
 }
 
 /// One question asked again and again: what should be alerted now?
@@ -98,6 +107,7 @@ const WATCHERS: &[&dyn Watcher] = &[
     &maintenance::Windows,
     &backlog::Backlogs,
     &dead::Dead,
+    &held::Held,
     &astray::Strays,
     &agreements::Agreements,
     &waivers::Waivers,

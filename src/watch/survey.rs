@@ -8,7 +8,10 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    store::{Store, StoreError, views::Backlog},
+    store::{
+        Store, StoreError,
+        views::{Backlog, HeldGroup},
+    },
 };
 
 /// The last counts.
@@ -16,6 +19,7 @@ use crate::{
 pub struct Survey {
     backlogs: Seldom<Vec<Backlog>>,
     forecasts: Seldom<Vec<Forecast>>,
+    held: Seldom<Vec<HeldGroup>>,
 }
 
 impl Survey {
@@ -29,6 +33,18 @@ impl Survey {
         clock: &dyn Clock,
     ) -> Result<Arc<Vec<Backlog>>, StoreError> {
         self.backlogs.get(clock, store.backlogs()).await
+    }
+
+    /// What waits for a person, as it was counted last.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn held(
+        &self,
+        store: &dyn Store,
+        clock: &dyn Clock,
+    ) -> Result<Arc<Vec<HeldGroup>>, StoreError> {
+        self.held.get(clock, store.held_groups()).await
     }
 
     /// What will be late, as old as [`Self::backlogs`] may be. A receiver that was once in it stays, with nothing late.

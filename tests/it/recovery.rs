@@ -115,6 +115,7 @@ fn complaint(now: Timestamp) -> Admission {
         headers: vec![],
         raw: Bytes::new(),
         generation: 1,
+        in_hand: None,
     };
     let envelope = Envelope {
         id: "one".parse().unwrap(),

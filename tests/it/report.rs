@@ -86,6 +86,7 @@ fn record(number: u128, from: &str, to: &str, timeliness: Timeliness) -> Admissi
         headers: vec![],
         raw: Bytes::from(format!("{{\"cpr\":\"{CPR}\",\"name\":\"{NAME}\"}}")),
         generation: 3,
+        in_hand: None,
     };
     let envelope = Envelope {
         id: format!("m-{number}").parse().unwrap(),

@@ -22,7 +22,7 @@ use serde_json::Value;
 use crate::support::{
     command::run,
     eventually::eventually,
-    kept::{Kept, Message},
+    kept::Kept,
     rounds,
     scene::{CRASH, Plan, SOON, Scene, body, messages},
     session::QueueKind,
@@ -173,27 +173,47 @@ async fn deaths_at_random_moments_under_load_lose_nothing() {
     assert!(scene.conservation().await.holds());
 }
 
+/// A message that was taken and not acknowledged, and whose copies the broker sends again and again: however the process
+/// dies then, its sender is told of one acceptance and of nothing else.
+#[tokio::test]
+async fn what_was_taken_is_not_set_aside_for_the_deaths_that_come_after() {
+    let mut scene = Plan::new().dying_at("intake.after-commit", 1).start().await;
+    let (id, body) = messages(1, "m").remove(0);
+    scene.fund.publish(&body).await;
+    assert_eq!(scene.gateway.end().await.signal(), Some(ABORTED), "it is taken");
+    // Known again three times, and three times not acknowledged; then in hand at two deaths.
+    let (known, in_hand) = ("intake.after-commit:1", "intake.before-commit:1");
+    for point in [known, known, known, in_hand, in_hand] {
+        scene.gateway.set(CRASH, point);
+        scene.gateway.restart_unready();
+        assert_eq!(scene.gateway.end().await.signal(), Some(ABORTED), "it died at {point}");
+    }
+    scene.gateway.unset(CRASH);
+    scene.gateway.restart().await;
+    let kept = scene.delivered(1).await;
+    scene.assert_conserved(&kept, std::slice::from_ref(&id));
+    scene.stop_with_nothing_left().await;
+    let kept = scene.kept();
+    assert_eq!((kept.invalid().count(), kept.told("rejected"), kept.in_hand), (0, 0, 0), "{kept}");
+    assert_eq!(kept.happened("duplicate"), 3, "{:?}", kept.history);
+}
+
 /// Waits until each of `count` messages was delivered or set aside.
 async fn settled(scene: &Scene, count: usize) -> Kept {
     scene
         .until("every message is delivered, or set aside", |kept| {
-            kept.delivered() + only_aside(kept).count() == count && kept.pending() == 0
+            kept.delivered() + kept.invalid().count() == count && kept.pending() == 0
         })
         .await
 }
 
-/// What was set aside and never taken. One that dies between its commit and its acknowledgement, and in hand at two
-/// deaths after that, is set aside as well, beside what was taken.
-fn only_aside(kept: &Kept) -> impl Iterator<Item = &Message> {
-    kept.invalid().filter(|aside| !kept.accepted().any(|taken| taken.raw == aside.raw))
-}
-
 /// A message that was in hand at two deaths is set aside, though a signal and not the message was to blame: with
-/// its bytes, and only if its time was that unlucky.
+/// its bytes, and only if its time was that unlucky. What was taken is not.
 fn assert_conserved_or_set_aside(scene: &Scene, kept: &Kept, sent: &[(String, Vec<u8>)]) {
     assert!(kept.invalid().count() <= 1 + sent.len() / 50, "{kept}");
-    let aside: Vec<_> = only_aside(kept).collect();
+    let aside: Vec<_> = kept.invalid().collect();
     for message in &aside {
+        assert!(!kept.accepted().any(|taken| taken.raw == message.raw), "{kept}");
         assert_eq!(message.rules, ["message.set-aside"]);
         assert!(sent.iter().any(|(_, body)| *body == message.raw), "the evidence is the message");
     }

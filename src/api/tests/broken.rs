@@ -14,9 +14,9 @@ use crate::{
         pace::{Pace, Paced},
     },
     store::{
-        Admission, Beat, Command, Commanded, Conservation, Forget, Forgotten, Hints, InHand, LaneState,
-        Lease, LeaseAsk, Leased, LoggedAnswer, MailboxItem, Settled, Settlement, StepPassed, Store,
-        StoreError, TakenAgain, Verdict, Views,
+        Admission, Arrived, Beat, Command, Commanded, Conservation, Forget, Forgotten, Hints, InHand,
+        LaneState, Lease, LeaseAsk, Leased, LoggedAnswer, MailboxItem, Settled, Settlement, StepPassed,
+        Store, StoreError, TakenAgain, Verdict, Views,
         ahead::{Ahead, Behind, BehindAsk, Maintain, Sliced, SlicesAsk},
         figures::{Asked, KeyFigures},
         generations::{
@@ -25,9 +25,9 @@ use crate::{
         },
         standing::{OpenPromises, Waived},
         views::{
-            Astray, Backlog, ClockView, DeadGroup, DeliveryView, Endangered, MessageFilter, MessageLine,
-            MessageView, PromiseView, RawMessage, RunView, StoreSize, TraceOf, Uncovered, WaiverRequest,
-            Which,
+            Astray, Backlog, ClockView, DeadGroup, DeliveryView, Endangered, HeldGroup, MessageFilter,
+            MessageLine, MessageView, PromiseView, RawMessage, RunView, StoreSize, TraceOf, Uncovered,
+            WaiverRequest, Which,
         },
     },
 };
@@ -113,6 +113,7 @@ impl Views for Broken {
     as_it_is! {
         messages(filter: MessageFilter) -> Vec<MessageLine>;
         message(id: String, party: Option<String>, now: Timestamp) -> Option<MessageView>;
+        has_taken(arrived: Arrived) -> bool;
         traceparent(of: TraceOf) -> Option<String>;
         size() -> StoreSize;
         clocks(receipt: ReceiptId) -> Vec<ClockView>;
@@ -139,6 +140,7 @@ impl Views for Broken {
         parcel(delivery: DeliveryId) -> Option<MailboxItem>;
         astray(since: Timestamp) -> Vec<Astray>;
         uncovered(since: Timestamp) -> Vec<Uncovered>;
+        held_groups() -> Vec<HeldGroup>;
         dead_groups() -> Vec<DeadGroup>;
         which(which: Which, after: Option<DeliveryId>, most: u32) -> Vec<DeliveryId>;
         delivery_receiver(delivery: DeliveryId) -> Option<String>;

@@ -125,6 +125,7 @@ pub(super) fn rules() -> Rules {
         party: Party::from_code("0101").unwrap(),
         kinds: kinds.iter().map(|kind| (*kind).to_owned()).collect(),
         format: Some(Format::Cloudevents),
+        distribution: None,
     };
     let promise = Promise::elapsed("delivered", SignedDuration::from_hours(24)).into();
     Rules {

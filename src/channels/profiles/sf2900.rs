@@ -1,7 +1,10 @@
-//! The `TransportKvittering` of KOMBIT's Fordelingskomponent (SF2900).
+//! The receipt of KOMBIT's Fordelingskomponent (SF2900): a `TransportKvittering`, or the `ForretningsKvittering` of a
+//! `FordelingsobjektAfsendResponse`.
 //!
-//! From its published schema: `TransportValideringsKode` is OK, ADVARSEL or FEJL, the last with a `FejlListe`.
-//! The numbers in `FejlKode` are not published, so FEJL is taken at its word: the message is refused.
+//! From its published schemas: `TransportValideringsKode` is OK, ADVARSEL or FEJL, the last with a `FejlListe`;
+//! `ForretningsValideringsKode` is MODTAGET, AFLEVERET, ACCEPTERET, AFVIST or FEJLET. The numbers in `FejlKode` are not
+//! published, so FEJL, AFVIST and FEJLET are taken at their word: the message is refused. That the jobcenter has it is
+//! not said by this answer, whatever its word: it says so by its own business receipt.
 
 use super::{Judged, xml};
 use crate::domain::FaultCode;
@@ -11,10 +14,18 @@ const CODE_CHARACTERS_MAX: usize = 12;
 /// So many of them are repeated.
 const CODES_MAX: usize = 5;
 
-/// A `TransportKvittering`.
+/// Both receipts, and where in each the word stands.
+const RECEIPTS: [(&str, &str); 2] = [
+    ("TransportKvittering", "TransportValideringsKode"),
+    ("ForretningsKvittering", "ForretningsValideringsKode"),
+];
+
+/// What an answer says.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::channels) struct Receipt {
     validation: Validation,
+    /// The receipt, and its word where that refuses.
+    says: (&'static str, &'static str),
     /// What `FejlKode` says, as far as it is a code.
     codes: Vec<String>,
 }
@@ -40,7 +51,7 @@ impl Receipt {
                 };
                 Err((
                     FaultCode::ReceiverRefused,
-                    format!("answered with a TransportKvittering that says FEJL{codes}"),
+                    format!("answered with a {} that says {}{codes}", self.says.0, self.says.1),
                 ))
             }
         }
@@ -50,20 +61,29 @@ impl Receipt {
 /// The one that an answer holds. `None`: it holds none, or several that disagree.
 pub(in crate::channels) fn read(body: &[u8]) -> Option<Receipt> {
     let leaves = xml::leaves(body)?;
-    let inside = || leaves.iter().filter(|leaf| leaf.is_within("TransportKvittering"));
-    let mut words = inside().filter(|leaf| leaf.name() == "TransportValideringsKode").map(|leaf| &*leaf.text);
-    let word = words.next()?;
-    if words.any(|other| other != word) {
+    let mut found = RECEIPTS.iter().filter_map(|(receipt, place)| {
+        let inside = || leaves.iter().filter(|leaf| leaf.is_within(receipt));
+        let words: Vec<&str> =
+            inside().filter(|leaf| leaf.name() == *place).map(|leaf| &*leaf.text).collect();
+        (!words.is_empty()).then(|| {
+            let codes = inside().filter(|leaf| leaf.name() == "FejlKode" && is_code(&leaf.text));
+            (*receipt, words, codes.map(|leaf| leaf.text.clone()).take(CODES_MAX).collect::<Vec<_>>())
+        })
+    });
+    let (receipt, words, codes) = found.next()?;
+    if found.next().is_some() || words.iter().any(|other| *other != words[0]) {
         return None;
     }
-    let validation = match word {
-        "OK" => Validation::Ok,
-        "ADVARSEL" => Validation::Warning,
-        "FEJL" => Validation::Error,
+    let (validation, word) = match (receipt, words[0]) {
+        ("TransportKvittering", "OK") => (Validation::Ok, "OK"),
+        ("TransportKvittering", "ADVARSEL") => (Validation::Warning, "ADVARSEL"),
+        ("TransportKvittering", "FEJL") => (Validation::Error, "FEJL"),
+        ("ForretningsKvittering", "MODTAGET" | "AFLEVERET" | "ACCEPTERET") => (Validation::Ok, "OK"),
+        ("ForretningsKvittering", "AFVIST") => (Validation::Error, "AFVIST"),
+        ("ForretningsKvittering", "FEJLET") => (Validation::Error, "FEJLET"),
         _ => return None,
     };
-    let codes = inside().filter(|leaf| leaf.name() == "FejlKode" && is_code(&leaf.text));
-    Some(Receipt { validation, codes: codes.map(|leaf| leaf.text.clone()).take(CODES_MAX).collect() })
+    Some(Receipt { validation, says: (receipt, word), codes })
 }
 
 /// Nine digits at most, so that none is a person's number.
@@ -98,6 +118,26 @@ mod tests {
         assert_eq!(code, FaultCode::ReceiverRefused);
         assert!(says.ends_with("FEJL (17)"), "{says}");
         assert!(judged(&with("FEJL", "")).unwrap().unwrap_err().1.ends_with("FEJL"));
+    }
+
+    #[test]
+    fn the_words_of_the_response_are_read_too() {
+        let with = |word: &str| {
+            format!(
+                "<FordelingsobjektAfsendResponse><ForretningsKvittering><ForretningsValideringsKode>{word}\
+                 </ForretningsValideringsKode><Kvitteringstype>Teknisk</Kvitteringstype></ForretningsKvittering>\
+                 <DistributionContext/></FordelingsobjektAfsendResponse>"
+            )
+        };
+        for word in ["MODTAGET", "AFLEVERET", "ACCEPTERET"] {
+            assert_eq!(judged(&with(word)), Some(Ok(())), "{word}");
+        }
+        for word in ["AFVIST", "FEJLET"] {
+            let (code, says) = judged(&with(word)).unwrap().unwrap_err();
+            assert_eq!(code, FaultCode::ReceiverRefused);
+            assert!(says.ends_with(&format!("ForretningsKvittering that says {word}")), "{says}");
+        }
+        assert_eq!(judged(&with("OK")), None, "that is the other receipt's word");
     }
 
     #[test]

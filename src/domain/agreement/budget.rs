@@ -7,9 +7,6 @@
 use super::{Agreement, copenhagen};
 use crate::domain::{Event, party::PartyKind};
 
-/// Where the price of a kind stands, in whole øre.
-const PRICES: [&str; 2] = ["/priceOere", "/offer/priceOere"];
-
 /// What an accepted message takes of a cap.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spend {
@@ -25,13 +22,14 @@ pub struct Spend {
 }
 
 impl Spend {
-    /// What the message takes, by the year of its business time in Denmark; `None` where no cap in kroner counts it.
-    pub fn of(agreement: &Agreement, event: &Event) -> Option<Self> {
+    /// What a message with that price (in øre) takes, by the year of its business time in Denmark; `None` where it has
+    /// no price, or no cap in kroner counts it.
+    pub fn of(agreement: &Agreement, event: &Event, price: Option<i64>) -> Option<Self> {
         let caps = &agreement.particulars.caps;
         let counts = |kinds: &[String]| kinds.contains(&event.envelope.kind.name);
         let (place, cap) =
             caps.iter().enumerate().find(|(_, cap)| cap.kroner.is_some() && counts(&cap.kinds))?;
-        let price = PRICES.iter().find_map(|pointer| event.data.pointer(pointer)?.as_i64())?;
+        let price = price?;
         let envelope = &event.envelope;
         let akasse =
             if envelope.source.kind() == PartyKind::Akasse { &envelope.source } else { &envelope.receiver };
@@ -54,15 +52,13 @@ impl Spend {
 #[cfg(test)]
 mod tests {
     use jiff::civil::date;
-    use serde_json::json;
 
     use super::*;
     use crate::domain::agreement::{Cap, tests::agreement};
 
-    fn event(time: &str, kind: &str, data: serde_json::Value) -> Event {
+    fn event(time: &str, kind: &str) -> Event {
         let mut event = crate::kinds::testing::event(&crate::kinds::testing::generated(kind, 1));
         event.envelope.time = time.parse().unwrap();
-        event.data = data;
         event
     }
 
@@ -80,15 +76,14 @@ mod tests {
             cap(Some(1_000), "course_referral"),
             cap(Some(1), "complaint"),
         ];
-        let priced = json!({"priceOere": 60_000});
-        let spend = |time: &str| Spend::of(&agreement, &event(time, "course_referral", priced.clone()));
+        let spend = |time: &str| Spend::of(&agreement, &event(time, "course_referral"), Some(60_000));
         let first = spend("2026-12-31T22:59:00Z").unwrap();
         assert_eq!((first.sum.as_str(), first.price, first.most), ("a/1/3f/2026", 60_000, 100_000));
         assert_eq!(spend("2026-12-31T23:00:00Z").unwrap().sum, "a/1/3f/2027", "by Danish clocks");
         assert_eq!([0, 40_000, 40_001].map(|spent| first.passes(spent)), [false, false, true]);
-        let free = event("2026-06-01T10:00:00Z", "complaint", json!({}));
-        assert_eq!(Spend::of(&agreement, &free), None, "what has no price takes nothing");
-        let other = event("2026-06-01T10:00:00Z", "recommendation", json!({"offer": {"priceOere": 5}}));
-        assert_eq!(Spend::of(&agreement, &other), None);
+        let free = event("2026-06-01T10:00:00Z", "complaint");
+        assert_eq!(Spend::of(&agreement, &free, None), None, "what has no price takes nothing");
+        let other = event("2026-06-01T10:00:00Z", "recommendation");
+        assert_eq!(Spend::of(&agreement, &other, Some(5)), None);
     }
 }

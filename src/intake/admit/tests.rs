@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::*;
 use crate::{
     config,
-    domain::{ReceiptId, Severity},
+    domain::{Format, HoldReason, ReceiptId, Severity},
     tools::generate,
 };
 
@@ -72,6 +72,7 @@ fn arrived(party: &str, way: Way, headers: &[(&str, &str)], content_type: &str, 
         headers: headers.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect(),
         raw: Bytes::from(body.to_string()),
         generation: 7,
+        in_hand: None,
     }
 }
 

@@ -115,6 +115,7 @@ mod tests {
             headers: vec![],
             raw: "hemlock".into(),
             generation: 1,
+            in_hand: None,
         };
         let named = Some("m-1".parse().unwrap());
         match set_aside(&rules, &queue, Brought { arrived, user: user.map(str::to_owned), named }, 2) {

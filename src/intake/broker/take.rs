@@ -4,6 +4,7 @@ use futures_util::{FutureExt, future::BoxFuture};
 use jiff::Timestamp;
 use lapin::{Acker, message::Delivery, types::ShortString};
 use sha2::{Digest, Sha256};
+use tracing::info;
 
 use super::{
     CRASHES_MAX, Queue,
@@ -47,7 +48,7 @@ pub(super) fn take<'a>(intake: &'a Intake, queue: &Queue, batch: Vec<Delivery>) 
 }
 
 /// Judges and commits a batch in which some are redelivered. Each of those is judged by itself behind a committed
-/// mark, because it may be what stopped the process; its neighbours are innocent.
+/// mark, because it may be what stopped the process; its neighbours are innocent. The mark goes with the commit.
 pub(super) async fn take_one_by_one(
     intake: &Intake,
     queue: &Queue,
@@ -60,13 +61,20 @@ pub(super) async fn take_one_by_one(
     let mut together = Batch::new(intake, count);
     for delivery in batch {
         let suspect = delivery.redelivered.then(|| fingerprint(&queue.name, &delivery));
-        let (brought, facts) = desk.brought(delivery);
+        let (mut brought, facts) = desk.brought(delivery);
         let Some(key) = suspect else {
             desk.judge(&mut together, brought, &facts, |brought, lap| judge(&rules, queue, brought, lap));
             continue;
         };
         stored.join(std::mem::replace(&mut together, Batch::new(intake, count)).accept().await?.1);
         let crashes = memory.take_in_hand(intake, &brought.arrived, key).await?;
+        if crashes >= CRASHES_MAX && intake.store.has_taken(brought.arrived.clone()).await? {
+            // It was taken before it was in hand at any death, so that its sender is owed no other answer.
+            info!(queue = %queue.name, crashes, "A message that was in hand at {crashes} crashes was taken before");
+            memory.put_down(intake, key).await?;
+            continue;
+        }
+        brought.arrived.in_hand = Some(key);
         let mut alone = Batch::new(intake, 1);
         desk.judge(&mut alone, brought, &facts, |brought, lap| {
             if crashes < CRASHES_MAX {
@@ -76,7 +84,7 @@ pub(super) async fn take_one_by_one(
             }
         });
         stored.join(alone.accept().await?.1);
-        memory.put_down(intake, key).await?;
+        memory.committed(key);
     }
     stored.join(together.accept().await?.1);
     Ok(Taken { last, count, stored })

@@ -72,6 +72,7 @@ fn admitted(party: &str, event: &Value) -> Accepted {
         headers: vec![],
         raw: Bytes::from(event.to_string()),
         generation: 7,
+        in_hand: None,
     };
     match admit(&rules(), arrived) {
         Admission::Accepted(accepted) => *accepted,

@@ -15,6 +15,8 @@ macro_rules! conforms {
                 what_came_astray_is_told_by_queue_and_party
                 a_complaint_under_no_agreement_is_told_by_sender_and_receiver
                 a_message_left_in_hand_is_remembered_over_a_crash
+                what_is_stored_is_in_hand_no_more
+                what_was_taken_is_known_by_its_bytes_and_headers
                 lanes_and_pauses_outlive_the_process
             }
             deliveries {
@@ -33,6 +35,7 @@ macro_rules! conforms {
                 a_parcel_in_the_mailbox_is_found_however_much_lies_before_it
                 a_crash_of_ours_is_counted
                 what_waits_for_an_agreement_waits_until_a_person_lets_it_go
+                what_waits_for_a_person_is_listed_by_its_reason
                 what_died_of_the_same_is_one_group
             }
             promises {

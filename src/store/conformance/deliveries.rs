@@ -316,6 +316,47 @@ pub(super) async fn what_waits_for_an_agreement_waits_until_a_person_lets_it_go(
     assert_eq!(office.view("one").await.deliveries[0].hold.as_deref(), Some("agreement"));
 }
 
+pub(super) async fn what_waits_for_a_person_is_listed_by_its_reason(mut office: Office) {
+    let mut ids = Vec::new();
+    for (id, reason, code) in [
+        ("one", HoldReason::Person, FaultCode::NumberInText),
+        ("two", HoldReason::Person, FaultCode::IdentifierWrong),
+        ("three", HoldReason::Person, FaultCode::NumberInText),
+        ("four", HoldReason::Agreement, FaultCode::AgreementRefuses),
+    ] {
+        let mut message = office.message(id);
+        message.deliveries[0].hold = Some((reason, fault(code)));
+        ids.push(office.accept(message).await.answer().receipt_id.delivery(1));
+        office.pass(hours(1));
+    }
+    office.taken("free").await;
+    office.attempt(Next::Hold(HoldReason::Person)).await;
+    office.crash();
+    let due = office.now + hours(20);
+    let groups = async |office: &Office| {
+        let groups = office.store().held_groups().await.unwrap();
+        assert!(groups.iter().all(|g| g.receiver == RECEIVER && g.kind == "complaint.v1"));
+        groups.into_iter().map(|g| (g.code, g.count, g.earliest_due)).collect::<Vec<_>>()
+    };
+    let all = groups(&office).await;
+    assert_eq!(
+        all[..2],
+        [(FaultCode::NumberInText, 2, due), (FaultCode::IdentifierWrong, 1, due + hours(1))]
+    );
+    assert_eq!(all.len(), 3, "and what an attempt left to a person: {all:?}");
+    let listed = async |office: &Office, receiver: Option<&str>, most| -> Vec<String> {
+        let receiver = receiver.map(ToOwned::to_owned);
+        let held = office.store().deliveries(Some("held".into()), receiver, most).await.unwrap();
+        held.into_iter().map(|d| d.message_id).collect()
+    };
+    assert_eq!(listed(&office, None, 9).await, ["free", "three", "two", "one"]);
+    assert_eq!(listed(&office, Some(RECEIVER), 2).await, ["free", "three"]);
+    assert_eq!(listed(&office, Some("nobody"), 9).await, [] as [&str; 0]);
+    let retry = Command::Retry(ids[0]);
+    assert_eq!(office.store().command(retry, "op".into(), office.now).await.unwrap(), Commanded::Done);
+    assert_eq!(groups(&office).await[1], (FaultCode::NumberInText, 1, due + hours(2)));
+}
+
 pub(super) async fn what_died_of_the_same_is_one_group(mut office: Office) {
     let mut ids = Vec::new();
     for (id, code) in [

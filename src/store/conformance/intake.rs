@@ -132,6 +132,64 @@ pub(super) async fn a_message_left_in_hand_is_remembered_over_a_crash(mut office
     assert_eq!(office.store().take_in_hand(mark(2)).await.unwrap(), 1);
 }
 
+pub(super) async fn what_is_stored_is_in_hand_no_more(mut office: Office) {
+    let now = office.now;
+    let mark = || InHand { key: [1; 32], now, way: Way::Amqp, party: PARTY.into() };
+    let (mut taken, mut other) = (office.message("one"), office.message("one"));
+    (taken.arrived.in_hand, other.arrived.in_hand) = (Some([1; 32]), Some([1; 32]));
+    other.hash = [9; 32];
+    let mut refused = office.invalid(Some("two"));
+    refused.arrived.in_hand = Some([1; 32]);
+    let taken = Admission::Accepted(Box::new(taken));
+    for (admission, expected) in [
+        (taken.clone(), "accepted"),
+        (taken, "duplicate"),
+        (Admission::Accepted(Box::new(other)), "conflict"),
+        (Admission::Invalid(Box::new(refused)), "rejected"),
+    ] {
+        assert_eq!(office.store().take_in_hand(mark()).await.unwrap(), 0, "before it was {expected}");
+        let verdicts = office.store().accept(vec![admission]).await.unwrap();
+        assert_eq!(verdicts[0].name(), expected);
+        office.crash();
+    }
+    assert_eq!(office.store().take_in_hand(mark()).await.unwrap(), 0);
+    office.taken("neighbour").await;
+    office.crash();
+    assert_eq!(office.store().take_in_hand(mark()).await.unwrap(), 1, "another takes no mark away");
+}
+
+pub(super) async fn what_was_taken_is_known_by_its_bytes_and_headers(mut office: Office) {
+    let mut message = office.message("one");
+    message.arrived.headers = vec![("ce-id".into(), "one".into())];
+    let arrived = message.arrived.clone();
+    assert!(!office.store().has_taken(arrived.clone()).await.unwrap());
+    office.accept(message).await;
+    office.taken("two").await;
+    let refused = office.invalid(Some("refused"));
+    let bytes = refused.arrived.clone();
+    office.accept_all(vec![Admission::Invalid(Box::new(refused))]).await;
+    office.crash();
+    assert!(office.store().has_taken(arrived.clone()).await.unwrap());
+    let other = |change: fn(&mut super::Arrived)| {
+        let mut other = arrived.clone();
+        change(&mut other);
+        other
+    };
+    let counted = other(|a| a.headers.push(("x-delivery-count".into(), "2".into())));
+    assert!(office.store().has_taken(counted).await.unwrap(), "what the broker counts is not the sender's");
+    for unknown in [
+        other(|a| a.headers.push(("x-other".into(), "2".into()))),
+        other(|a| a.party = "krifa".into()),
+        other(|a| a.raw = "another".into()),
+        other(|a| a.headers[0].1 = "two".into()),
+        other(|a| a.headers.clear()),
+        other(|a| a.content_type = None),
+        bytes,
+    ] {
+        assert!(!office.store().has_taken(unknown.clone()).await.unwrap(), "{unknown:?}");
+    }
+}
+
 pub(super) async fn lanes_and_pauses_outlive_the_process(mut office: Office) {
     let circuit = Circuit::Open {
         since: office.now,

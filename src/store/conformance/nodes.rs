@@ -8,6 +8,7 @@ use jiff::SignedDuration;
 pub(super) use super::came::a_promise_and_what_it_waits_for_at_two_nodes_find_each_other;
 pub(super) use super::figures::of_two_corrections_at_two_nodes_one_counts;
 pub(super) use super::generations::nodes_that_start_together_come_to_one_generation;
+pub(super) use super::placements::a_cap_is_not_passed_by_two_nodes_at_once;
 use super::{
     Arc, Office, PARTY, RECEIVER, Store, clocks, delivery, fault,
     handed::{all, enter, ids},

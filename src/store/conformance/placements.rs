@@ -118,6 +118,30 @@ pub(super) async fn what_would_pass_a_cap_is_refused_and_what_fits_is_taken(mut 
     assert_eq!(office.accept(next_year).await.name(), "accepted");
 }
 
+/// One of two alone fits under each cap, whichever node it comes to; and neither waits for the other for ever, though
+/// they name the caps in opposite orders.
+pub(super) async fn a_cap_is_not_passed_by_two_nodes_at_once(mut office: Office) {
+    let other = super::nodes::another(&office);
+    for round in 0..20 {
+        let sums = [format!("3f/{round}"), format!("hk/{round}")];
+        let mut batch = |node: &str, order: [usize; 2]| -> Vec<Admission> {
+            let priced =
+                order.map(|sum| course(&mut office, &format!("{node}-{round}-{sum}"), &sums[sum], 60));
+            priced.into_iter().map(|message| Admission::Accepted(Box::new(message))).collect()
+        };
+        let (here, there) = (batch("here", [0, 1]), batch("there", [1, 0]));
+        let (here, there) = tokio::join!(office.store().accept(here), other.accept(there));
+        let (here, mut there) = (here.unwrap(), there.unwrap());
+        there.reverse();
+        for (sum, (here, there)) in here.iter().zip(&there).enumerate() {
+            let mut names = [here.name(), there.name()];
+            names.sort_unstable();
+            assert_eq!(names, ["accepted", "rejected"], "round {round}, sum {sum}");
+        }
+    }
+    office.check().await;
+}
+
 pub(super) async fn what_is_in_one_batch_counts_for_what_comes_after_it(mut office: Office) {
     let now = office.now;
     let mut batch = vec![

@@ -4,8 +4,10 @@
 //! when a connection breaks. Each process is a node of its own, and so the marks of nodes that are gone are as many
 //! as the crashes.
 
+use std::collections::BTreeSet;
+
 use super::{fail::Fail, row::Read, work::Tx};
-use crate::store::{InHand, numbers::us};
+use crate::store::{Admission, InHand, numbers::us};
 
 const MARK: &str = "INSERT INTO in_hand (key, way, party, first_at, node) VALUES ($1, $2, $3, $4, $5)
      ON CONFLICT (key, node) DO NOTHING";
@@ -29,7 +31,16 @@ pub(super) async fn take(tx: &Tx<'_>, mark: &InHand) -> Result<u32, Fail> {
 }
 
 /// Whoever could judge it answers for all who tried.
-pub(super) async fn put_down(tx: &Tx<'_>, key: &[u8; 32]) -> Result<(), Fail> {
-    tx.session.execute("DELETE FROM in_hand WHERE key = $1", &[&&key[..]]).await?;
+pub(super) async fn put_down(tx: &Tx<'_>, keys: &[&[u8]]) -> Result<(), Fail> {
+    if !keys.is_empty() {
+        tx.session.execute("DELETE FROM in_hand WHERE key = ANY ($1::bytea[])", &[&keys]).await?;
+    }
     Ok(())
+}
+
+/// The marks of what is stored: it is in hand no more. By their keys, for two nodes may store copies of the same.
+pub(super) fn marks<'a>(batch: &[&'a Admission]) -> Vec<&'a [u8]> {
+    let keys =
+        batch.iter().copied().filter_map(|admission: &'a Admission| admission.arrived().in_hand.as_ref());
+    keys.map(|key| &key[..]).collect::<BTreeSet<_>>().into_iter().collect()
 }

@@ -17,15 +17,15 @@ use crate::{
         pace::Paced,
     },
     store::{
-        Conservation, LaneState, LoggedAnswer, MailboxItem, StoreError,
+        Arrived, Conservation, LaneState, LoggedAnswer, MailboxItem, StoreError,
         ahead::{Ahead, Behind, BehindAsk, Sliced, SlicesAsk},
         figures::{Asked, KeyFigures},
         numbers::us,
         standing::{OpenPromises, Waived},
         told::STATES,
         views::{
-            Astray, Backlog, ClockView, DeadGroup, DeliveryView, Endangered, MessageFilter, MessageLine,
-            MessageView, PromiseView, RawMessage, RunView, StoreSize, TraceOf, Uncovered, Views,
+            Astray, Backlog, ClockView, DeadGroup, DeliveryView, Endangered, HELD, HeldGroup, MessageFilter,
+            MessageLine, MessageView, PromiseView, RawMessage, RunView, StoreSize, TraceOf, Uncovered, Views,
             WaiverRequest, Which,
         },
     },
@@ -187,6 +187,10 @@ impl Views for Postgres {
         self.readers.read(async move |mut c| messages::message(&mut c, &id, party.as_deref(), now).await)
     }
 
+    fn has_taken(&self, arrived: Arrived) -> BoxFuture<'_, Result<bool, StoreError>> {
+        self.readers.read(async move |c| own::has_taken(&c, &arrived).await)
+    }
+
     fn traceparent(&self, of: TraceOf) -> BoxFuture<'_, Result<Option<String>, StoreError>> {
         self.readers.read(async move |c| own::traceparent(&c, of).await)
     }
@@ -213,6 +217,13 @@ impl Views for Postgres {
         receiver: Option<String>,
         most: u32,
     ) -> BoxFuture<'_, Result<Vec<DeliveryView>, StoreError>> {
+        if state.as_deref() == Some(HELD) {
+            return self.readers.read(async move |c| {
+                let rest = "WHERE d.phase = 2 AND d.hold = 'person' AND ($1::text IS NULL OR d.receiver = $1)
+                        ORDER BY d.seq DESC LIMIT $2";
+                deliveries::deliveries(&c, rest, &[&receiver, &i64::from(most)]).await
+            });
+        }
         let state =
             state.and_then(|word| (0i16..).zip(STATES).find(|(_, s)| *s == word)).map(|(place, _)| place);
         self.readers.read(async move |c| {
@@ -329,6 +340,10 @@ impl Views for Postgres {
 
     fn uncovered(&self, since: Timestamp) -> BoxFuture<'_, Result<Vec<Uncovered>, StoreError>> {
         self.readers.read(async move |c| uncovered(&c, since).await)
+    }
+
+    fn held_groups(&self) -> BoxFuture<'_, Result<Vec<HeldGroup>, StoreError>> {
+        self.readers.read(async move |c| deliveries::held_groups(&c).await)
     }
 
     fn dead_groups(&self) -> BoxFuture<'_, Result<Vec<DeadGroup>, StoreError>> {

@@ -1,6 +1,9 @@
 //! What the writer can be asked, and how a group of it becomes statements: few for many, none per message.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use tokio_postgres::Row;
@@ -169,19 +172,28 @@ impl<'a> Work<'a> {
     /// Begins a transaction and does everything that is asked in it but for the rows that come back and the logs, which
     /// [`commit`](super::commit::commit) writes. The answers are in the order of the operations.
     ///
-    /// The locks come first and in one order for all nodes: ordering keys by number, then alerts, then rows, then the
-    /// logs.
+    /// The locks come first and in one order for all nodes: ordering keys and what messages may be stopped by, by their
+    /// numbers, then alerts, then rows, then the logs. What may stop a message is read behind its locks, so that what
+    /// another node stores in the same moment counts; where nothing may, it all goes in one round trip.
     ///
     /// # Errors
     /// Nothing of it may be committed then.
     pub(super) async fn perform(&self, tx: &mut Tx<'_>, batch: i64) -> Result<(Vec<Told>, Rows<'a>), Fail> {
         let keys = self.keys(tx.session).await?;
-        let stopped = stops::stops(tx.session, &self.admissions).await?;
+        let concerned = stops::concerned(&self.admissions);
+        let locking = Locking { batch, keys: &keys, alerts: self.alerts() };
+        let stopped = if concerned.is_empty() {
+            HashMap::new()
+        } else {
+            stops::stops(tx.session, &locking, &concerned, &self.admissions).await?
+        };
         let fresh = accept::fresh(&self.admissions, &stopped);
         let settling = settle::Columns::of(&self.settlements);
-        let came = self.open(tx.session, batch, &keys, &fresh, &settling).await?;
+        let locking = concerned.is_empty().then_some(&locking);
+        let came = self.open(tx.session, locking, &fresh, &settling).await?;
         let (verdicts, mut rows) =
             accept::judge(tx, &self.admissions, fresh, &stopped, (&came.claimed, &came.pending)).await?;
+        hand::put_down(tx, &hand::marks(&self.admissions)).await?;
         let settled = settle::judge(tx, &self.settlements, &came.settled).await?;
         let told = self.others(tx, &mut rows, verdicts, settled).await?;
         tx.logs.write_audits(tx.session).await?;
@@ -209,33 +221,39 @@ impl<'a> Work<'a> {
         }
         let answered = reply::keys(session, self.admissions.iter().copied()).await?;
         keys.extend(answered.into_iter().map(|key| locks.key(key)));
+        keys.extend(stops::keys(&stops::concerned(&self.admissions)).into_iter().map(|key| locks.key(key)));
         Ok(keys.into_iter().collect())
     }
 
-    /// Everything that needs no answer of the database's before it, one behind the other: one round trip.
+    /// Whether alerts are changed.
+    fn alerts(&self) -> bool {
+        self.asks.iter().any(|ask| matches!(ask, Ask::Reconcile { .. } | Ask::Touch { .. }))
+    }
+
+    /// Everything that needs no answer of the database's before it, one behind the other: one round trip. `locking`
+    /// begins it, where that is not done yet.
     async fn open(
         &self,
         session: &Session,
-        batch: i64,
-        keys: &[i64],
+        locking: Option<&Locking<'_>>,
         fresh: &[Fresh<'_>],
         settling: &settle::Columns,
     ) -> Result<Came, Fail> {
-        let alerts = self.asks.iter().any(|ask| matches!(ask, Ask::Reconcile { .. } | Ask::Touch { .. }));
         let freed = settle::freed(&self.settlements);
         // All answers are waited for, and the first that is an error counts: those after it only say that one was.
-        let (begun, marked, locked, alerted, claimed, settled, released, pending) = futures_util::join!(
-            session.client.batch_execute("BEGIN"),
-            mark(session, batch),
-            lock_keys(session, keys),
-            lock_alerts(session, alerts),
+        let (locked, claimed, settled, released, pending) = futures_util::join!(
+            async {
+                match locking {
+                    Some(locking) => locking.begin(session).await,
+                    None => Ok(()),
+                }
+            },
             accept::claim(session, fresh),
             settle::send(session, settling),
             settle::release_next(session, &freed),
             accept::pending(session, fresh),
         );
-        begun?;
-        marked.and(locked).and(alerted)?;
+        locked?;
         let (claimed, settled) = (claimed?, settled?);
         released?;
         Ok(Came { claimed, settled, pending: pending? })
@@ -284,6 +302,27 @@ struct Came {
     pending: Vec<Row>,
 }
 
+/// How a transaction begins: which of the node's it is, and what it locks.
+pub(super) struct Locking<'a> {
+    batch: i64,
+    keys: &'a [i64],
+    alerts: bool,
+}
+
+impl Locking<'_> {
+    /// Sends it all, and waits for the answers.
+    pub(super) async fn begin(&self, session: &Session) -> Result<(), Fail> {
+        let (begun, marked, locked, alerted) = futures_util::join!(
+            session.client.batch_execute("BEGIN"),
+            mark(session, self.batch),
+            lock_keys(session, self.keys),
+            lock_alerts(session, self.alerts),
+        );
+        begun?;
+        marked.and(locked).and(alerted)
+    }
+}
+
 async fn mark(session: &Session, batch: i64) -> Result<(), Fail> {
     session.client.execute(&session.statements.mark, &[&session.node, &batch]).await?;
     Ok(())
@@ -329,7 +368,7 @@ async fn one(tx: &mut Tx<'_>, ask: &Ask) -> Result<Told, Fail> {
         Ask::Forget(slice) => Told::Forgotten(forget::forget(tx, *slice).await?),
         Ask::Take(mark) => Told::Before(hand::take(tx, mark).await?),
         Ask::Configure(order) => Told::Number(generations::perform(tx, order).await?),
-        Ask::PutDown(key) => done(hand::put_down(tx, key).await?),
+        Ask::PutDown(key) => done(hand::put_down(tx, &[&key[..]]).await?),
         Ask::TakenAgain { first, again, how, by, now } => {
             done(replay::taken_again(tx, *first, *again, how, by, *now).await?)
         }

@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
 use super::{
-    clocks, deadlines, figures, reply,
+    clocks, deadlines, figures, hand, reply,
     row::{DEADLINES, Read, delivery_seq, kept, us},
     stops,
     writer::Tx,
@@ -15,20 +15,31 @@ use crate::{
 };
 
 pub(super) fn accept(tx: &mut Tx<'_, '_>, batch: &[Admission]) -> rusqlite::Result<Vec<Verdict>> {
-    batch
-        .iter()
-        .map(|admission| match admission {
-            Admission::Accepted(message) => match stops::stops(tx, message, admission)? {
-                Some(stop) => reject(tx, &told::stopped(message, stop)).map(Verdict::Rejected),
-                None => accept_one(tx, message),
-            },
-            Admission::Invalid(message) => reject(tx, message).map(Verdict::Rejected),
-        })
-        .collect()
+    batch.iter().map(|admission| accept_any(tx, admission)).collect()
+}
+
+fn accept_any(tx: &mut Tx<'_, '_>, admission: &Admission) -> rusqlite::Result<Verdict> {
+    put_down(tx, admission)?;
+    match admission {
+        Admission::Accepted(message) => match stops::stops(tx, message, admission)? {
+            Some(stop) => reject(tx, &told::stopped(message, stop)).map(Verdict::Rejected),
+            None => accept_one(tx, message),
+        },
+        Admission::Invalid(message) => reject(tx, message).map(Verdict::Rejected),
+    }
+}
+
+/// What is stored is in hand no more.
+fn put_down(tx: &mut Tx<'_, '_>, admission: &Admission) -> rusqlite::Result<()> {
+    match &admission.arrived().in_hand {
+        Some(key) => hand::put_down(tx, key),
+        None => Ok(()),
+    }
 }
 
 /// The last resort: the raw bytes, and that they could not be stored as what they are.
 pub(super) fn keep_raw(tx: &mut Tx<'_, '_>, admission: &Admission) -> rusqlite::Result<Verdict> {
+    put_down(tx, admission)?;
     reject(tx, &told::unstorable(admission)).map(Verdict::Rejected)
 }
 

@@ -20,14 +20,14 @@ use crate::{
         pace::Paced,
     },
     store::{
-        Conservation, LaneState, LoggedAnswer, MailboxItem, StoreError,
+        Arrived, Conservation, LaneState, LoggedAnswer, MailboxItem, StoreError,
         ahead::{Ahead, Behind, BehindAsk, Sliced, SlicesAsk},
         figures::{Asked, KeyFigures},
         standing::{OpenPromises, Waived},
         told::STATES,
         views::{
-            Astray, Backlog, ClockView, DeadGroup, DeliveryView, Endangered, MessageFilter, MessageLine,
-            MessageView, PromiseView, RawMessage, RunView, StoreSize, TraceOf, Uncovered, Views,
+            Astray, Backlog, ClockView, DeadGroup, DeliveryView, Endangered, HELD, HeldGroup, MessageFilter,
+            MessageLine, MessageView, PromiseView, RawMessage, RunView, StoreSize, TraceOf, Uncovered, Views,
             WaiverRequest, Which,
         },
     },
@@ -134,6 +134,10 @@ impl Views for Sqlite {
         self.readers.read(move |c| message(c, &id, party.as_deref(), now))
     }
 
+    fn has_taken(&self, arrived: Arrived) -> BoxFuture<'_, Result<bool, StoreError>> {
+        self.readers.read(move |c| own::has_taken(c, &arrived))
+    }
+
     fn traceparent(&self, of: TraceOf) -> BoxFuture<'_, Result<Option<String>, StoreError>> {
         self.readers.read(move |c| own::traceparent(c, &of))
     }
@@ -176,6 +180,11 @@ impl Views for Sqlite {
         receiver: Option<String>,
         most: u32,
     ) -> BoxFuture<'_, Result<Vec<DeliveryView>, StoreError>> {
+        if state.as_deref() == Some(HELD) {
+            let rest = "WHERE d.phase = 2 AND d.hold = 'person' AND (?1 IS NULL OR d.receiver = ?1)
+                 ORDER BY d.seq DESC LIMIT ?2";
+            return self.readers.read(move |c| select_deliveries(c, rest, params![receiver, most]));
+        }
         let state =
             state.and_then(|word| (0u8..).zip(STATES).find(|(_, s)| *s == word)).map(|(place, _)| place);
         self.readers.read(move |c| {
@@ -307,6 +316,10 @@ impl Views for Sqlite {
 
     fn uncovered(&self, since: Timestamp) -> BoxFuture<'_, Result<Vec<Uncovered>, StoreError>> {
         self.readers.read(move |c| uncovered(c, since))
+    }
+
+    fn held_groups(&self) -> BoxFuture<'_, Result<Vec<HeldGroup>, StoreError>> {
+        self.readers.read(deliveries::held_groups)
     }
 
     fn dead_groups(&self) -> BoxFuture<'_, Result<Vec<DeadGroup>, StoreError>> {

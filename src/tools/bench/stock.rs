@@ -97,6 +97,7 @@ pub(super) fn models(rules: &Rules, jobcentre: &str, now: Timestamp) -> anyhow::
             headers: vec![],
             raw,
             generation: rules.generation,
+            in_hand: None,
         };
         match admit(rules, arrived) {
             Admission::Accepted(accepted) => Ok(*accepted),

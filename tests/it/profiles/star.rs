@@ -285,17 +285,66 @@ async fn a_failing_message_holds_back_the_next_of_the_citizen_and_domain_and_no_
 }
 
 #[tokio::test]
-async fn a_number_that_the_pattern_excludes_waits_for_a_person_and_one_in_a_text_is_refused() {
+async fn a_number_that_the_pattern_excludes_waits_for_a_person_and_one_in_a_caseworkers_text_is_refused() {
     let receiver = stand_in();
     let world = world(&receiver).await;
     assert_eq!(send(&world, &about(&world, "complaint", "replacement", "6707614285", 5)), 202);
     assert_eq!(world.view("replacement").await.deliveries[0].hold.as_deref(), Some("person"));
-    let mut told = about(&world, "complaint", "told", ADA, 5);
-    told["data"]["text"] = format!("Mit nummer er {ADA}").into();
+    let mut told = about(&world, "recommendation", "told", ADA, 5);
+    told["data"]["motivation"]["description"] = format!("Nummeret er {ADA}").into();
     assert_eq!(send(&world, &told), 422);
     let rejected = answers(&world, "told").remove(0);
-    let rules: Vec<&str> =
-        rejected["errors"].as_array().unwrap().iter().filter_map(|e| e["rule"].as_str()).collect();
-    assert!(rules.contains(&"format.cpr-in-body"), "{rules:?}");
+    assert_eq!(rules(&rejected), ["format.cpr-in-body"]);
     assert_eq!(receiver.taken().len(), 0);
+}
+
+fn rules(answer: &Value) -> Vec<&str> {
+    let errors = answer["errors"].as_array().unwrap();
+    errors.iter().filter(|e| e["severity"] == "error").filter_map(|e| e["rule"].as_str()).collect()
+}
+
+#[tokio::test]
+async fn a_complaint_whose_words_tell_the_number_is_taken_and_a_person_lets_it_go() {
+    let receiver = stand_in();
+    let world = world(&receiver).await;
+    let mut told = about(&world, "complaint", "told", ADA, 5);
+    told["data"]["text"] = format!("Mit nummer er {ADA}. Skriv 070761-4285 på svaret.").into();
+    assert_eq!(send(&world, &told), 202, "a complaint is not refused for the citizen's own words");
+    let accepted = answers(&world, "told").remove(0);
+    let warned = |answer: &Value| {
+        answer["errors"].as_array().unwrap().iter().any(|warning| {
+            warning["rule"] == "format.cpr-in-body"
+                && warning["severity"] == "warning"
+                && warning["pointer"] == "/data/text"
+        })
+    };
+    assert!(accepted["outcome"] == "accepted" && warned(&accepted), "{accepted}");
+
+    // At once, and not when its time runs out.
+    world.alerted(&["KassebroDeliveriesHeld"]).await;
+    let run = |arguments: &[&str]| {
+        let output = world.gateway.command(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let held: Value =
+        serde_json::from_str(&run(&["deliveries", "list", "--state", "held", "--json"])).unwrap();
+    assert_eq!((&held[0]["messageId"], &held[0]["hold"]), (&json!("told"), &json!("person")));
+    assert_eq!(held[0]["fault"]["code"], "GW1109");
+    let shown = run(&["messages", "show", "told"]);
+    assert!(shown.contains("/data/text") && shown.contains("GW1109"), "{shown}");
+    assert!(run(&["alerts", "list"]).contains("takes in a header only"));
+    assert_eq!(receiver.taken().len(), 0);
+
+    run(&["deliveries", "retry", held[0]["deliveryId"].as_str().unwrap()]);
+    let view = world.reaches("told", "delivered").await;
+    assert_eq!(view.promises[0].standing, "met");
+    assert_eq!(deviations(&receiver), []);
+    let sent = receiver.taken().remove(0);
+    assert_eq!(star::citizen(&sent), Some(ADA));
+    let message: Value = serde_json::from_slice(&sent.body).unwrap();
+    assert_eq!(message["indhold"]["text"], "Mit nummer er [CPR-nr.]. Skriv [CPR-nr.] på svaret.");
+    world.alerted(&[]).await;
+    let kept = run(&["messages", "show", "told", "--raw"]);
+    assert!(kept.contains("070761-4285"), "the complaint itself is kept as it came");
 }

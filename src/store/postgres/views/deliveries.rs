@@ -20,7 +20,7 @@ use crate::{
             row::{Read, unreadable},
         },
         told::STATES,
-        views::{Backlog, DeadGroup, DeliveryView, PromiseView, Which},
+        views::{Backlog, DeadGroup, DeliveryView, HeldGroup, PromiseView, Which},
     },
 };
 
@@ -175,6 +175,29 @@ fn mailbox_item(row: &Row) -> Result<MailboxItem, Fail> {
         due: row.instant("due_at")?,
         parcel: row.parcel()?,
     })
+}
+
+pub(super) async fn held_groups(client: &Client) -> Result<Vec<HeldGroup>, Fail> {
+    let rows = rows(
+        client,
+        "SELECT d.receiver, m.kind, d.fault::json ->> 'code' AS code, count(*) AS count, min(d.due_at) AS earliest
+             FROM delivery d JOIN message m ON m.seq = d.seq / 256
+             WHERE d.phase = 2 AND d.hold = 'person' AND d.fault IS NOT NULL
+             GROUP BY 1, 2, 3 ORDER BY earliest",
+        &[],
+    )
+    .await?;
+    let read = |row: &Row| {
+        let code: String = row.value("code")?;
+        Ok(HeldGroup {
+            receiver: row.value("receiver")?,
+            kind: row.value("kind")?,
+            code: code.parse().map_err(|_| unreadable("fault"))?,
+            count: row.value("count")?,
+            earliest_due: row.instant("earliest")?,
+        })
+    };
+    rows.iter().map(read).collect()
 }
 
 pub(super) async fn dead_groups(client: &Client) -> Result<Vec<DeadGroup>, Fail> {

@@ -2,10 +2,14 @@
 
 use deadpool_postgres::Client;
 
-use super::row;
+use super::{row, rows};
 use crate::store::{
+    Arrived,
     postgres::{fail::Fail, row::Read},
-    views::{StoreSize, TraceOf},
+    views::{
+        StoreSize, TraceOf,
+        known::{LOOKED_BACK, same_headers},
+    },
 };
 
 pub(super) async fn traceparent(client: &Client, of: TraceOf) -> Result<Option<String>, Fail> {
@@ -23,6 +27,18 @@ pub(super) async fn traceparent(client: &Client, of: TraceOf) -> Result<Option<S
         Some(row) => row.value("traceparent"),
         None => Ok(None),
     }
+}
+
+pub(super) async fn has_taken(client: &Client, arrived: &Arrived) -> Result<bool, Fail> {
+    let sql = "SELECT headers FROM message WHERE seq > (SELECT max(seq) FROM message) - $1 AND state = 0 AND party = $2
+         AND raw = $3 AND content_type IS NOT DISTINCT FROM $4";
+    let raw = &arrived.raw[..];
+    for alike in rows(client, sql, &[&LOOKED_BACK, &arrived.party, &raw, &arrived.content_type]).await? {
+        if same_headers(alike.value::<Option<String>>("headers")?.as_deref(), arrived) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The database with its indexes; its disk is the server's.

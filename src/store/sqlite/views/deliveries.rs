@@ -17,7 +17,7 @@ use crate::{
             row::{Read, delivery_id, unreadable},
         },
         told::STATES,
-        views::{Backlog, DeadGroup, DeliveryView, PromiseView, Which},
+        views::{Backlog, DeadGroup, DeliveryView, HeldGroup, PromiseView, Which},
     },
 };
 
@@ -191,6 +191,28 @@ fn mailbox_item(row: &Row<'_>) -> rusqlite::Result<MailboxItem> {
             citizen: row.citizen("citizen")?,
         },
     })
+}
+
+pub(super) fn held_groups(connection: &Connection) -> rusqlite::Result<Vec<HeldGroup>> {
+    connection
+        .prepare_cached(
+            "-- store::held_groups
+             SELECT d.receiver, m.kind, d.fault ->> 'code' AS code, count(*) AS count, min(d.due_at) AS earliest
+             FROM delivery d INDEXED BY delivery_held JOIN message m ON m.seq = d.seq / 256
+             WHERE d.phase = 2 AND d.hold = 'person' AND d.fault IS NOT NULL
+             GROUP BY d.receiver, m.kind, code ORDER BY earliest",
+        )?
+        .query_map([], |row| {
+            let code: String = row.get("code")?;
+            Ok(HeldGroup {
+                receiver: row.get("receiver")?,
+                kind: row.get("kind")?,
+                code: code.parse().map_err(|e: String| unreadable("fault", Type::Text, &e))?,
+                count: row.get("count")?,
+                earliest_due: row.instant("earliest")?,
+            })
+        })?
+        .collect()
 }
 
 pub(super) fn dead_groups(connection: &Connection) -> rusqlite::Result<Vec<DeadGroup>> {

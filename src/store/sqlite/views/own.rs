@@ -4,7 +4,13 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::store::views::{StoreSize, TraceOf};
+use crate::store::{
+    Arrived,
+    views::{
+        StoreSize, TraceOf,
+        known::{LOOKED_BACK, same_headers},
+    },
+};
 
 pub(super) fn traceparent(connection: &Connection, of: &TraceOf) -> rusqlite::Result<Option<String>> {
     let found: Option<Option<String>> = match of {
@@ -24,6 +30,22 @@ pub(super) fn traceparent(connection: &Connection, of: &TraceOf) -> rusqlite::Re
             .optional()?,
     };
     Ok(found.flatten())
+}
+
+pub(super) fn has_taken(connection: &Connection, arrived: &Arrived) -> rusqlite::Result<bool> {
+    let mut statement = connection.prepare_cached(
+        "-- store::has_taken
+         SELECT headers FROM message WHERE seq > (SELECT max(seq) FROM message) - ?1 AND state = 0 AND party = ?2
+             AND raw = ?3 AND content_type IS ?4",
+    )?;
+    let mut alike =
+        statement.query(params![LOOKED_BACK, arrived.party, &arrived.raw[..], arrived.content_type])?;
+    while let Some(row) = alike.next()? {
+        if same_headers(row.get_ref(0)?.as_str_or_null()?, arrived) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The file with its log, and what is free beside them.

@@ -48,11 +48,12 @@ pub(crate) struct Envelope {
     pub(crate) check: Found,
 }
 
-struct Element {
-    namespace: String,
-    name: String,
-    parent: Option<usize>,
-    text: String,
+pub(super) struct Element {
+    pub(super) namespace: String,
+    pub(super) name: String,
+    /// The place of the one that it stands in.
+    pub(super) parent: Option<usize>,
+    pub(super) text: String,
 }
 
 /// Reads it. `None`: not well-formed, or no envelope at all.
@@ -92,7 +93,8 @@ fn check(elements: &[Element]) -> Found {
     rule(elements.iter().filter(|e| e.parent == data).count() == 1, "not one message in Beskeddata")
 }
 
-fn elements(body: &[u8]) -> Option<Vec<Element>> {
+/// All of a document's elements, in its order. `None`: not well-formed.
+pub(super) fn elements(body: &[u8]) -> Option<Vec<Element>> {
     let mut reader = NsReader::from_str(std::str::from_utf8(body).ok()?);
     let (mut elements, mut open): (Vec<Element>, Vec<usize>) = (Vec::new(), Vec::new());
     loop {
