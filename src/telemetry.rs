@@ -70,6 +70,15 @@ pub struct Steps {
     pub step: &'static str,
 }
 
+/// Why a message went by a second way beside the first.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Fallback {
+    pub kind: String,
+    pub receiver: String,
+    pub way: String,
+    pub reason: &'static str,
+}
+
 /// One named part of the program.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Part {
@@ -89,6 +98,7 @@ pub struct Metrics {
     pub commit_duration: Family<Part, Histogram>,
     pub sla_steps: Family<Steps, Counter>,
     pub sla_predicted_misses: Family<ForReceiver, Gauge>,
+    pub fallbacks_released: Family<Fallback, Counter>,
     pub answers_published: Family<Part, Counter>,
     pub broker_connected: Family<Part, Gauge>,
     pub broker_sessions: Family<Part, Counter>,
@@ -157,6 +167,7 @@ impl Metrics {
             commit_duration: Family::new_with_constructor(seconds),
             sla_steps: Family::default(),
             sla_predicted_misses: Family::default(),
+            fallbacks_released: Family::default(),
             answers_published: Family::default(),
             broker_connected: Family::default(),
             broker_sessions: Family::default(),
@@ -188,6 +199,11 @@ impl Metrics {
             "sla_predicted_misses",
             "Pending deliveries that will miss their deadline as things stand",
             m.sla_predicted_misses.clone(),
+        );
+        registry.register(
+            "fallbacks_released",
+            "Second ways that were let go because the first endangered a promise",
+            m.fallbacks_released.clone(),
         );
         registry.register(
             "answers_published",

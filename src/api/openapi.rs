@@ -239,6 +239,8 @@ fn message() -> Value {
             "receiver": text(),
             "state": { "enum": ["pending", "delivered", "dead", "cancelled"] },
             "hold": or_null("string"),
+            "secondWayOf": { "description": "The first way to the same receiver; this one is tried when that endangers the promise.", "type": "string", "format": "uuid" },
+            "released": { "description": "When it was let go as a second way.", "type": "string", "format": "date-time" },
             "attempts": { "type": "integer", "minimum": 0 },
             "due": instant(),
         })) },

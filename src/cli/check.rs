@@ -51,6 +51,7 @@ struct ReceiverLine {
     party: String,
     channel: &'static str,
     kinds: Vec<String>,
+    fallback_only: bool,
     profile: Option<&'static str>,
     format: Option<&'static str>,
     already_have: Vec<u16>,
@@ -127,6 +128,7 @@ fn receiver(receiver: &Receiver) -> ReceiverLine {
         party: common.party.clone(),
         channel: channel.name(),
         kinds: common.kinds.clone(),
+        fallback_only: common.fallback_only,
         profile: common.profile.map(Profile::name),
         format: common.format.map(Format::name),
         already_have: receiver.already_have().to_vec(),
@@ -151,7 +153,7 @@ fn print(context: &Context, checked: &Checked) {
             r.party.clone(),
             r.channel.to_owned(),
             or_dash(r.profile),
-            joined(&r.kinds, "the others"),
+            joined(&r.kinds, if r.fallback_only { "as a second way only" } else { "the others" }),
             format,
         ]
     });

@@ -117,7 +117,8 @@ pub(super) fn print(output: &Output, deliveries: &[DeliveryView]) {
             state,
             d.attempts.to_string(),
             local(d.due),
-            local_or_dash(d.next_attempt.filter(|_| d.hold.is_none())),
+            // Of a second way that is held back: when it goes, unless the first is done before.
+            local_or_dash(d.next_attempt.filter(|_| matches!(d.hold.as_deref(), None | Some("fallback")))),
             or_dash(d.fault.as_ref().map(ToString::to_string).as_deref()),
         ]
     });

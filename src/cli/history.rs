@@ -74,6 +74,10 @@ pub(super) fn words(event: &EventView, receiver: &str) -> String {
         }
         "sla_started" | "sla_paused" | "sla_resumed" | "sla_moved" | "sla_counted" | "sla_met"
         | "sla_ended" | "sla_waived" => clock(&event.what, data, receiver),
+        "fallback_released" => released(data, receiver),
+        "fallback_met" => format!("what is promised to {receiver} was met by the second way"),
+        "fallback_ended" => format!("the second way failed too: what is promised to {receiver} ended unmet"),
+        "fallback_resumed" => format!("what is promised to {receiver} is open again"),
         "receipt" => receipt(data, receiver, by),
         "duplicate" => {
             format!("the same message came again over {}; it was taken once", data.as_str().unwrap_or("?"))
@@ -117,6 +121,16 @@ fn clock(what: &str, data: &Value, receiver: &str) -> String {
         _ => "is waived".to_owned(),
     };
     format!("the promise \"{promise}\" to {receiver} {what}")
+}
+
+/// That a second way was let go, and why.
+fn released(data: &Value, receiver: &str) -> String {
+    let first = data["first"].as_str().unwrap_or("?");
+    let why = match data["reason"].as_str() {
+        Some("failed") => format!("{first} failed"),
+        _ => format!("{first} endangers the promise"),
+    };
+    format!("it goes by the second way {receiver} too: {why}")
 }
 
 /// What a return message said of it, and what became of that.
@@ -276,6 +290,18 @@ mod tests {
         assert_eq!(
             told("duplicate", json!("amqp")),
             "the same message came again over amqp; it was taken once"
+        );
+    }
+
+    #[test]
+    fn a_second_way_says_why_it_goes() {
+        let released =
+            |reason: &str| told("fallback_released", json!({ "reason": reason, "first": "kbh-http" }));
+        assert_eq!(released("time"), "it goes by the second way kbh too: kbh-http endangers the promise");
+        assert_eq!(released("failed"), "it goes by the second way kbh too: kbh-http failed");
+        assert_eq!(
+            told("fallback_met", json!({ "promise": "met" })),
+            "what is promised to kbh was met by the second way"
         );
     }
 

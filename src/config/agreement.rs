@@ -84,6 +84,17 @@ pub struct AgreedPromise {
     pub clause: String,
     /// What else is promised. One of a name that is promised in general too takes its place.
     pub also: Vec<Also>,
+    /// The second way, tried when the first endangers the promise.
+    pub fallback: Option<Fallback>,
+}
+
+/// A second way as it is written.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fallback {
+    pub receiver: String,
+    /// `75%` or `4h left`.
+    pub at: String,
 }
 
 impl TryFrom<toml::Value> for AgreedPromise {
@@ -99,15 +110,17 @@ impl TryFrom<toml::Value> for AgreedPromise {
             clause: String,
             #[serde(default)]
             also: Vec<Also>,
+            fallback: Option<Fallback>,
         }
         match value {
             toml::Value::String(within) => {
-                Ok(Self { within: Some(within), calendar: None, clause: String::new(), also: vec![] })
+                let (also, clause) = (vec![], String::new());
+                Ok(Self { within: Some(within), calendar: None, clause, also, fallback: None })
             }
             table => {
                 let whole: Whole = table.try_into().map_err(|e: toml::de::Error| e.message().to_owned())?;
-                let Whole { within, calendar, clause, also } = whole;
-                Ok(Self { within, calendar, clause, also })
+                let Whole { within, calendar, clause, also, fallback } = whole;
+                Ok(Self { within, calendar, clause, also, fallback })
             }
         }
     }
@@ -128,7 +141,12 @@ impl AgreedPromise {
             let clause = if also.clause.is_empty() { &self.clause } else { &also.clause };
             also.build(basis(clause), calendars)
         });
-        Ok(Agreed { delivered, further: further.collect() })
+        let further = further.collect();
+        let fallback = self.fallback.as_ref().map(|fallback| {
+            let at = fallback.at.parse()?;
+            Ok::<_, String>(domain::agreement::Fallback { receiver: fallback.receiver.clone(), at })
+        });
+        Ok(Agreed { delivered, further, fallback: fallback.transpose()? })
     }
 }
 

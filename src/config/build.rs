@@ -168,6 +168,7 @@ fn receiver(settings: &super::settings::ReceiverCommon) -> Result<Receiver, Stri
         kinds: settings.kinds.clone(),
         format: settings.format,
         distribution: settings.sf2900.clone(),
+        fallback_only: settings.fallback_only,
     })
 }
 

@@ -7,6 +7,7 @@ use crate::{channels::ChannelConfig, domain::Party, kinds, units};
 
 mod agreements;
 mod alerting;
+mod fallbacks;
 mod ways;
 
 /// The largest body that may be configured.
@@ -55,6 +56,7 @@ pub(super) fn check(settings: &Settings, layers: &Layers) -> Vec<Problem> {
     profiles::check(settings, &mut check);
     agreements::check(settings, Some(&parties), &mut check);
     ways::check(settings, &mut check);
+    fallbacks::check(settings, &mut check);
     alerting::check(settings, &mut check);
     for (place, spool) in settings.spool.iter().enumerate() {
         if !parties.contains(&spool.party) {

@@ -8,7 +8,11 @@ use crate::{amqp_uri::AmqpUri, channels::ChannelConfig};
 
 /// Adds a receiver, named as the party, for each party that no receiver is configured for.
 pub(super) fn add_receivers(settings: &mut Settings) {
-    let has_one = |party: &Party| settings.receiver.iter().any(|r| r.common.party == party.code);
+    // One that is a second way stands behind what is implied.
+    let has_one = |party: &Party| {
+        let firsts = settings.receiver.iter().filter(|r| !r.common.fallback_only);
+        firsts.into_iter().any(|r| r.common.party == party.code)
+    };
     let named = |party: &Party| settings.receiver.iter().any(|r| r.common.name() == party.code);
     let without: Vec<&Party> = settings.party.iter().filter(|p| !has_one(p) && !named(p)).collect();
     let implied: Vec<Receiver> = without.into_iter().filter_map(|party| receiver(settings, party)).collect();

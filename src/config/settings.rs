@@ -239,6 +239,9 @@ pub struct ReceiverCommon {
     pub party: String,
     #[serde(default)]
     pub kinds: Vec<String>,
+    /// It takes nothing but what an agreement sends it as a second way.
+    #[serde(default)]
+    pub fallback_only: bool,
     /// The system that it is, where that has rules of its own.
     pub profile: Option<Profile>,
     pub format: Option<Format>,
@@ -266,8 +269,18 @@ fn attempt_timeout() -> Duration {
 
 impl ReceiverCommon {
     /// What is the receiver's own; every other key is its channel's.
-    pub(super) const KEYS: [&str; 9] =
-        ["name", "party", "kinds", "profile", "format", "sf2900", "permits", "attempt_timeout", "ambiguous"];
+    pub(super) const KEYS: [&str; 10] = [
+        "name",
+        "party",
+        "kinds",
+        "fallback_only",
+        "profile",
+        "format",
+        "sf2900",
+        "permits",
+        "attempt_timeout",
+        "ambiguous",
+    ];
 
     /// With every default, for that party.
     pub(super) fn of(party: &str) -> Self {
@@ -275,6 +288,7 @@ impl ReceiverCommon {
             name: None,
             party: party.to_owned(),
             kinds: vec![],
+            fallback_only: false,
             profile: None,
             format: None,
             sf2900: None,

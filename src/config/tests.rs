@@ -148,6 +148,7 @@ fn an_attempt_over_mail_may_wait_for_the_next_mail() {
 mod agreements;
 
 mod alerting;
+mod fallbacks;
 mod loaded;
 mod promises;
 

@@ -177,6 +177,7 @@ mod tests {
             },
             attempts: 0,
             ordering_key: None,
+            partner: None,
             party: "3f".into(),
             answers: Subscription::default(),
             clocks: 0,

@@ -7,7 +7,7 @@ use std::{
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
-use super::{Format, Party, party::PartyKind, sla::Promise};
+use super::{Format, Party, ladder::At, party::PartyKind, sla::Promise};
 
 pub mod budget;
 mod expiry;
@@ -79,6 +79,17 @@ pub struct Agreed {
     /// That the receiver has it; `None`: as is promised in general.
     pub delivered: Option<Arc<Promise>>,
     pub further: Vec<Arc<Promise>>,
+    /// The second way, tried when the first endangers the promise.
+    pub fallback: Option<Fallback>,
+}
+
+/// An agreement's second way for a kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fallback {
+    /// The receiver's name in configuration.
+    pub receiver: String,
+    /// From when on it is tried: a share of the promise's time, or so long before its deadline.
+    pub at: At,
 }
 
 /// One agreement between a-kasser and jobcenters.
@@ -167,6 +178,11 @@ impl Agreement {
     /// What else it promises a kind, beyond or instead of what is promised in general.
     pub fn further(&self, kind: &str) -> &[Arc<Promise>] {
         self.promises.get(kind).map_or(&[], |agreed| &agreed.further)
+    }
+
+    /// The second way of a kind.
+    pub fn fallback(&self, kind: &str) -> Option<&Fallback> {
+        self.promises.get(kind)?.fallback.as_ref()
     }
 
     /// The format it demands for a kind.

@@ -113,6 +113,8 @@ pub enum HoldReason {
     Mailbox,
     /// No agreement is in force: until one that is appears in the configuration, or a person lets it go.
     Agreement,
+    /// It is a second way, and the first does not endanger the promise yet.
+    Fallback,
 }
 
 impl HoldReason {
@@ -122,6 +124,7 @@ impl HoldReason {
             Self::Person => "person",
             Self::Mailbox => "mailbox",
             Self::Agreement => "agreement",
+            Self::Fallback => "fallback",
         }
     }
 }

@@ -14,6 +14,8 @@ pub struct Receiver {
     pub format: Option<Format>,
     /// What a distributor on the way must be told.
     pub distribution: Option<Distribution>,
+    /// It takes nothing but what an agreement sends it as a second way.
+    pub fallback_only: bool,
 }
 
 /// One line of the explanation: a receiver, and why it was chosen or not.
@@ -39,6 +41,8 @@ pub fn route<'a>(receivers: &'a [Receiver], party: &Party, kind: &str) -> Routed
     for receiver in receivers {
         let (chosen, because) = if &receiver.party != party {
             (false, format!("it belongs to {}, not to {party}", receiver.party))
+        } else if receiver.fallback_only {
+            (false, "it is a second way only: an agreement's fallback".to_owned())
         } else if named(receiver) {
             (true, format!("it takes {kind} by name"))
         } else if !receiver.kinds.is_empty() {
@@ -67,6 +71,7 @@ mod tests {
             kinds: kinds.iter().map(|k| (*k).to_owned()).collect(),
             format: None,
             distribution: None,
+            fallback_only: false,
         }
     }
 
@@ -84,6 +89,15 @@ mod tests {
         };
         assert_eq!(chosen("job_order"), ["kbh-jobag"]);
         assert_eq!(chosen("complaint"), ["kbh"]);
+    }
+
+    #[test]
+    fn a_second_way_is_nobodys_first() {
+        let mut all = [receiver("kbh", "0101", &[]), receiver("kbh-mail", "0101", &[])];
+        all[1].fallback_only = true;
+        let routed = route(&all, &Party::from_code("0101").unwrap(), "complaint");
+        assert_eq!(routed.receivers.iter().map(|r| &*r.name).collect::<Vec<_>>(), ["kbh"]);
+        assert_eq!(routed.reasons[1].because, "it is a second way only: an agreement's fallback");
     }
 
     #[test]

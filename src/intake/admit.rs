@@ -7,6 +7,7 @@ use super::{
     agreements::{self, Under},
     clocks,
     examine::content,
+    fallback,
     measured::Lap,
     rules::{CompiledKind, Rules, Sender},
     withheld,
@@ -295,11 +296,14 @@ fn check_content(
                     hold: withheld
                         .or_else(|| withheld::replacement(format, citizen.as_ref()))
                         .or_else(|| under.hold()),
+                    other_way: None,
                 });
             }
             Err(cannot) => violations.extend(cannot),
         }
     }
+    let about = (compiled.kind, event, citizen.as_ref());
+    fallback::add((rules, under.agreement()), about, &mut deliveries, violations);
     lap.has_translated();
     Some(deliveries)
 }

@@ -22,6 +22,7 @@ pub mod broker;
 mod clocks;
 mod counted;
 mod examine;
+mod fallback;
 mod folder;
 mod headers;
 pub mod held;

@@ -106,6 +106,25 @@ pub struct NewDelivery {
     pub expires: Option<Timestamp>,
     /// It waits for a person from the start, and why.
     pub hold: Option<(HoldReason, Fault)>,
+    /// The other of two ways to the same party.
+    pub other_way: Option<OtherWay>,
+}
+
+/// How a delivery stands to another of its message that is the other way of the same obligation. Of the two the first
+/// has the promise, and the second waits until that is in danger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OtherWay {
+    /// The other's place among the message's deliveries, counted from 1.
+    pub ordinal: u8,
+    /// At the second way: from when on it is tried, unless the first is done before.
+    pub release: Option<Timestamp>,
+}
+
+impl NewDelivery {
+    /// When it is tried although the first way has not failed, where it is a second way.
+    pub(super) fn release(&self) -> Option<Timestamp> {
+        self.other_way.and_then(|other| other.release)
+    }
 }
 
 /// A message that was refused: stored and searchable, claiming no identity.

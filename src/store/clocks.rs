@@ -145,6 +145,10 @@ pub(super) fn key(delivery: i64, place: usize) -> i64 {
 /// The promises of a delivery that are kept as clocks, with their numbers: what else is promised, and that of being
 /// delivered where it is not plain.
 pub(super) fn of(seq: i64, delivery: &NewDelivery) -> Vec<(i64, &Promise, Option<&Further>)> {
+    if delivery.release().is_some() {
+        // A second way's promise is the first's.
+        return vec![];
+    }
     let main = &*delivery.promise.promise;
     let plain = main.calendar().is_none();
     let further = delivery.further.iter().enumerate();

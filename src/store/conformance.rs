@@ -28,6 +28,7 @@ mod came;
 mod clocks;
 mod commands;
 mod deliveries;
+mod fallbacks;
 mod figures;
 mod forget;
 mod generations;
@@ -140,6 +141,7 @@ mod on_postgres {
             a_clock_that_two_nodes_hear_of_is_met_once
             a_promise_and_what_it_waits_for_at_two_nodes_find_each_other
             nodes_that_start_together_come_to_one_generation
+            a_second_way_is_let_go_by_one_node_and_each_promise_is_met_once
         }
     }
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{
     Accepted, NewDelivery,
-    numbers::{delivery_id, kept},
+    numbers::{delivery_id, delivery_seq, kept, message_of},
 };
 use crate::domain::{
     AttemptRecord, DeliveryId, Fault, FaultClass, HoldReason, Outcome, Parcel, answer::Subscription,
@@ -49,6 +49,8 @@ pub struct Lease {
     pub answers: Subscription,
     /// How many promises it has beside being delivered.
     pub clocks: u8,
+    /// The other of two ways to the same party.
+    pub partner: Option<Partner>,
     /// Attempts that crashed in our own code.
     pub crashes: u32,
     pub due: Timestamp,
@@ -62,6 +64,15 @@ pub struct Lease {
     /// When it happened in the business.
     pub occurred: Timestamp,
     pub received: Timestamp,
+}
+
+/// The other way of a delivery that is one of two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Partner {
+    /// The engine's own number of it.
+    pub number: i64,
+    /// What it holds back may have to go when this one ends.
+    pub ordering_key: Option<i64>,
 }
 
 impl Lease {
@@ -86,6 +97,11 @@ impl Lease {
             party: arrived.party.clone(),
             answers: message.answers,
             clocks: u8::try_from(delivery.further.len()).unwrap_or(u8::MAX),
+            // A second way has no key.
+            partner: delivery.other_way.map(|other| Partner {
+                number: delivery_seq(message_of(number), other.ordinal),
+                ordering_key: None,
+            }),
             crashes: 0,
             due: kept(delivery.promise.course.due),
             expires: delivery.expires.map(kept),

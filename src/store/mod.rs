@@ -24,6 +24,7 @@ pub mod calls;
 mod clocks;
 #[cfg(test)]
 pub(crate) mod conformance;
+mod fallback;
 pub mod figures;
 mod forget;
 pub mod generations;
@@ -40,13 +41,14 @@ mod stops;
 mod told;
 pub mod views;
 
-pub use admission::{Accepted, Admission, Arrived, Invalid, Meets, NewDelivery, Verdict, Way};
+pub use admission::{Accepted, Admission, Arrived, Invalid, Meets, NewDelivery, OtherWay, Verdict, Way};
 pub use calls::Calls;
+pub use fallback::Released;
 pub use forget::{Forget, Forgotten, Stage};
 pub use generations::Generations;
 pub use handover::HandOver;
 pub use hints::Hints;
-pub use lease::{Lease, LeaseAsk, Leased, Next, Settled, Settlement};
+pub use lease::{Lease, LeaseAsk, Leased, Next, Partner, Settled, Settlement};
 pub use place::Place;
 pub use views::Views;
 
@@ -241,6 +243,13 @@ pub trait Store: Views + Generations + Send + Sync {
         now: Timestamp,
         most: u32,
     ) -> BoxFuture<'_, Result<Vec<StepPassed>, StoreError>>;
+
+    /// Lets up to `most` second ways go whose time has come, in due order, each once.
+    fn release_fallbacks(
+        &self,
+        now: Timestamp,
+        most: u32,
+    ) -> BoxFuture<'_, Result<Vec<Released>, StoreError>>;
 
     /// Opens what `conditions` has and is not open, resolves what is open under `names` and is not in it, and lets
     /// what nobody acknowledged in time climb.

@@ -26,7 +26,12 @@ pub(super) fn message_of(delivery: i64) -> i64 {
     delivery / DELIVERIES
 }
 
+/// Its place among its message's deliveries, counted from 1.
+pub(super) fn ordinal(delivery: i64) -> u8 {
+    u8::try_from(delivery % DELIVERIES).expect("a remainder of 256 fits a byte")
+}
+
 /// The delivery's id, from its message's receipt and its own number.
 pub(super) fn delivery_id(receipt: ReceiptId, seq: i64) -> DeliveryId {
-    receipt.delivery(u8::try_from(seq % DELIVERIES).expect("a remainder of 256 fits a byte"))
+    receipt.delivery(ordinal(seq))
 }

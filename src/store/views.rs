@@ -11,7 +11,7 @@ mod danger;
 mod held;
 pub(super) mod known;
 
-pub use danger::{Endangered, WaiverRequest};
+pub use danger::{Endangered, Fallbacks, WaiverRequest};
 pub use held::{HELD, HeldGroup};
 
 use super::{
@@ -102,6 +102,12 @@ pub struct DeliveryView {
     pub next_attempt: Option<Timestamp>,
     pub settled: Option<Timestamp>,
     pub fault: Option<Fault>,
+    /// The first way, where it is a second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub second_way_of: Option<DeliveryId>,
+    /// When it was let go as a second way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub released: Option<Timestamp>,
 }
 
 /// One promise of a message, with its standing at the time it was asked.
@@ -308,6 +314,9 @@ pub trait Views {
 
     /// Waivers that were made after that place in the audit, the first ones, with the place up to which that is all.
     fn waived(&self, after: i64, most: u32) -> BoxFuture<'_, Result<(Vec<Waived>, i64), StoreError>>;
+
+    /// Second ways that were let go after that instant, by the receivers of both.
+    fn fallbacks(&self, since: Timestamp) -> BoxFuture<'_, Result<Vec<Fallbacks>, StoreError>>;
 
     /// Waivers that wait for a second person, of promises that are open, the oldest first.
     fn waiver_requests(&self) -> BoxFuture<'_, Result<Vec<WaiverRequest>, StoreError>>;

@@ -145,6 +145,7 @@ fn complaint(now: Timestamp) -> Admission {
         further: vec![],
         expires: None,
         hold: None,
+        other_way: None,
     };
     Admission::Accepted(Box::new(Accepted {
         figure: None,

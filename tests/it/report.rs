@@ -116,6 +116,7 @@ fn record(number: u128, from: &str, to: &str, timeliness: Timeliness) -> Admissi
         further: vec![],
         expires: None,
         hold: None,
+        other_way: None,
     };
     let figure =
         Figure { month: Month::at(received), interview: Interview::new("cvInterview").unwrap(), timeliness };

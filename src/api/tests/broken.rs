@@ -15,8 +15,8 @@ use crate::{
     },
     store::{
         Admission, Arrived, Beat, Command, Commanded, Conservation, Forget, Forgotten, Hints, InHand,
-        LaneState, Lease, LeaseAsk, Leased, LoggedAnswer, MailboxItem, Settled, Settlement, StepPassed,
-        Store, StoreError, TakenAgain, Verdict, Views,
+        LaneState, Lease, LeaseAsk, Leased, LoggedAnswer, MailboxItem, Released, Settled, Settlement,
+        StepPassed, Store, StoreError, TakenAgain, Verdict, Views,
         ahead::{Ahead, Behind, BehindAsk, Maintain, Sliced, SlicesAsk},
         figures::{Asked, KeyFigures},
         generations::{
@@ -25,9 +25,9 @@ use crate::{
         },
         standing::{OpenPromises, Waived},
         views::{
-            Astray, Backlog, ClockView, DeadGroup, DeliveryView, Endangered, HeldGroup, MessageFilter,
-            MessageLine, MessageView, PromiseView, RawMessage, RunView, StoreSize, TraceOf, Uncovered,
-            WaiverRequest, Which,
+            Astray, Backlog, ClockView, DeadGroup, DeliveryView, Endangered, Fallbacks, HeldGroup,
+            MessageFilter, MessageLine, MessageView, PromiseView, RawMessage, RunView, StoreSize, TraceOf,
+            Uncovered, WaiverRequest, Which,
         },
     },
 };
@@ -82,6 +82,7 @@ impl Store for Broken {
         settle(settlements: Arc<Vec<Settlement>>) -> Vec<Settled>;
         release(leases: Vec<Lease>) -> ();
         advance_deadlines(now: Timestamp, most: u32) -> Vec<StepPassed>;
+        release_fallbacks(now: Timestamp, most: u32) -> Vec<Released>;
         reconcile_alerts(names: Vec<&'static str>, conditions: Vec<Condition>, now: Timestamp) -> Vec<(Change, Condition)>;
         touch_alert(key: String, touch: Touch, by: String, note: Option<String>, now: Timestamp) -> Commanded;
         command(command: Command, by: String, now: Timestamp) -> Commanded;
@@ -124,6 +125,7 @@ impl Views for Broken {
         endangered(reach: Reach) -> Vec<Endangered>;
         standing() -> OpenPromises;
         waived(after: i64, most: u32) -> (Vec<Waived>, i64);
+        fallbacks(since: Timestamp) -> Vec<Fallbacks>;
         waiver_requests() -> Vec<WaiverRequest>;
         backlogs() -> Vec<Backlog>;
         lanes() -> Vec<LaneState>;

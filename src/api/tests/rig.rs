@@ -126,6 +126,7 @@ pub(super) fn rules() -> Rules {
         kinds: kinds.iter().map(|kind| (*kind).to_owned()).collect(),
         format: Some(Format::Cloudevents),
         distribution: None,
+        fallback_only: false,
     };
     let promise = Promise::elapsed("delivered", SignedDuration::from_hours(24)).into();
     Rules {

@@ -44,6 +44,15 @@ struct PromiseLine {
     from: &'static str,
     #[serde(skip_serializing_if = "String::is_empty")]
     clause: String,
+    /// The second way, and from when on it is tried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fallback: Option<SecondWay>,
+}
+
+#[derive(Debug, Serialize)]
+struct SecondWay {
+    receiver: String,
+    at: String,
 }
 
 /// Shows it as it stands on a day.
@@ -105,6 +114,7 @@ fn promised(settings: &Settings, agreement: &settings::Agreement, kind: &str) ->
                 within: format!("{within}{counted}"),
                 from: if clause.is_some() { "agreement" } else { "general" },
                 clause: clause.unwrap_or_default().to_owned(),
+                fallback: None,
             }
         };
     let own = agreement.promises.get(kind);
@@ -115,6 +125,8 @@ fn promised(settings: &Settings, agreement: &settings::Agreement, kind: &str) ->
         (None, Some(general)) => line(DELIVERED, &general.within, general.calendar.as_ref(), None),
         (None, None) => line(DELIVERED, &"", None, None),
     }];
+    let fallback = own.and_then(|own| own.fallback.as_ref());
+    lines[0].fallback = fallback.map(|way| SecondWay { receiver: way.receiver.clone(), at: way.at.clone() });
     let also = own.map_or(&[][..], |own| &own.also);
     for promise in general.into_iter().flat_map(|general| &general.also) {
         if !also.iter().any(|own| own.name == promise.name) {
@@ -131,9 +143,11 @@ fn promised(settings: &Settings, agreement: &settings::Agreement, kind: &str) ->
 fn print(output: &Output, shown: &Shown) {
     print_head(output, shown);
     output.heading("Promises, from the message's time until the receiver has it, and what else is promised");
-    output.list(&shown.promises, &["kind", "promise", "within", "said by", "clause"], |p| {
+    output.list(&shown.promises, &["kind", "promise", "within", "said by", "clause", "second way"], |p| {
         let by = if p.from == "agreement" { "this agreement" } else { "the general promise" };
-        vec![p.kind.clone(), p.promise.clone(), p.within.clone(), by.to_owned(), p.clause.clone()]
+        let second = p.fallback.as_ref().map(|way| format!("{} at {}", way.receiver, way.at));
+        let second = second.unwrap_or_else(|| "-".to_owned());
+        vec![p.kind.clone(), p.promise.clone(), p.within.clone(), by.to_owned(), p.clause.clone(), second]
     });
     print_whom(output, shown);
     print_rules(output, shown);

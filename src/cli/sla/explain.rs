@@ -14,9 +14,11 @@ use crate::{
     store::views::{ClockView, DeliveryView, EventView, MessageView, PromiseView, RunView},
 };
 
+mod second;
 mod time;
 mod words;
 
+use second::SecondWay;
 use time::{Known, Whose};
 
 /// One promise of one delivery, told by its parts. The parts add up to the time from start to end.
@@ -66,6 +68,9 @@ pub(super) struct Explained {
     late_seconds: i64,
     /// Who gave it up, when and why, if somebody did.
     waived: Option<Waived>,
+    /// The second way, where the promise has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    second_way: Option<SecondWay>,
     /// Why it waits, if it does.
     hold: Option<String>,
     next_attempt: Option<Timestamp>,
@@ -273,6 +278,7 @@ impl Story<'_> {
                 .collect(),
             late_seconds: until.duration_since(promise.due).as_secs(),
             waived: waived.filter(|_| promise.standing == "waived").map(waived_by),
+            second_way: if self.is_delivered() { second::way(self.message, delivery) } else { None },
             hold: delivery.hold.clone(),
             next_attempt: promise.next_attempt,
         }

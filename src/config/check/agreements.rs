@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::Value;
 
-use super::Check;
+use super::{Check, fallbacks};
 use crate::{
     config::{
         Settings,
@@ -143,6 +143,7 @@ impl One<'_> {
                 None => {}
             }
             promise::also(&key, kind, &agreed.also, settings, check);
+            fallbacks::alone(&key, agreed, check);
         }
     }
 

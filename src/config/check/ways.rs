@@ -55,23 +55,25 @@ pub(super) fn check(settings: &Settings, check: &mut Check<'_>) {
 }
 
 /// Whether a kind goes that way, if not both.
-fn goes(kind: &str, way: Direction) -> bool {
+pub(super) fn goes(kind: &str, way: Direction) -> bool {
     kinds::KINDS
         .iter()
         .any(|known| known.name == kind && [way, Direction::BothWays].contains(&known.direction))
 }
 
 /// Whether a kind becomes that format.
-fn is_offered(kind: &str, format: Format) -> bool {
+pub(super) fn is_offered(kind: &str, format: Format) -> bool {
     kinds::KINDS.iter().any(|known| known.name == kind && known.offers(format))
 }
 
 /// Whether routing gives the receiver that kind.
-fn takes(settings: &Settings, receiver: &Receiver, kind: &str) -> bool {
+pub(super) fn takes(settings: &Settings, receiver: &Receiver, kind: &str) -> bool {
     let names = |r: &Receiver| r.common.kinds.iter().any(|k| k == kind);
     let of_party = |r: &&Receiver| r.common.party == receiver.common.party;
     names(receiver)
-        || (receiver.common.kinds.is_empty() && !settings.receiver.iter().filter(of_party).any(names))
+        || (receiver.common.kinds.is_empty()
+            && !receiver.common.fallback_only
+            && !settings.receiver.iter().filter(of_party).any(names))
 }
 
 fn check_receiver(

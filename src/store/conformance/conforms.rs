@@ -102,6 +102,19 @@ macro_rules! conforms {
                 a_reply_finds_the_delivery_it_names_and_no_other
                 a_reply_is_answered_in_the_batch_of_what_it_answers
             }
+            fallbacks {
+                a_second_way_waits_and_is_nobodys_backlog
+                what_the_first_way_delivers_the_second_never_does
+                a_second_way_is_let_go_once_at_its_true_instant
+                the_second_way_meets_the_promise_and_the_first_is_cancelled
+                a_receipt_by_either_way_meets_what_waits_for_it
+                a_return_message_confirms_by_the_way_that_lives
+                a_first_way_that_dies_leaves_the_promise_to_the_second
+                a_second_way_that_dies_leaves_the_promise_to_the_first
+                what_is_waived_refused_or_cancelled_lets_nothing_go
+                a_person_lets_a_second_way_go_or_gives_it_up
+                a_second_way_moves_with_its_deadline
+            }
             placements {
                 who_opted_out_gets_no_more_of_the_placements_messages
                 an_opt_out_counts_from_its_day_and_can_be_taken_back

@@ -121,7 +121,7 @@ async fn open(office: &Office) -> Vec<OpenPromise> {
     office.store().open_promises(FIRST, 1_000).await.unwrap()
 }
 
-fn to(open: &OpenPromise, due: Timestamp) -> Move {
+pub(super) fn to(open: &OpenPromise, due: Timestamp) -> Move {
     Move {
         number: open.number,
         promise: Arc::new(Promise::elapsed(&open.promise, due.duration_since(open.starts))),
@@ -131,7 +131,7 @@ fn to(open: &OpenPromise, due: Timestamp) -> Move {
     }
 }
 
-async fn recompute(office: &Office, moves: Vec<Move>) -> i64 {
+pub(super) async fn recompute(office: &Office, moves: Vec<Move>) -> i64 {
     let all = Recompute {
         moves,
         generation: 7,

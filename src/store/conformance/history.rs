@@ -66,7 +66,7 @@ fn reckon<'a>(events: impl Iterator<Item = &'a EventView>, promise: &PromiseView
             ("sla_step", Some(DELIVERED)) => told.steps.push(step(event, course)),
             (_, Some("met" | "met_late")) => told.met = Some(event.at),
             (_, Some("ended")) | ("cancelled", _) => told.ended = told.met.is_none(),
-            ("retried", _) => told.ended = false,
+            ("retried" | "fallback_resumed", _) => told.ended = false,
             ("waived", _) => told.waived = told.met.is_none() && !told.ended,
             ("recomputed", _) => {
                 let had = (time(event, "oldStarts"), time(event, "oldDue"));

@@ -6,6 +6,7 @@ use futures_util::{FutureExt, future::join_all};
 use jiff::SignedDuration;
 
 pub(super) use super::came::a_promise_and_what_it_waits_for_at_two_nodes_find_each_other;
+pub(super) use super::fallbacks::a_second_way_is_let_go_by_one_node_and_each_promise_is_met_once;
 pub(super) use super::figures::of_two_corrections_at_two_nodes_one_counts;
 pub(super) use super::generations::nodes_that_start_together_come_to_one_generation;
 pub(super) use super::placements::a_cap_is_not_passed_by_two_nodes_at_once;

@@ -38,5 +38,6 @@ pub(crate) fn delivery(starts: Timestamp, within: SignedDuration) -> NewDelivery
         further: vec![],
         expires: None,
         hold: None,
+        other_way: None,
     }
 }

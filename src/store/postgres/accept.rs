@@ -257,6 +257,7 @@ fn owe<'a>(tx: &mut Tx<'_>, taken: &[Fresh<'a>], mut pending: BTreeSet<i64>) -> 
             let behind = delivery.ordering_key.is_some_and(|key| !pending.insert(key));
             let hold = match &delivery.hold {
                 Some((reason, _)) => Some(*reason),
+                None if delivery.release().is_some() => Some(HoldReason::Fallback),
                 None => behind.then_some(HoldReason::Order),
             };
             let leased_until =
@@ -270,7 +271,11 @@ fn owe<'a>(tx: &mut Tx<'_>, taken: &[Fresh<'a>], mut pending: BTreeSet<i64>) -> 
                 hold,
                 leased_until,
                 course,
-                steps: course.steps_due(0, now).collect(),
+                // A second way's promise is the first's.
+                steps: match delivery.release() {
+                    Some(_) => vec![],
+                    None => course.steps_due(0, now).collect(),
+                },
                 output_hash: Sha256::digest(&delivery.parcel.body).to_vec(),
             });
         }

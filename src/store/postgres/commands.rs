@@ -8,8 +8,9 @@ mod waiver;
 
 use super::{
     clocks,
-    deadlines::{self, End, Ending, Of},
+    deadlines::{self, Of},
     fail::Fail,
+    fallback::{self, CameTo},
     row::Read,
     session::Session,
     settle::release_next,
@@ -20,16 +21,12 @@ use crate::{
     store::{
         Command, Commanded, LaneState,
         clocks::Happened,
+        fallback::{CANCELLED, Came, DEAD, DELIVERED, PENDING, Tie},
         hints, json as to_json,
-        numbers::{DEADLINES, message_of, us},
+        numbers::{DEADLINES, message_of, ordinal, us},
         told,
     },
 };
-
-const PENDING: i16 = 0;
-const DELIVERED: i16 = 1;
-const DEAD: i16 = 2;
-const CANCELLED: i16 = 3;
 
 /// A delivery as a command finds it.
 struct Target {
@@ -44,28 +41,41 @@ struct Target {
     clocks: u8,
     party: String,
     answers: Subscription,
+    /// The other of two ways.
+    tie: Option<Tie>,
 }
 
 impl Target {
-    fn of(&self) -> Of<'_> {
-        Of { delivery: self.seq, answers: self.answers, party: &self.party }
+    /// The delivery that has the promise.
+    fn promised(&self) -> i64 {
+        self.tie.as_ref().map_or(self.seq, |tie| tie.first)
     }
 
     /// Tells its clocks. True where one of them changed.
     async fn hears(&self, tx: &mut Tx<'_>, what: Happened<'_>, now: Timestamp) -> Result<bool, Fail> {
-        Ok(self.clocks > 0 && clocks::hear(tx, self.seq, what, now).await?)
+        let clocks = self.tie.as_ref().map_or(self.clocks, |tie| tie.clocks);
+        Ok(clocks > 0 && clocks::hear(tx, self.promised(), what, now).await?)
+    }
+
+    /// Does what follows for the promise and for the other way.
+    async fn comes(&self, tx: &mut Tx<'_>, came: Came, now: Timestamp) -> Result<CameTo, Fail> {
+        let of = Of { delivery: self.seq, answers: self.answers, party: &self.party };
+        fallback::comes(tx, (of, self.tie.as_ref()), came, now).await
     }
 }
 
-/// The ordering keys of deliveries; a delivery keeps its own for ever.
+/// The ordering keys of deliveries, and what is locked of two ways; a delivery keeps both for ever.
 pub(super) async fn keys(session: &Session, deliveries: &[DeliveryId]) -> Result<Vec<i64>, Fail> {
     let receipts: Vec<Uuid> = deliveries.iter().map(|d| d.receipt().uuid()).collect();
     let ordinals: Vec<i64> = deliveries.iter().map(|d| i64::from(d.ordinal())).collect();
     let rows = session
         .query(
-            "SELECT d.ordering_key AS key FROM unnest($1::uuid[], $2::bigint[]) AS u (receipt, ordinal)
+            "SELECT k.key FROM unnest($1::uuid[], $2::bigint[]) AS u (receipt, ordinal)
              JOIN message m ON m.receipt = u.receipt JOIN delivery d ON d.seq = m.seq * 256 + u.ordinal
-             WHERE d.ordering_key IS NOT NULL",
+             LEFT JOIN delivery o ON o.seq = d.other_way
+             CROSS JOIN LATERAL (VALUES (d.ordering_key), (o.ordering_key),
+                 (CASE WHEN o.seq IS NOT NULL THEN least(d.seq, o.seq) END)) AS k (key)
+             WHERE k.key IS NOT NULL",
             &[&receipts, &ordinals],
         )
         .await?;
@@ -79,6 +89,13 @@ pub(super) async fn command(
     now: Timestamp,
 ) -> Result<Commanded, Fail> {
     let Some(target) = target(tx, command.delivery()).await? else { return Ok(Commanded::NotFound) };
+    let target = match target.tie.as_ref().and_then(|tie| tie.meant(command, target.seq, target.state)) {
+        Some(other) => {
+            let id = command.delivery().receipt().delivery(ordinal(other));
+            self::target(tx, id).await?.unwrap_or(target)
+        }
+        None => target,
+    };
     let commanded = match command {
         Command::Retry(_) => retry(tx, &target, by, now).await,
         Command::Cancel { reason, .. } => cancel(tx, &target, reason.as_deref(), by, now).await,
@@ -101,22 +118,28 @@ async fn target(tx: &Tx<'_>, delivery: DeliveryId) -> Result<Option<Target>, Fai
     let found = tx
         .session
         .query_opt(
-            "SELECT d.seq, d.state, d.ordering_key, d.hold, d.receiver, d.rounds, d.clocks, m.party, m.answers
+            "SELECT d.seq, d.state, d.ordering_key, d.hold, d.receiver, d.rounds, d.clocks, d.other_way, m.party, m.answers
              FROM message m JOIN delivery d ON d.seq = m.seq * 256 + $2 WHERE m.receipt = $1 FOR UPDATE OF d",
             &[&delivery.receipt().uuid(), &i64::from(delivery.ordinal())],
         )
         .await?;
     let Some(row) = found else { return Ok(None) };
+    let (seq, clocks) = (row.value("seq")?, row.small("clocks")?);
+    let tie = match row.value("other_way")? {
+        Some(other) => Some(fallback::tie(tx, seq, other, clocks).await?),
+        None => None,
+    };
     Ok(Some(Target {
-        seq: row.value("seq")?,
+        seq,
         state: row.value("state")?,
         ordering_key: row.value("ordering_key")?,
         hold: row.value("hold")?,
         receiver: row.value("receiver")?,
         rounds: row.count("rounds")?,
-        clocks: row.small("clocks")?,
+        clocks,
         party: row.value("party")?,
         answers: Subscription(row.small("answers")?),
+        tie,
     }))
 }
 
@@ -136,11 +159,15 @@ async fn retry(tx: &mut Tx<'_>, target: &Target, by: &str, now: Timestamp) -> Re
     tx.session
         .execute(
             "UPDATE delivery SET state = 0, phase = $3, hold = $4, settled_at = NULL, fault = NULL,
-                 next_attempt_at = $2, rounds = rounds + $5 WHERE seq = $1",
+                 next_attempt_at = $2, rounds = rounds + $5,
+                 released_at = CASE WHEN hold = 'fallback' THEN $2 ELSE released_at END WHERE seq = $1",
             &[&target.seq, &us(now), &phase, &hold, &i32::from(target.state == DEAD)],
         )
         .await?;
-    deadlines::resume(tx, target.seq).await?;
+    match &target.tie {
+        Some(tie) if tie.first != target.seq => fallback::resume(tx, tie, by, now).await?,
+        _ => deadlines::resume(tx, target.seq).await?,
+    }
     target.hears(tx, Happened::Retried, now).await?;
     Ok(told(tx, target, by, "retried", None, now))
 }
@@ -177,8 +204,9 @@ async fn cancel(
         _ => {}
     }
     end_delivery(tx, target, CANCELLED, None, now).await?;
-    end_promises(tx, target, End::Ended, now).await?;
-    target.hears(tx, Happened::Died, now).await?;
+    if target.comes(tx, Came::Cancelled, now).await?.is_final {
+        target.hears(tx, Happened::Died, now).await?;
+    }
     let_next_go(tx, target).await?;
     Ok(told(tx, target, by, "cancelled", reason, now))
 }
@@ -198,7 +226,7 @@ async fn confirm(
         answer(tx, target, AnswerOutcome::Delivered, told::delivered(receipt, target.rounds), now);
     }
     let met = match target.state {
-        PENDING | DELIVERED => end_promises(tx, target, End::Met, now).await?,
+        PENDING | DELIVERED => target.comes(tx, Came::There, now).await?.promise,
         _ => None,
     };
     let heard = fresh && target.hears(tx, Happened::Delivered, now).await?;
@@ -225,7 +253,7 @@ async fn refuse(
         return Ok(Commanded::Already);
     }
     end_delivery(tx, target, DEAD, Some(fault), now).await?;
-    if let Some(ended) = end_promises(tx, target, End::Ended, now).await? {
+    if let Some(ended) = target.comes(tx, Came::Refused, now).await?.promise {
         told["promise"] = ended.into();
     }
     target.hears(tx, Happened::Died, now).await?;
@@ -242,16 +270,6 @@ fn answer(tx: &mut Tx<'_>, target: &Target, outcome: AnswerOutcome, data: String
     }
 }
 
-async fn end_promises(
-    tx: &mut Tx<'_>,
-    target: &Target,
-    end: End,
-    now: Timestamp,
-) -> Result<Option<&'static str>, Fail> {
-    let mut ended = deadlines::end(tx, &[Ending { of: target.of(), end, now }]).await?;
-    Ok(ended.remove(&target.seq).map(|ended| ended.tell(&mut tx.logs)))
-}
-
 async fn let_next_go(tx: &Tx<'_>, target: &Target) -> Result<(), Fail> {
     release_next(tx.session, target.ordering_key.as_slice()).await
 }
@@ -263,7 +281,7 @@ async fn has_open_promise(tx: &Tx<'_>, target: &Target) -> Result<bool, Fail> {
         .session
         .query_opt(
             "SELECT 1 FROM deadline WHERE seq = $1 AND met_at IS NULL AND (ended_at IS NULL OR waived)",
-            &[&(target.seq * DEADLINES)],
+            &[&(target.promised() * DEADLINES)],
         )
         .await?;
     Ok(found.is_some())
@@ -277,7 +295,7 @@ async fn waive(
     by: &str,
     now: Timestamp,
 ) -> Result<Commanded, Fail> {
-    let waived = end_promises(tx, target, End::Waived, now).await?.is_some();
+    let waived = target.comes(tx, Came::Waived, now).await?.promise.is_some();
     if target.hears(tx, Happened::Waived, now).await? || waived {
         return Ok(told(tx, target, by, "waived", Some(reason), now));
     }

@@ -261,6 +261,11 @@ async fn recompute(tx: &mut Tx<'_>, all: &Recompute) -> Result<i64, Fail> {
             "UPDATE delivery SET due_at = $2, expires_at = $3 WHERE seq = $1 AND state = 0 AND due_at = $4";
         let expires = one.expires.map(us);
         tx.session.execute(sql, &[&delivery, &us(one.course.due), &expires, &us(one.old_due)]).await?;
+        // A second way's time moves with the deadline.
+        let sql =
+            "UPDATE delivery SET due_at = $2, expires_at = $3, next_attempt_at = next_attempt_at + $2 - $4
+             WHERE seq = (SELECT f.other_way FROM delivery f WHERE f.seq = $1) AND hold = 'fallback'";
+        tx.session.execute(sql, &[&delivery, &us(one.course.due), &expires, &us(one.old_due)]).await?;
         tx.logs.of_delivery(delivery, us(all.now), "recomputed", generations::moved(one, all, old_starts));
         moved += 1;
     }

@@ -10,7 +10,7 @@ use super::{fail::Fail, row::Read, settle, work::Tx};
 use crate::{
     domain::{answer::Subscription, message::TYPE_PREFIX},
     store::{
-        Accepted, Lease, LeaseAsk, Leased, NewDelivery,
+        Accepted, Lease, LeaseAsk, Leased, NewDelivery, Partner,
         numbers::{delivery_id, us},
     },
 };
@@ -40,8 +40,9 @@ const LEASE: &str = "WITH head AS MATERIALIZED (
          FROM head WHERE d.seq = head.seq RETURNING d.*)
      SELECT d.seq, d.lease_token, d.due_at, d.expires_at, d.attempts, d.crashes, d.rounds, d.clocks, d.ordering_key, d.format,
          d.format_version, p.content_type, p.body, p.citizen, m.receipt, m.source, m.id, m.kind, m.correlation, m.traceparent,
-         m.party, m.answers, m.occurred_at, m.received_at, m.tracestate
+         m.party, m.answers, m.occurred_at, m.received_at, m.tracestate, d.other_way, o.ordering_key AS other_key
      FROM taken d JOIN parcel p ON p.seq = d.seq JOIN message m ON m.seq = d.seq / 256
+         LEFT JOIN delivery o ON o.seq = d.other_way
      ORDER BY d.due_at, d.seq";
 
 const NEXT_DUE: &str = "SELECT next_attempt_at FROM delivery WHERE receiver = $1 AND phase = 1
@@ -91,6 +92,10 @@ fn read(row: &tokio_postgres::Row, ask: &LeaseAsk) -> Result<Lease, Fail> {
         parcel: row.parcel()?,
         attempts: row.count("attempts")?,
         clocks: row.small("clocks")?,
+        partner: match row.value("other_way")? {
+            Some(number) => Some(Partner { number, ordering_key: row.value("other_key")? }),
+            None => None,
+        },
         crashes: row.count("crashes")?,
         rounds: row.count("rounds")?,
         ordering_key: row.value("ordering_key")?,

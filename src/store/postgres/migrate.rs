@@ -26,6 +26,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0013_clock.sql"),
     include_str!("migrations/0014_generation.sql"),
     include_str!("migrations/0015_came.sql"),
+    include_str!("migrations/0016_fallback.sql"),
 ];
 
 /// The version this program brings a database to.

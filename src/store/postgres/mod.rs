@@ -18,8 +18,8 @@ use tracing::{error, warn};
 
 use super::{
     Admission, Beat, Command, Commanded, Forget, Forgotten, HandOver, Hints, InHand, LaneState, Lease,
-    LeaseAsk, Leased, Mode, Settled, Settlement, StepPassed, Store, StoreError, TakenAgain, Verdict,
-    ahead::Maintain, handover::Lanes, hints, told,
+    LeaseAsk, Leased, Mode, Released, Settled, Settlement, StepPassed, Store, StoreError, TakenAgain,
+    Verdict, ahead::Maintain, handover::Lanes, hints, told,
 };
 use crate::{
     domain::{
@@ -39,6 +39,7 @@ mod commands;
 mod commit;
 mod deadlines;
 mod fail;
+mod fallback;
 mod forget;
 mod generations;
 mod hand;
@@ -286,6 +287,14 @@ impl Store for Postgres {
         most: u32,
     ) -> BoxFuture<'_, Result<Vec<StepPassed>, StoreError>> {
         asked!(self, Ask::Advance { now, most }, Steps)
+    }
+
+    fn release_fallbacks(
+        &self,
+        now: Timestamp,
+        most: u32,
+    ) -> BoxFuture<'_, Result<Vec<Released>, StoreError>> {
+        asked!(self, Ask::ReleaseFallbacks { now, most }, Released)
     }
 
     fn reconcile_alerts(

@@ -22,7 +22,7 @@ fn replies<'a>(batch: impl Iterator<Item = &'a Admission>) -> impl Iterator<Item
     })
 }
 
-/// The ordering keys of what a batch answers: these are locked before anything is written.
+/// The ordering keys of what a batch answers, and what is locked of two ways: before anything is written.
 pub(super) async fn keys<'a>(
     session: &Session,
     batch: impl Iterator<Item = &'a Admission>,
@@ -38,11 +38,13 @@ pub(super) async fn keys<'a>(
     }
     let rows = session
         .query(
-            "SELECT DISTINCT d.ordering_key AS key FROM unnest($1::text[], $2::text[], $3::uuid[]) AS u (source, id, receipt)
+            "SELECT DISTINCT k.key FROM unnest($1::text[], $2::text[], $3::uuid[]) AS u (source, id, receipt)
              LEFT JOIN identity i ON i.source = u.source AND i.id = u.id
              LEFT JOIN message m ON u.id IS NULL AND m.receipt = u.receipt
              JOIN delivery d ON d.seq BETWEEN coalesce(i.message, m.seq) * 256 AND coalesce(i.message, m.seq) * 256 + 255
-             WHERE d.ordering_key IS NOT NULL",
+             CROSS JOIN LATERAL (VALUES (d.ordering_key),
+                 (CASE WHEN d.other_way IS NOT NULL THEN least(d.seq, d.other_way) END)) AS k (key)
+             WHERE k.key IS NOT NULL",
             &[&sources, &ids, &receipts],
         )
         .await?;
@@ -85,7 +87,8 @@ async fn original(tx: &Tx<'_>, message: &Accepted, said: &Said) -> Result<Option
         tx.session
             .query_opt(
                 "SELECT m.seq, m.receipt, m.receiver, m.case_state,
-                     (SELECT count(*) FROM delivery d WHERE d.seq BETWEEN m.seq * 256 AND m.seq * 256 + 255) AS deliveries,
+                     (SELECT count(*) FROM delivery d WHERE d.seq BETWEEN m.seq * 256 AND m.seq * 256 + 255
+                         AND (d.other_way IS NULL OR d.other_way > d.seq)) AS deliveries,
                      (SELECT max(d.clocks) FROM delivery d WHERE d.seq BETWEEN m.seq * 256 AND m.seq * 256 + 255) AS clocks
                  FROM identity i JOIN message m ON m.seq = i.message WHERE i.source = $1 AND i.id = $2 FOR UPDATE OF m",
                 &[&message.envelope.receiver.to_string(), id],
@@ -95,7 +98,8 @@ async fn original(tx: &Tx<'_>, message: &Accepted, said: &Said) -> Result<Option
         tx.session
             .query_opt(
                 "SELECT m.seq, m.receipt, m.receiver, m.case_state,
-                     (SELECT count(*) FROM delivery d WHERE d.seq BETWEEN m.seq * 256 AND m.seq * 256 + 255) AS deliveries,
+                     (SELECT count(*) FROM delivery d WHERE d.seq BETWEEN m.seq * 256 AND m.seq * 256 + 255
+                         AND (d.other_way IS NULL OR d.other_way > d.seq)) AS deliveries,
                      (SELECT max(d.clocks) FROM delivery d WHERE d.seq BETWEEN m.seq * 256 AND m.seq * 256 + 255) AS clocks
                  FROM message m WHERE m.receipt = $1 AND m.state = 0 FOR UPDATE OF m",
                 &[&delivery.receipt().uuid()],

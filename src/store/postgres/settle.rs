@@ -8,6 +8,7 @@ use super::{
     clocks,
     deadlines::{self, End, Ending, Of},
     fail::Fail,
+    fallback::{self, CameTo},
     row::Read,
     session::Session,
     work::Tx,
@@ -96,15 +97,27 @@ pub(super) async fn judge(
     let counted = || settlements.iter().zip(&counts).filter(|(_, counts)| **counts).map(|(s, _)| *s);
     let endings: Vec<Ending<'_>> = counted().filter_map(ending).collect();
     let mut ended = deadlines::ended(tx.session, &endings, promises).await?;
+    let mut hearing = Vec::new();
     for settlement in counted() {
-        let promise = ended.remove(&settlement.lease.number).map(|ended| ended.tell(&mut tx.logs));
-        tell(tx, settlement, promise);
-    }
-    // Where nothing else is promised, and that is nearly always, nothing is asked for.
-    for settlement in counted().filter(|settlement| settlement.lease.clocks > 0) {
-        if let Some(what) = Happened::of_next(&settlement.next) {
-            clocks::hear(tx, settlement.lease.number, what, settlement.now).await?;
+        let lease = &settlement.lease;
+        let (came_to, owner, clocks) = if let Some(other) = lease.partner {
+            let (came_to, tie) = fallback::settled(tx, settlement, other).await?;
+            (came_to, tie.first, tie.clocks)
+        } else {
+            let promise = ended.remove(&lease.number).map(|ended| ended.tell(&mut tx.logs));
+            (CameTo { promise, is_final: true }, lease.number, lease.clocks)
+        };
+        tell(tx, settlement, &came_to);
+        // Where nothing else is promised, and that is nearly always, nothing is asked for.
+        if clocks > 0
+            && let Some(what) = Happened::of_next(&settlement.next)
+            && (came_to.is_final || what != Happened::Died)
+        {
+            hearing.push((owner, what, settlement.now));
         }
+    }
+    for (owner, what, now) in hearing {
+        clocks::hear(tx, owner, what, now).await?;
     }
     Ok(counts.into_iter().map(|counts| if counts { Settled::Done } else { Settled::LeaseLost }).collect())
 }
@@ -162,18 +175,24 @@ fn ending(settlement: &Settlement) -> Option<Ending<'_>> {
         _ => return None,
     };
     let lease = &settlement.lease;
+    if lease.partner.is_some() {
+        // What follows there is a matter of both ways.
+        return None;
+    }
     let of = Of { delivery: lease.number, answers: lease.answers, party: &lease.party };
     Some(Ending { of, end, now: settlement.now })
 }
 
-fn tell(tx: &mut Tx<'_>, settlement: &Settlement, promise: Option<&'static str>) {
+fn tell(tx: &mut Tx<'_>, settlement: &Settlement, came_to: &CameTo) {
     let lease = &settlement.lease;
     let (seq, at) = (lease.number, us(settlement.now));
     let answer = match (&settlement.next, &settlement.record.outcome) {
         (Next::Delivered, Outcome::Delivered(proof)) => {
             Some((AnswerOutcome::Delivered, told::delivered(proof.receipt.as_deref(), lease.rounds)))
         }
-        (Next::Dead(fault), _) => Some((AnswerOutcome::Failed, told::failed(fault, lease.rounds))),
+        (Next::Dead(fault), _) if came_to.is_final => {
+            Some((AnswerOutcome::Failed, told::failed(fault, lease.rounds)))
+        }
         _ => None,
     };
     if let Some((outcome, data)) = answer
@@ -182,7 +201,7 @@ fn tell(tx: &mut Tx<'_>, settlement: &Settlement, promise: Option<&'static str>)
         let about = (message_of(seq), Some(seq));
         tx.logs.answer(&lease.party, about, outcome, at, Some(data));
     }
-    tx.logs.of_delivery(seq, at, "attempt", told::attempt(settlement, promise));
+    tx.logs.of_delivery(seq, at, "attempt", told::attempt(settlement, came_to.promise));
 }
 
 /// Lets the next delivery of each ordering key go; the keys are locked.

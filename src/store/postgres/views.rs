@@ -24,9 +24,9 @@ use crate::{
         standing::{OpenPromises, Waived},
         told::STATES,
         views::{
-            Astray, Backlog, ClockView, DeadGroup, DeliveryView, Endangered, HELD, HeldGroup, MessageFilter,
-            MessageLine, MessageView, PromiseView, RawMessage, RunView, StoreSize, TraceOf, Uncovered, Views,
-            WaiverRequest, Which,
+            Astray, Backlog, ClockView, DeadGroup, DeliveryView, Endangered, Fallbacks, HELD, HeldGroup,
+            MessageFilter, MessageLine, MessageView, PromiseView, RawMessage, RunView, StoreSize, TraceOf,
+            Uncovered, Views, WaiverRequest, Which,
         },
     },
 };
@@ -35,6 +35,7 @@ mod ahead;
 mod answers;
 mod deliveries;
 mod endangered;
+mod fallbacks;
 mod figures;
 mod messages;
 mod own;
@@ -258,6 +259,10 @@ impl Views for Postgres {
 
     fn waived(&self, after: i64, most: u32) -> BoxFuture<'_, Result<(Vec<Waived>, i64), StoreError>> {
         self.readers.read(async move |c| standing::waived(&c, after, most).await)
+    }
+
+    fn fallbacks(&self, since: Timestamp) -> BoxFuture<'_, Result<Vec<Fallbacks>, StoreError>> {
+        self.readers.read(async move |c| fallbacks::fallbacks(&c, since).await)
     }
 
     fn waiver_requests(&self) -> BoxFuture<'_, Result<Vec<WaiverRequest>, StoreError>> {

@@ -12,7 +12,7 @@ use super::{
     accept::{self, Fresh, Rows},
     alerts, came, commands, deadlines,
     fail::Fail,
-    forget, generations, hand, lanes, lease,
+    fallback, forget, generations, hand, lanes, lease,
     logs::Logs,
     replay, reply, runs,
     session::Session,
@@ -25,8 +25,9 @@ use crate::{
         pace::Pace,
     },
     store::{
-        Admission, Beat, Command, Commanded, Forget, Forgotten, InHand, LaneState, LeaseAsk, Leased, Settled,
-        Settlement, StepPassed, TakenAgain, Verdict, ahead::Maintain, generations::Order, handover::Handing,
+        Admission, Beat, Command, Commanded, Forget, Forgotten, InHand, LaneState, LeaseAsk, Leased,
+        Released, Settled, Settlement, StepPassed, TakenAgain, Verdict, ahead::Maintain, generations::Order,
+        handover::Handing,
     },
 };
 
@@ -38,6 +39,10 @@ pub(super) enum Ask {
     /// Numbers of deliveries with the tokens of their leases.
     Release(Vec<(i64, i64)>),
     Advance {
+        now: Timestamp,
+        most: u32,
+    },
+    ReleaseFallbacks {
         now: Timestamp,
         most: u32,
     },
@@ -121,6 +126,7 @@ pub(super) enum Told {
     Leased(Leased),
     Settled(Vec<Settled>),
     Steps(Vec<StepPassed>),
+    Released(Vec<Released>),
     Changes(Vec<(Change, Condition)>),
     Commanded(Commanded),
     Leads(bool),
@@ -207,6 +213,8 @@ impl<'a> Work<'a> {
         let mut keys: BTreeSet<i64> = accept::keys(&self.admissions).map(|key| locks.key(key)).collect();
         keys.extend(came::keys(&self.admissions).map(|key| locks.key(key)));
         keys.extend(self.settlements.iter().filter_map(|s| s.lease.ordering_key).map(|key| locks.key(key)));
+        let ways = self.settlements.iter().filter_map(|s| Some((s.lease.number, s.lease.partner?)));
+        keys.extend(ways.flat_map(|(one, other)| fallback::locks(one, other)).map(|key| locks.key(key)));
         let commanded: Vec<DeliveryId> = self
             .asks
             .iter()
@@ -349,6 +357,7 @@ async fn one(tx: &mut Tx<'_>, ask: &Ask) -> Result<Told, Fail> {
         }
         Ask::Release(leases) => done(lease::release(tx, leases).await?),
         Ask::Advance { now, most } => Told::Steps(deadlines::advance(tx, *now, *most).await?),
+        Ask::ReleaseFallbacks { now, most } => Told::Released(fallback::release(tx, *now, *most).await?),
         Ask::Reconcile { names, conditions, now } => {
             Told::Changes(alerts::reconcile(tx, names, conditions, *now).await?)
         }

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     clocks, deadlines, figures, hand, reply,
-    row::{DEADLINES, Read, delivery_seq, kept, us},
+    row::{DEADLINES, Read, delivery_seq, kept, message_of, us},
     stops,
     writer::Tx,
 };
@@ -124,8 +124,8 @@ fn owe(tx: &mut Tx<'_, '_>, message: &Accepted, seq: i64, delivery: &NewDelivery
     tx.execute(
         "-- store::accept delivery
          INSERT INTO delivery (seq, receiver, state, phase, hold, ordering_key, due_at, next_attempt_at, expires_at,
-             fault, format, format_version, output_hash, clocks)
-         VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+             fault, format, format_version, output_hash, clocks, other_way)
+         VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
         params![
             seq,
             delivery.receiver,
@@ -133,13 +133,14 @@ fn owe(tx: &mut Tx<'_, '_>, message: &Accepted, seq: i64, delivery: &NewDelivery
             hold.map(HoldReason::name),
             delivery.ordering_key,
             us(delivery.promise.course.due),
-            us(now),
+            us(delivery.release().unwrap_or(now)),
             delivery.expires.map(us),
             delivery.hold.as_ref().map(|(_, fault)| json(fault)),
             delivery.parcel.format.name(),
             delivery.parcel.format_version,
             &Sha256::digest(&delivery.parcel.body)[..],
             u8::try_from(delivery.further.len()).unwrap_or(u8::MAX),
+            delivery.other_way.map(|other| delivery_seq(message_of(seq), other.ordinal)),
         ],
     )?;
     tx.execute(
@@ -154,6 +155,10 @@ fn owe(tx: &mut Tx<'_, '_>, message: &Accepted, seq: i64, delivery: &NewDelivery
     )?;
     if hold.is_none() {
         hand_over(tx, message, seq, delivery);
+    }
+    if delivery.release().is_some() {
+        // The promise is the first way's.
+        return Ok(());
     }
     promise(tx, message, seq, delivery)?;
     if !delivery.further.is_empty() || delivery.promise.promise.calendar().is_some() {
@@ -214,6 +219,9 @@ fn hand_over(tx: &mut Tx<'_, '_>, message: &Accepted, seq: i64, delivery: &NewDe
 fn hold(tx: &Tx<'_, '_>, delivery: &NewDelivery) -> rusqlite::Result<Option<HoldReason>> {
     if let Some((reason, _)) = &delivery.hold {
         return Ok(Some(*reason));
+    }
+    if delivery.release().is_some() {
+        return Ok(Some(HoldReason::Fallback));
     }
     let Some(key) = delivery.ordering_key else { return Ok(None) };
     let behind = tx

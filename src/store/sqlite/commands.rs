@@ -8,26 +8,26 @@ mod waiver;
 
 use super::{
     accept::{log_answer, log_event, whom},
-    clocks,
-    deadlines::{self, End},
+    clocks, deadlines,
+    fallback::{self, CameTo},
     row::{message_of, us},
     settle::{number, release_next},
     writer::Tx,
 };
 use crate::{
-    domain::{AnswerOutcome, DeliveryId, Fault, HoldReason},
-    store::{Command, Commanded, LaneState, clocks::Happened, hints, json as to_json, told},
+    domain::{AnswerOutcome, Fault, HoldReason},
+    store::{
+        Command, Commanded, LaneState,
+        clocks::Happened,
+        fallback::{CANCELLED, Came, DEAD, DELIVERED, PENDING, Tie},
+        hints, json as to_json, told,
+    },
 };
-
-const PENDING: i64 = 0;
-const DELIVERED: i64 = 1;
-const DEAD: i64 = 2;
-const CANCELLED: i64 = 3;
 
 /// A delivery as a command finds it.
 struct Target {
     seq: i64,
-    state: i64,
+    state: i16,
     ordering_key: Option<i64>,
     hold: Option<String>,
     receiver: String,
@@ -35,12 +35,26 @@ struct Target {
     rounds: u32,
     /// How many promises it has beside being delivered.
     clocks: u8,
+    /// The other of two ways.
+    tie: Option<Tie>,
 }
 
 impl Target {
+    /// The delivery that has the promise.
+    fn promised(&self) -> i64 {
+        self.tie.as_ref().map_or(self.seq, |tie| tie.first)
+    }
+
     /// Tells its clocks. True where one of them changed.
     fn hears(&self, tx: &Tx<'_, '_>, what: Happened<'_>, now: Timestamp) -> rusqlite::Result<bool> {
-        Ok(self.clocks > 0 && clocks::hear(tx, self.seq, what, now)?)
+        let clocks = self.tie.as_ref().map_or(self.clocks, |tie| tie.clocks);
+        Ok(clocks > 0 && clocks::hear(tx, self.promised(), what, now)?)
+    }
+
+    /// Does what follows for the promise and for the other way.
+    fn comes(&self, tx: &mut Tx<'_, '_>, came: Came, now: Timestamp) -> rusqlite::Result<CameTo> {
+        let (party, answers) = whom(tx, message_of(self.seq))?;
+        fallback::comes(tx, (self.seq, self.tie.as_ref()), came, now, (answers, &party))
     }
 }
 
@@ -52,7 +66,12 @@ pub(super) fn command(
     by: &str,
     now: Timestamp,
 ) -> rusqlite::Result<(Commanded, Vec<String>)> {
-    let Some(target) = target(tx, command.delivery())? else { return Ok((Commanded::NotFound, vec![])) };
+    let Some(seq) = number(tx, command.delivery())? else { return Ok((Commanded::NotFound, vec![])) };
+    let Some(target) = target(tx, seq)? else { return Ok((Commanded::NotFound, vec![])) };
+    let target = match target.tie.as_ref().and_then(|tie| tie.meant(command, target.seq, target.state)) {
+        Some(other) => self::target(tx, other)?.unwrap_or(target),
+        None => target,
+    };
     let commanded = match command {
         Command::Retry(_) => retry(tx, &target, by, now),
         Command::Cancel { reason, .. } => cancel(tx, &target, reason.as_deref(), by, now),
@@ -69,24 +88,31 @@ pub(super) fn command(
     Ok((commanded, vec![target.receiver, hints::answers(&party)]))
 }
 
-fn target(tx: &Tx<'_, '_>, delivery: DeliveryId) -> rusqlite::Result<Option<Target>> {
-    let Some(seq) = number(tx, delivery)? else { return Ok(None) };
-    tx.prepare(
-        "-- store::command target
-         SELECT state, ordering_key, hold, receiver, rounds, clocks FROM delivery WHERE seq = ?1",
-    )?
-    .query_row([seq], |row| {
-        Ok(Target {
-            seq,
-            state: row.get("state")?,
-            ordering_key: row.get("ordering_key")?,
-            hold: row.get("hold")?,
-            receiver: row.get("receiver")?,
-            rounds: row.get("rounds")?,
-            clocks: row.get("clocks")?,
+fn target(tx: &Tx<'_, '_>, seq: i64) -> rusqlite::Result<Option<Target>> {
+    let found = tx
+        .prepare(
+            "-- store::command target
+             SELECT state, ordering_key, hold, receiver, rounds, clocks, other_way FROM delivery WHERE seq = ?1",
+        )?
+        .query_row([seq], |row| {
+            let target = Target {
+                seq,
+                state: row.get("state")?,
+                ordering_key: row.get("ordering_key")?,
+                hold: row.get("hold")?,
+                receiver: row.get("receiver")?,
+                rounds: row.get("rounds")?,
+                clocks: row.get("clocks")?,
+                tie: None,
+            };
+            Ok((target, row.get::<_, Option<i64>>("other_way")?))
         })
-    })
-    .optional()
+        .optional()?;
+    let Some((mut target, other)) = found else { return Ok(None) };
+    if let Some(other) = other {
+        target.tie = Some(fallback::tie(tx, seq, other, target.clocks)?);
+    }
+    Ok(Some(target))
 }
 
 fn retry(tx: &mut Tx<'_, '_>, target: &Target, by: &str, now: Timestamp) -> rusqlite::Result<Commanded> {
@@ -102,7 +128,7 @@ fn retry(tx: &mut Tx<'_, '_>, target: &Target, by: &str, now: Timestamp) -> rusq
     tx.execute(
         "-- store::command retry
          UPDATE delivery SET state = 0, phase = ?3, hold = ?4, settled_at = NULL, fault = NULL, next_attempt_at = ?2,
-             rounds = rounds + ?5
+             rounds = rounds + ?5, released_at = CASE WHEN hold = 'fallback' THEN ?2 ELSE released_at END
          WHERE seq = ?1",
         params![
             target.seq,
@@ -112,7 +138,10 @@ fn retry(tx: &mut Tx<'_, '_>, target: &Target, by: &str, now: Timestamp) -> rusq
             i64::from(target.state == DEAD),
         ],
     )?;
-    deadlines::resume(tx, target.seq)?;
+    match &target.tie {
+        Some(tie) if tie.first != target.seq => fallback::resume(tx, tie, by, now)?,
+        _ => deadlines::resume(tx, target.seq)?,
+    }
     target.hears(tx, Happened::Retried, now)?;
     told(tx, target, by, "retried", None, now)
 }
@@ -150,9 +179,9 @@ fn cancel(
         _ => {}
     }
     end_delivery(tx, target, CANCELLED, None, now)?;
-    let (party, answers) = whom(tx, message_of(target.seq))?;
-    deadlines::end(tx, target.seq, &End::Ended, now, answers, &party)?;
-    target.hears(tx, Happened::Died, now)?;
+    if target.comes(tx, Came::Cancelled, now)?.is_final {
+        target.hears(tx, Happened::Died, now)?;
+    }
     release_next(tx, target.ordering_key)?;
     told(tx, target, by, "cancelled", reason, now)
 }
@@ -186,7 +215,7 @@ fn confirm(
         }
     }
     let met = if matches!(target.state, PENDING | DELIVERED) {
-        deadlines::end(tx, target.seq, &End::Met, now, answers, &party)?
+        target.comes(tx, Came::There, now)?.promise
     } else {
         None
     };
@@ -216,7 +245,7 @@ fn refuse(
     }
     end_delivery(tx, target, DEAD, Some(fault), now)?;
     let (party, answers) = whom(tx, message)?;
-    if let Some(ended) = deadlines::end(tx, target.seq, &End::Ended, now, answers, &party)? {
+    if let Some(ended) = target.comes(tx, Came::Refused, now)?.promise {
         told["promise"] = ended.into();
     }
     target.hears(tx, Happened::Died, now)?;
@@ -237,7 +266,7 @@ fn has_open_promise(tx: &Tx<'_, '_>, target: &Target) -> rusqlite::Result<bool> 
          SELECT 1 FROM deadline
          WHERE seq = ?1 * 16 AND met_at IS NULL AND (ended_at IS NULL OR waived = 1)",
     )?
-    .exists([target.seq])
+    .exists([target.promised()])
 }
 
 /// A person gives the sender's promise up; the delivery goes on.
@@ -248,8 +277,7 @@ fn waive(
     by: &str,
     now: Timestamp,
 ) -> rusqlite::Result<Commanded> {
-    let (party, answers) = whom(tx, message_of(target.seq))?;
-    let waived = deadlines::end(tx, target.seq, &End::Waived, now, answers, &party)?.is_some();
+    let waived = target.comes(tx, Came::Waived, now)?.promise.is_some();
     if target.hears(tx, Happened::Waived, now)? || waived {
         return told(tx, target, by, "waived", Some(reason), now);
     }
@@ -265,7 +293,7 @@ fn waive(
 fn end_delivery(
     tx: &Tx<'_, '_>,
     target: &Target,
-    state: i64,
+    state: i16,
     fault: Option<&Fault>,
     now: Timestamp,
 ) -> rusqlite::Result<()> {

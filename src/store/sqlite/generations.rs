@@ -282,6 +282,13 @@ fn recompute(tx: &Tx<'_, '_>, all: &Recompute) -> rusqlite::Result<i64> {
              UPDATE delivery SET due_at = ?2, expires_at = ?3 WHERE seq = ?1 AND state = 0 AND due_at = ?4",
             params![delivery, us(one.course.due), one.expires.map(us), us(one.old_due)],
         )?;
+        // A second way's time moves with the deadline.
+        tx.execute(
+            "-- store::move_second_way
+             UPDATE delivery SET due_at = ?2, expires_at = ?3, next_attempt_at = next_attempt_at + ?2 - ?4
+             WHERE seq = (SELECT f.other_way FROM delivery f WHERE f.seq = ?1) AND hold = 'fallback'",
+            params![delivery, us(one.course.due), one.expires.map(us), us(one.old_due)],
+        )?;
         let told = generations::moved(one, all, old_starts);
         log_event(tx, message_of(delivery), Some(delivery), us(all.now), "recomputed", Some(&told))?;
         moved += 1;

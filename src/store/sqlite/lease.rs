@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     domain::{Parcel, answer::Subscription, message::TYPE_PREFIX},
-    store::{Lease, LeaseAsk, Leased},
+    store::{Lease, LeaseAsk, Leased, Partner},
 };
 
 /// Deliveries whose waiting time is over that are made ready in one go.
@@ -100,7 +100,8 @@ fn fetch(tx: &Tx<'_, '_>, seq: i64, token: u64, until: Timestamp) -> rusqlite::R
         "-- store::lease_due fetch
          SELECT d.due_at, d.expires_at, d.attempts, d.crashes, d.rounds, d.ordering_key, d.format, d.format_version,
              p.content_type, p.body, m.receipt, m.source, m.id, m.kind, m.correlation, m.traceparent, m.party, m.answers,
-             p.citizen, m.occurred_at, m.received_at, d.clocks, m.tracestate
+             p.citizen, m.occurred_at, m.received_at, d.clocks, m.tracestate, d.other_way,
+             (SELECT o.ordering_key FROM delivery o WHERE o.seq = d.other_way)
          FROM delivery d JOIN parcel p ON p.seq = d.seq JOIN message m ON m.seq = ?2
          WHERE d.seq = ?1",
     )?
@@ -120,6 +121,10 @@ fn fetch(tx: &Tx<'_, '_>, seq: i64, token: u64, until: Timestamp) -> rusqlite::R
             },
             attempts: row.get(2)?,
             clocks: row.get(21)?,
+            partner: match row.get(23)? {
+                Some(number) => Some(Partner { number, ordering_key: row.get(24)? }),
+                None => None,
+            },
             crashes: row.get(3)?,
             rounds: row.get(4)?,
             ordering_key: row.get(5)?,

@@ -13,7 +13,7 @@ use rusqlite::{Connection, OpenFlags, config::DbConfig};
 pub use super::Mode;
 use super::{
     Admission, Beat, Calls, Command, Commanded, Forget, Forgotten, Hints, InHand, LaneState, Lease, LeaseAsk,
-    Leased, Settled, Settlement, StepPassed, Store, StoreError, TakenAgain, Verdict,
+    Leased, Released, Settled, Settlement, StepPassed, Store, StoreError, TakenAgain, Verdict,
     ahead::Maintain,
     handover::{HandOver, Lanes},
     hints,
@@ -32,6 +32,7 @@ mod checkpoint;
 mod clocks;
 mod commands;
 mod deadlines;
+mod fallback;
 mod figures;
 mod forget;
 mod generations;
@@ -262,6 +263,14 @@ impl Store for Sqlite {
         most: u32,
     ) -> BoxFuture<'_, Result<Vec<StepPassed>, StoreError>> {
         self.write(move |tx| deadlines::advance(tx, now, most))
+    }
+
+    fn release_fallbacks(
+        &self,
+        now: Timestamp,
+        most: u32,
+    ) -> BoxFuture<'_, Result<Vec<Released>, StoreError>> {
+        self.write(move |tx| fallback::release(tx, now, most))
     }
 
     fn reconcile_alerts(

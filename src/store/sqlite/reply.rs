@@ -70,7 +70,8 @@ fn original(tx: &Tx<'_, '_>, message: &Accepted, said: &Said) -> rusqlite::Resul
             .prepare(
                 "-- store::reply by id
                  SELECT seq, receipt, receiver, case_state,
-                     (SELECT count(*) FROM delivery WHERE delivery.seq BETWEEN message.seq * 256 AND message.seq * 256 + 255) AS deliveries,
+                     (SELECT count(*) FROM delivery WHERE delivery.seq BETWEEN message.seq * 256 AND message.seq * 256 + 255
+                         AND (other_way IS NULL OR other_way > delivery.seq)) AS deliveries,
                      (SELECT max(clocks) FROM delivery WHERE delivery.seq BETWEEN message.seq * 256 AND message.seq * 256 + 255) AS clocks
                  FROM message WHERE source = ?1 AND id = ?2 AND state = 0",
             )?
@@ -81,7 +82,8 @@ fn original(tx: &Tx<'_, '_>, message: &Accepted, said: &Said) -> rusqlite::Resul
     tx.prepare(
         "-- store::reply by delivery
          SELECT seq, receipt, receiver, case_state,
-             (SELECT count(*) FROM delivery WHERE delivery.seq BETWEEN message.seq * 256 AND message.seq * 256 + 255) AS deliveries,
+             (SELECT count(*) FROM delivery WHERE delivery.seq BETWEEN message.seq * 256 AND message.seq * 256 + 255
+                         AND (other_way IS NULL OR other_way > delivery.seq)) AS deliveries,
                      (SELECT max(clocks) FROM delivery WHERE delivery.seq BETWEEN message.seq * 256 AND message.seq * 256 + 255) AS clocks
          FROM message WHERE receipt = ?1 AND state = 0",
     )?

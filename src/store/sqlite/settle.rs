@@ -5,13 +5,13 @@ use rusqlite::{OptionalExtension, params};
 use super::{
     accept::{log_answer, log_event},
     clocks,
-    deadlines::{self, End},
+    fallback::{self, CameTo},
     row::{delivery_seq, message_of, us},
     writer::Tx,
 };
 use crate::{
-    domain::{AnswerOutcome, DeliveryId, HoldReason, Outcome, attempt::Proof},
-    store::{Lease, Next, Settled, Settlement, clocks::Happened, json as to_json, told},
+    domain::{AnswerOutcome, DeliveryId, HoldReason, Outcome},
+    store::{Lease, Next, Settled, Settlement, clocks::Happened, fallback::Came, json as to_json, told},
 };
 
 /// The number of a delivery, by the id the world knows.
@@ -37,28 +37,42 @@ pub(super) fn settle(tx: &mut Tx<'_, '_>, settlement: &Settlement) -> rusqlite::
     }
     tx.leases.end_with_commit(seq);
     let round = lease.rounds;
-    let promise = match (&settlement.next, &settlement.record.outcome) {
-        (Next::Delivered, Outcome::Delivered(proof)) => delivered(tx, seq, lease, proof, settlement, round)?,
-        (Next::Dead(fault), _) => {
-            let how = deadlines::end(tx, seq, &End::Ended, settlement.now, lease.answers, &lease.party)?;
+    let tie = match lease.partner {
+        Some(other) => Some(fallback::tie(tx, seq, other.number, lease.clocks)?),
+        None => None,
+    };
+    let came = match Came::of(settlement) {
+        Some(came) => {
+            let whom = (lease.answers, &*lease.party);
+            fallback::comes(tx, (seq, tie.as_ref()), came, settlement.now, whom)?
+        }
+        None => CameTo { promise: None, is_final: false },
+    };
+    match (&settlement.next, &settlement.record.outcome) {
+        (Next::Delivered, Outcome::Delivered(proof)) => {
+            let data = told::delivered(proof.receipt.as_deref(), round);
+            answer(tx, seq, lease, AnswerOutcome::Delivered, settlement, &data)?;
+        }
+        (Next::Dead(fault), _) if came.is_final => {
             let data = told::failed(fault, round);
             answer(tx, seq, lease, AnswerOutcome::Failed, settlement, &data)?;
-            how
         }
-        _ => None,
-    };
+        _ => {}
+    }
     log_event(
         tx,
         message_of(seq),
         Some(seq),
         us(settlement.now),
         "attempt",
-        Some(&told::attempt(settlement, promise)),
+        Some(&told::attempt(settlement, came.promise)),
     )?;
-    if lease.clocks > 0
+    let (promised, clocks) = tie.map_or((seq, lease.clocks), |tie| (tie.first, tie.clocks));
+    if clocks > 0
         && let Some(what) = Happened::of_next(&settlement.next)
+        && (came.is_final || what != Happened::Died)
     {
-        clocks::hear(tx, seq, what, settlement.now)?;
+        clocks::hear(tx, promised, what, settlement.now)?;
     }
     if matches!(settlement.next, Next::Delivered | Next::Dead(_)) {
         release_next(tx, lease.ordering_key)?;
@@ -86,24 +100,6 @@ fn move_delivery(tx: &Tx<'_, '_>, seq: i64, settlement: &Settlement) -> rusqlite
         ],
     )?;
     Ok(changed == 1)
-}
-
-fn delivered(
-    tx: &Tx<'_, '_>,
-    seq: i64,
-    lease: &Lease,
-    proof: &Proof,
-    settlement: &Settlement,
-    round: u32,
-) -> rusqlite::Result<Option<&'static str>> {
-    let how = if proof.in_transit {
-        None
-    } else {
-        deadlines::end(tx, seq, &End::Met, settlement.now, lease.answers, &lease.party)?
-    };
-    let data = told::delivered(proof.receipt.as_deref(), round);
-    answer(tx, seq, lease, AnswerOutcome::Delivered, settlement, &data)?;
-    Ok(how)
 }
 
 fn answer(

@@ -26,9 +26,9 @@ use crate::{
         standing::{OpenPromises, Waived},
         told::STATES,
         views::{
-            Astray, Backlog, ClockView, DeadGroup, DeliveryView, Endangered, HELD, HeldGroup, MessageFilter,
-            MessageLine, MessageView, PromiseView, RawMessage, RunView, StoreSize, TraceOf, Uncovered, Views,
-            WaiverRequest, Which,
+            Astray, Backlog, ClockView, DeadGroup, DeliveryView, Endangered, Fallbacks, HELD, HeldGroup,
+            MessageFilter, MessageLine, MessageView, PromiseView, RawMessage, RunView, StoreSize, TraceOf,
+            Uncovered, Views, WaiverRequest, Which,
         },
     },
 };
@@ -37,6 +37,7 @@ mod ahead;
 mod answers;
 mod deliveries;
 mod endangered;
+mod fallbacks;
 mod figures;
 mod messages;
 mod own;
@@ -220,6 +221,10 @@ impl Views for Sqlite {
 
     fn waived(&self, after: i64, most: u32) -> BoxFuture<'_, Result<(Vec<Waived>, i64), StoreError>> {
         self.readers.read(move |c| standing::waived(c, after, most))
+    }
+
+    fn fallbacks(&self, since: Timestamp) -> BoxFuture<'_, Result<Vec<Fallbacks>, StoreError>> {
+        self.readers.read(move |c| fallbacks::fallbacks(c, since))
     }
 
     fn waiver_requests(&self) -> BoxFuture<'_, Result<Vec<WaiverRequest>, StoreError>> {

@@ -23,6 +23,22 @@ pub struct Endangered {
     pub example: ReceiptId,
 }
 
+/// Second ways that were let go, counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fallbacks {
+    /// The receiver of the first way.
+    pub first: String,
+    /// The receiver of the second.
+    pub second: String,
+    pub count: i64,
+    /// How many of them are on their way still.
+    pub pending: i64,
+    /// When the first of them was let go.
+    pub since: Timestamp,
+    /// The latest message among them.
+    pub example: ReceiptId,
+}
+
 /// Somebody asked that the promises of a delivery be waived, and nobody has agreed yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -15,7 +15,7 @@ use crate::{
         alert::{AlertChange, Change, Condition},
         violation::Severity,
     },
-    store::views::MessageView,
+    store::views::{DeliveryView, MessageView},
 };
 
 /// One claim, and whether it holds.
@@ -140,10 +140,15 @@ fn outcome(became: &Became) -> &str {
     }
 }
 
-/// From the message's `time` to its last delivery, where all are delivered.
+/// From the message's `time` to its last delivery, where all are delivered; of two ways one is.
 fn took(view: &MessageView) -> Option<Duration> {
     let begins = view.occurred.unwrap_or(view.line.received);
-    let delivered = view.deliveries.iter().map(|d| d.settled.filter(|_| d.state == "delivered"));
+    let settled = |d: &DeliveryView| d.settled.filter(|_| d.state == "delivered");
+    let firsts = view.deliveries.iter().filter(|d| d.second_way_of.is_none());
+    let delivered = firsts.map(|first| {
+        let second = view.deliveries.iter().find(|d| d.second_way_of == Some(first.delivery_id));
+        settled(first).into_iter().chain(second.and_then(settled)).min()
+    });
     let last = delivered.collect::<Option<Vec<_>>>()?.into_iter().max()?;
     Some(last.duration_since(begins).try_into().unwrap_or(Duration::ZERO))
 }

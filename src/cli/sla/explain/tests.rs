@@ -68,6 +68,8 @@ fn message(attempts: &[Value], met: Option<Timestamp>) -> MessageView {
             next_attempt: None,
             settled: met,
             fault: None,
+            second_way_of: None,
+            released: None,
         }],
         promises: vec![PromiseView {
             receipt_id: receipt,

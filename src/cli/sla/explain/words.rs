@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 
 use super::{
     super::super::output::{counted as plural, local, span},
-    Counted, Explained, NotBegun, Progress, Told, Waived,
+    Counted, Explained, NotBegun, Progress, SecondWay, Told, Waived,
 };
 use crate::domain::sla::{DELIVERED, Starts};
 
@@ -62,6 +62,7 @@ impl Explained {
         }
         lines
             .extend(self.clock.iter().map(|happened| format!("  {}  {}", local(happened.at), happened.what)));
+        lines.extend(self.second_way.iter().flat_map(SecondWay::words));
         lines.push(format!("  {}", self.end()));
         lines
     }

@@ -8,7 +8,7 @@ use crate::{
     domain::{Cpr, HoldReason},
     store::{
         Arrived, Invalid, json,
-        numbers::us,
+        numbers::{delivery_seq, message_of, us},
         postgres::{fail::Fail, lease, row::Read, session::Session},
     },
 };
@@ -28,11 +28,11 @@ pub(in crate::store::postgres) const MESSAGES: &str = "INSERT INTO message (stat
 
 pub(in crate::store::postgres) const DELIVERIES: &str = "INSERT INTO delivery (state, seq, receiver, phase, hold,
          ordering_key, due_at, next_attempt_at, expires_at, fault, format, format_version, output_hash, lease_node,
-         lease_token, leased_until, clocks)
+         lease_token, leased_until, clocks, other_way)
      SELECT 0, unnest($1::bigint[]), unnest($2::text[]), unnest($3::smallint[]), unnest($4::text[]),
          unnest($5::bigint[]), unnest($6::bigint[]), unnest($7::bigint[]), unnest($8::bigint[]),
          unnest($9::text[]), unnest($10::text[]), unnest($11::integer[]), unnest($12::bytea[]),
-         unnest($13::bigint[]), unnest($14::bigint[]), unnest($15::bigint[]), unnest($16::smallint[])";
+         unnest($13::bigint[]), unnest($14::bigint[]), unnest($15::bigint[]), unnest($16::smallint[]), unnest($17::bigint[])";
 
 pub(in crate::store::postgres) const PARCELS: &str = "INSERT INTO parcel (seq, content_type, body, citizen)
      SELECT unnest($1::bigint[]), unnest($2::text[]), unnest($3::bytea[]), unnest($4::text[])";
@@ -133,7 +133,7 @@ impl Rows<'_> {
             column(owed, |o| o.hold.map(HoldReason::name)),
             column(owed, |o| o.delivery.ordering_key),
             column(owed, |o| us(o.course.due)),
-            column(owed, |o| us(o.message.arrived.received)),
+            column(owed, |o| us(o.delivery.release().unwrap_or(o.message.arrived.received))),
             column(owed, |o| o.delivery.expires.map(us)),
             column(owed, |o| o.delivery.hold.as_ref().map(|(_, fault)| json(fault))),
             column(owed, |o| o.delivery.parcel.format.name()),
@@ -143,6 +143,9 @@ impl Rows<'_> {
             column(owed, |o| o.leased_until.map(|_| lease::first_token(o.seq))),
             column(owed, |o| o.leased_until.map(us)),
             column(owed, |o| i16::try_from(o.delivery.further.len()).unwrap_or(i16::MAX)),
+            column(owed, |o| {
+                o.delivery.other_way.map(|other| delivery_seq(message_of(o.seq), other.ordinal))
+            }),
         ];
         insert(session, &session.statements.deliveries, &columns).await
     }
@@ -162,10 +165,12 @@ impl Rows<'_> {
     }
 
     pub(in crate::store::postgres) async fn deadlines(&self, session: &Session) -> Result<(), Fail> {
-        let owed = &self.owed[..];
+        // A second way's promise is the first's.
+        let owed: Vec<_> = self.owed.iter().filter(|o| o.delivery.release().is_none()).collect();
         if self.written || owed.is_empty() {
             return Ok(());
         }
+        let owed = &owed[..];
         let columns = [
             column(owed, |o| deadline_seq(o.seq)),
             column(owed, |o| o.delivery.promise.promise.name()),

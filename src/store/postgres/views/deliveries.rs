@@ -34,6 +34,13 @@ fn next_attempt(row: &Row, state: &str) -> Result<Option<Timestamp>, Fail> {
     if state == STATES[0] { row.instant_or_none("next_attempt_at") } else { Ok(None) }
 }
 
+/// The first way of a second.
+fn second_way_of(row: &Row) -> Result<Option<DeliveryId>, Fail> {
+    let (seq, other): (i64, Option<i64>) = (row.value("seq")?, row.value("other_way")?);
+    let receipt = row.receipt("receipt")?;
+    Ok(other.filter(|other| *other < seq).map(|other| delivery_id(receipt, other)))
+}
+
 pub(super) async fn deliveries(
     client: &impl GenericClient,
     rest: &str,
@@ -57,6 +64,8 @@ pub(super) async fn deliveries(
             next_attempt: next_attempt(row, state)?,
             settled: row.instant_or_none("settled_at")?,
             fault: row.fault("fault")?,
+            second_way_of: second_way_of(row)?,
+            released: row.instant_or_none("released_at")?,
         })
     };
     rows(client, &sql, params).await?.iter().map(read).collect()
@@ -111,7 +120,7 @@ pub(super) async fn backlogs(client: &Client) -> Result<Vec<Backlog>, Fail> {
                      min(due_at) FILTER (WHERE state = 0) AS nearest
                  FROM (SELECT receiver, state, phase, seq, due_at FROM delivery WHERE phase = 0
                        UNION ALL SELECT receiver, state, phase, seq, due_at FROM delivery WHERE phase = 1
-                       UNION ALL SELECT receiver, state, phase, seq, due_at FROM delivery WHERE phase = 2
+                       UNION ALL SELECT receiver, state, phase, seq, due_at FROM delivery WHERE phase = 2 AND hold <> 'fallback'
                        UNION ALL SELECT receiver, state, phase, seq, due_at FROM delivery WHERE state = 2) AS d
                  GROUP BY receiver) AS b
              LEFT JOIN message m ON m.seq = b.first / 256",

@@ -48,9 +48,18 @@ pub(super) fn select_deliveries(
                 next_attempt: if state == 0 { row.instant_or_none("next_attempt_at")? } else { None },
                 settled: row.instant_or_none("settled_at")?,
                 fault: row.fault("fault")?,
+                second_way_of: second_way_of(row)?,
+                released: row.instant_or_none("released_at")?,
             })
         })?
         .collect()
+}
+
+/// The first way of a second.
+fn second_way_of(row: &Row<'_>) -> rusqlite::Result<Option<DeliveryId>> {
+    let (seq, other): (i64, Option<i64>) = (row.get("seq")?, row.get("other_way")?);
+    let receipt = row.receipt("receipt")?;
+    Ok(other.filter(|other| *other < seq).map(|other| delivery_id(receipt, other)))
 }
 
 pub(super) fn select_promises(
@@ -109,7 +118,7 @@ pub(super) fn backlogs(connection: &Connection) -> rusqlite::Result<Vec<Backlog>
                    UNION ALL SELECT receiver, count(*), 0, 0, min(seq), min(due_at)
                        FROM delivery WHERE phase = 1 GROUP BY receiver
                    UNION ALL SELECT receiver, count(*), 0, count(*), min(seq), min(due_at)
-                       FROM delivery WHERE phase = 2 GROUP BY receiver
+                       FROM delivery WHERE phase = 2 AND hold <> 'fallback' GROUP BY receiver
                    UNION ALL SELECT receiver, 0, count(*), 0, NULL, NULL
                        FROM delivery WHERE state = 2 GROUP BY receiver)
              GROUP BY receiver",
