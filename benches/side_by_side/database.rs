@@ -29,12 +29,29 @@ impl Database {
         Ok(Self { url, client, connection })
     }
 
+    /// What the server has written into its log, and the transactions it has committed in this database, until now.
+    pub(crate) async fn written(&self) -> anyhow::Result<Written> {
+        let sql = "SELECT (pg_current_wal_insert_lsn() - '0/0')::float8,
+                 (SELECT xact_commit FROM pg_stat_database WHERE datname = current_database())::float8";
+        let row = self.client.query_one(sql, &[]).await?;
+        Ok(Written { bytes: row.try_get(0)?, commits: row.try_get(1)? })
+    }
+
     /// Takes the store away again.
     pub(crate) async fn drop(self) -> anyhow::Result<()> {
         self.client.batch_execute(&format!("DROP SCHEMA {SCHEMA} CASCADE")).await?;
         self.connection.abort();
         Ok(())
     }
+}
+
+/// What a PostgreSQL server has written.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Written {
+    /// Of its write-ahead log, by whomever.
+    pub(crate) bytes: f64,
+    /// As the server's statistics have it, which are a second old at the most.
+    pub(crate) commits: f64,
 }
 
 impl Rig {

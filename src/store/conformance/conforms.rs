@@ -131,6 +131,7 @@ macro_rules! conforms {
                 what_outlasted_both_times_is_forgotten_whole_when_it_has_ended
                 numbers_are_not_given_twice_after_everything_was_forgotten
                 what_has_no_content_is_not_tried_again
+                answers_of_all_parties_are_forgotten_oldest_first
             }
             figures {
                 interviews_are_counted_by_month_and_parties_and_by_who_told_of_them

@@ -139,3 +139,24 @@ pub(super) async fn what_outlasted_both_times_is_forgotten_whole_when_it_has_end
     assert!(office.store().message("old".into(), None, office.now).await.unwrap().is_none());
     assert!(!has_content(&office, "younger").await, "and of the other the content, with its story kept");
 }
+
+pub(super) async fn answers_of_all_parties_are_forgotten_oldest_first(mut office: Office) {
+    for (id, party) in [("one", "krifa"), ("two", "hk"), ("three", "3f"), ("four", "hk"), ("five", "krifa")] {
+        let mut message = office.message(id);
+        message.arrived.party = party.into();
+        office.accept(message).await;
+    }
+    office.pass(hours(2));
+    let slice = Forget { what: Stage::Messages, before: office.now - hours(1), most: 2 };
+    let mut left = Vec::new();
+    for _ in 0..3 {
+        office.store().forget(slice).await.unwrap();
+        let mut ids = Vec::new();
+        for party in ["3f", "hk", "krifa"] {
+            let answers = office.store().answers(party.into(), 0, 99).await.unwrap();
+            ids.extend(answers.into_iter().filter_map(|logged| logged.answer.message_id));
+        }
+        left.push(ids);
+    }
+    assert_eq!(left, [vec!["three", "four", "five"], vec!["five"], vec!["five"]], "the last of all stays");
+}

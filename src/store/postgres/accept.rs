@@ -37,8 +37,11 @@ pub(super) const CLAIM: &str = "INSERT INTO identity (source, id, message, hash)
      ON CONFLICT (id, source) DO NOTHING RETURNING source, id, message";
 
 /// Which of the keys have something pending.
+///
+/// A subquery that gives a value is worked on for each key, by the index. `EXISTS` would be joined, and a plan made while
+/// the table was empty walks over everything that is pending for each key.
 pub(super) const PENDING: &str = "SELECT k FROM unnest($1::bigint[]) k
-     WHERE EXISTS (SELECT 1 FROM delivery WHERE ordering_key = k AND state = 0)";
+     WHERE (SELECT true FROM delivery WHERE ordering_key = k AND state = 0 LIMIT 1)";
 
 /// An accepted message, with the words that the tables want.
 pub(super) struct Fresh<'a> {

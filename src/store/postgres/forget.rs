@@ -41,13 +41,7 @@ pub(super) async fn forget(tx: &mut Tx<'_>, slice: Forget) -> Result<Forgotten, 
         }
     }
     if slice.what == Stage::Messages {
-        session
-            .execute(
-                "DELETE FROM answer WHERE at < $1 AND seq IN (SELECT seq FROM answer ORDER BY seq LIMIT $2)
-                     AND seq < (SELECT max(seq) FROM answer)",
-                &[&us(slice.before), &i64::from(slice.most)],
-            )
-            .await?;
+        session.execute(ANSWERS, &[&us(slice.before), &i64::from(slice.most)]).await?;
     }
     if let (Stage::Content | Stage::Messages, Some(last)) = (slice.what, last) {
         set_cursor(tx, cursor(slice.what), last).await?;
@@ -57,7 +51,8 @@ pub(super) async fn forget(tx: &mut Tx<'_>, slice: Forget) -> Result<Forgotten, 
 
 /// The bytes of messages, as they came and as they were delivered.
 const CONTENT: [&str; 3] = [
-    "UPDATE message SET raw = NULL, headers = NULL WHERE seq = ANY ($1::bigint[]) AND raw IS NOT NULL",
+    "UPDATE message SET raw = NULL, headers = NULL
+         WHERE seq = ANY ($1::bigint[]) AND (raw IS NOT NULL OR headers IS NOT NULL)",
     "DELETE FROM parcel p USING unnest($1::bigint[]) m WHERE p.seq BETWEEN m * 256 AND m * 256 + 255",
     "DELETE FROM lasting WHERE message = ANY ($1::bigint[])",
 ];
@@ -75,6 +70,22 @@ const WHOLE: [&str; 9] = [
          AND i.source = m.source AND i.id = m.id",
     "DELETE FROM message WHERE seq = ANY ($1::bigint[])",
 ];
+
+/// The next answers of all parties, in the order of their numbers. They are indexed by party, of which there are few: one
+/// is found after the other, and each party's first answers are looked at.
+const ANSWERS: &str = "WITH RECURSIVE told AS (
+         (SELECT party FROM answer ORDER BY party LIMIT 1)
+         UNION ALL SELECT (SELECT a.party FROM answer a WHERE a.party > t.party ORDER BY a.party LIMIT 1)
+             FROM told t WHERE t.party IS NOT NULL),
+     first AS (
+         SELECT f.party, f.seq FROM told t CROSS JOIN LATERAL (
+             SELECT party, seq FROM answer WHERE party = t.party ORDER BY seq LIMIT $2) f
+         ORDER BY f.seq LIMIT $2),
+     last AS (
+         SELECT max(l.seq) AS seq FROM told t CROSS JOIN LATERAL (
+             SELECT seq FROM answer WHERE party = t.party ORDER BY seq DESC LIMIT 1) l)
+     DELETE FROM answer a USING first f, last l
+     WHERE a.party = f.party AND a.seq = f.seq AND a.at < $1 AND a.seq < l.seq";
 
 /// The next messages that came before the time, in the order of their numbers. The last of all stays, as in a store
 /// that would give its number again.

@@ -31,7 +31,7 @@ const WAKE_FOR_PROBE: &str = "WITH nearest AS MATERIALIZED (
              AND (r.leased_until IS NULL OR r.leased_until <= $2))";
 
 /// The `MATERIALIZED` keeps the choice from being made a second time, which would lock more than asked for.
-const LEASE: &str = "WITH head AS MATERIALIZED (
+pub(super) const LEASE: &str = "WITH head AS MATERIALIZED (
          SELECT seq FROM delivery
          WHERE receiver = $1 AND phase = 0 AND due_at <= $2 AND due_at > $7 AND (leased_until IS NULL OR leased_until <= $3)
          ORDER BY due_at, seq LIMIT $4 FOR UPDATE SKIP LOCKED),

@@ -10,7 +10,7 @@ use super::{
 use crate::store::{Mode, StoreError};
 
 /// Every migration, oldest first; its place is its version.
-const MIGRATIONS: &[&str] = &[
+pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_tables.sql"),
     include_str!("migrations/0002_hands.sql"),
     include_str!("migrations/0003_case.sql"),
@@ -27,6 +27,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0014_generation.sql"),
     include_str!("migrations/0015_came.sql"),
     include_str!("migrations/0016_fallback.sql"),
+    include_str!("migrations/0017_narrow.sql"),
 ];
 
 /// The version this program brings a database to.
@@ -34,7 +35,7 @@ pub(super) fn known() -> i32 {
     i32::try_from(MIGRATIONS.len()).expect("there are few migrations")
 }
 
-fn hash(sql: &str) -> Vec<u8> {
+pub(super) fn hash(sql: &str) -> Vec<u8> {
     Sha256::digest(sql).to_vec()
 }
 

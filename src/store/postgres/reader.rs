@@ -47,7 +47,7 @@ impl Readers {
         Ok(Self { pool, runtime: Handle::current() })
     }
 
-    /// Runs one query.
+    /// Runs one query, once it is waited for.
     pub(super) fn read<T, F>(
         &self,
         query: impl FnOnce(Object) -> F + Send + 'static,
@@ -56,12 +56,21 @@ impl Readers {
         T: Send + 'static,
         F: Future<Output = Result<T, Fail>> + Send + 'static,
     {
-        let pool = self.pool.clone();
-        let read = self.runtime.spawn(async move {
-            let client = pool.get().await.map_err(|error| unavailable(&why(&error)))?;
-            query(client).await.map_err(|fail| fail.store_error())
-        });
-        Box::pin(async move { read.await.map_err(|error| unusable(format!("a reader stopped: {error}")))? })
+        let (pool, runtime) = (self.pool.clone(), self.runtime.clone());
+        // Nothing is asked before somebody waits for it: who keeps what was counted before drops this unused.
+        Box::pin(async move {
+            let read = runtime.spawn(async move {
+                let client = pool.get().await.map_err(|error| unavailable(&why(&error)))?;
+                query(client).await.map_err(|fail| fail.store_error())
+            });
+            read.await.map_err(|error| unusable(format!("a reader stopped: {error}")))?
+        })
+    }
+
+    /// How many connections were made.
+    #[cfg(test)]
+    pub(super) fn connections(&self) -> usize {
+        self.pool.status().size
     }
 
     pub(super) fn close(&self) {

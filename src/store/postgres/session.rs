@@ -19,6 +19,12 @@ const SERVER_MIN: i32 = 140_000;
 /// Locks that ordering keys share; a power of two.
 const KEY_LOCKS: u32 = 1 << 10;
 
+/// Every statement of the writer finds its rows by an index, whatever the statistics say just now. It is planned once, and
+/// that may be while the tables are empty: no way of working may be in the plan that is good for nothing else.
+pub(super) const PLANS: &str =
+    "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_material = off;
+     SET jit = off; SET plan_cache_mode = force_generic_plan";
+
 /// How long a node that ends takes its leave.
 const LEAVE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
 
@@ -119,13 +125,8 @@ impl Session {
     /// Nobody answers, or says no.
     pub(super) async fn open(address: &Address, node: Option<i64>) -> Result<Self, Fail> {
         let (client, locks) = connect(address, "kassebro").await?;
-        // Every statement of the writer finds its rows by an index, whatever the statistics say just now.
-        client
-            .batch_execute(
-                "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off;
-                 SET plan_cache_mode = force_generic_plan; SET lock_timeout = '3s'",
-            )
-            .await?;
+        client.batch_execute(PLANS).await?;
+        client.batch_execute("SET lock_timeout = '3s'").await?;
         let node = match node {
             Some(node) => node,
             None => client.query_one("SELECT nextval('node_seq')", &[]).await?.get(0),

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use tokio_postgres::{Row, types::ToSql};
 
 use super::{
+    accept::insert::sparse,
     clocks,
     deadlines::{self, End, Ending, Of},
     fail::Fail,
@@ -47,13 +48,17 @@ pub(super) const SETTLE: &str = "WITH moved AS (
      UNION ALL SELECT * FROM ended";
 
 /// Lets the next delivery of each ordering key go, unless one is under way: the next may be an older one that a
-/// person sent again.
+/// person sent again. The keys are locked, so that their lines are as they are read.
+///
+/// The line is looked at key by key. What is said of the held in the list of conditions would let a plan begin with all
+/// that are held.
 pub(super) const RELEASE_NEXT: &str = "UPDATE delivery d SET phase = 0, hold = NULL
-     FROM (SELECT k, (SELECT o.seq FROM delivery o WHERE o.ordering_key = k AND o.state = 0
-               ORDER BY o.seq LIMIT 1) AS seq FROM unnest($1::bigint[]) k) AS head
-     WHERE d.seq = head.seq AND d.phase = 2 AND d.hold = $2
-         AND NOT EXISTS (SELECT 1 FROM delivery o WHERE o.ordering_key = head.k AND o.state = 0
-             AND (o.hold IS NULL OR o.hold = $3))";
+     FROM unnest($1::bigint[]) k CROSS JOIN LATERAL (
+         SELECT o.seq, o.phase, o.hold FROM delivery o WHERE o.ordering_key = k AND o.state = 0
+         ORDER BY o.seq LIMIT 1) AS head
+     WHERE d.seq = head.seq AND head.phase = 2 AND head.hold = $2
+         AND (SELECT true FROM delivery o WHERE o.ordering_key = k AND o.state = 0
+             AND (o.hold IS NULL OR o.hold = $3) LIMIT 1) IS NULL";
 
 /// A lease's token as the tables keep it.
 pub(super) fn token(token: u64) -> i64 {
@@ -148,6 +153,11 @@ impl Columns {
                 columns.add(settlement);
             }
         }
+        // What was delivered at once has none of these.
+        columns.phase = sparse(columns.phase.into_iter());
+        columns.hold = sparse(columns.hold.into_iter());
+        columns.at = sparse(columns.at.into_iter());
+        columns.fault = sparse(columns.fault.into_iter());
         columns
     }
 

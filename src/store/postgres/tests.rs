@@ -7,6 +7,8 @@ use tokio_postgres::{Client, NoTls};
 use super::{Address, Mode, Postgres};
 
 mod cuts;
+mod older;
+mod plans;
 mod start;
 
 /// A schema of the test's own, in the server that `tests/run` starts.

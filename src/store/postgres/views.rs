@@ -129,8 +129,9 @@ async fn conservation(client: &Client) -> Result<Conservation, Fail> {
 async fn raw(client: &Client, receipt: ReceiptId) -> Result<Option<RawMessage>, Fail> {
     let found = row(
         client,
-        "SELECT party, way, content_type, headers, raw, received_at FROM message
-             WHERE receipt = $1 AND raw IS NOT NULL",
+        "SELECT m.party, m.way, m.content_type, m.headers, coalesce(m.raw, p.raw) AS raw, m.received_at
+             FROM message m LEFT JOIN parcel p ON p.seq = m.seq * 256 + 1
+             WHERE m.receipt = $1 AND coalesce(m.raw, p.raw) IS NOT NULL",
         &[&receipt.uuid()],
     )
     .await?;

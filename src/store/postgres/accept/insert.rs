@@ -34,8 +34,8 @@ pub(in crate::store::postgres) const DELIVERIES: &str = "INSERT INTO delivery (s
          unnest($9::text[]), unnest($10::text[]), unnest($11::integer[]), unnest($12::bytea[]),
          unnest($13::bigint[]), unnest($14::bigint[]), unnest($15::bigint[]), unnest($16::smallint[]), unnest($17::bigint[])";
 
-pub(in crate::store::postgres) const PARCELS: &str = "INSERT INTO parcel (seq, content_type, body, citizen)
-     SELECT unnest($1::bigint[]), unnest($2::text[]), unnest($3::bytea[]), unnest($4::text[])";
+pub(in crate::store::postgres) const PARCELS: &str = "INSERT INTO parcel (seq, content_type, body, citizen, raw)
+     SELECT unnest($1::bigint[]), unnest($2::text[]), unnest($3::bytea[]), unnest($4::text[]), unnest($5::bytea[])";
 
 pub(in crate::store::postgres) const DEADLINES: &str =
     "INSERT INTO deadline (seq, promise, starts_at, due_at, step, next_step_at, at_50, at_75, at_90, basis)
@@ -53,6 +53,21 @@ pub(super) fn column<'a, T, V: ToSql + Sync + Send + 'a>(
     Box::new(rows.iter().map(value).collect::<Vec<V>>())
 }
 
+/// A column of which nearly every row has nothing: an empty array where none has any, for the server makes rows until the
+/// longest array is used up, and puts NULL where a shorter one is.
+pub(in crate::store::postgres) fn sparse<V>(values: impl Iterator<Item = Option<V>>) -> Vec<Option<V>> {
+    let values: Vec<Option<V>> = values.collect();
+    if values.iter().any(Option::is_some) { values } else { Vec::new() }
+}
+
+/// The same of rows.
+fn seldom<'a, T, V: ToSql + Sync + Send + 'a>(
+    rows: &'a [T],
+    value: impl Fn(&'a T) -> Option<V>,
+) -> Column<'a> {
+    Box::new(sparse(rows.iter().map(value)))
+}
+
 async fn insert(session: &Session, statement: &Statement, columns: &[Column<'_>]) -> Result<(), Fail> {
     let columns: Vec<&(dyn ToSql + Sync)> = columns.iter().map(|c| &**c as &(dyn ToSql + Sync)).collect();
     session.client.execute(statement, &columns).await?;
@@ -64,13 +79,12 @@ fn arrived<'a, T>(rows: &'a [T], of: impl Fn(&'a T) -> &'a Arrived + Copy) -> Ve
     vec![
         column(rows, move |row| of(row).receipt.uuid()),
         column(rows, move |row| of(row).party.as_str()),
-        column(rows, move |row| of(row).sent.map(us)),
+        seldom(rows, move |row| of(row).sent.map(us)),
         column(rows, move |row| us(of(row).received)),
         column(rows, move |row| of(row).way.name()),
         column(rows, move |row| i64::try_from(of(row).generation).unwrap_or(i64::MAX)),
-        column(rows, move |row| of(row).content_type.as_deref()),
-        column(rows, move |row| headers(of(row))),
-        column(rows, move |row| &of(row).raw[..]),
+        seldom(rows, move |row| of(row).content_type.as_deref()),
+        seldom(rows, move |row| headers(of(row))),
     ]
 }
 
@@ -101,21 +115,23 @@ impl Rows<'_> {
         }
         let mut columns = arrived(taken, |f| &f.message.arrived);
         columns.extend([
+            // Its bytes lie with its first parcel.
+            seldom(taken, |f| f.message.deliveries.is_empty().then(|| &f.message.arrived.raw[..])),
             column(taken, |f| f.seq),
             column(taken, |f| f.source.as_str()),
             column(taken, |f| f.message.envelope.id.as_str()),
             column(taken, |f| f.kind.as_str()),
             column(taken, |f| f.receiver.as_str()),
-            column(taken, |f| f.message.agreement.as_deref()),
-            column(taken, |f| f.message.envelope.subject.as_deref()),
-            column(taken, |f| f.message.envelope.correlation_id.as_deref()),
-            column(taken, |f| f.message.envelope.causation_id.as_deref()),
-            column(taken, |f| f.message.envelope.traceparent.as_deref()),
+            seldom(taken, |f| f.message.agreement.as_deref()),
+            seldom(taken, |f| f.message.envelope.subject.as_deref()),
+            seldom(taken, |f| f.message.envelope.correlation_id.as_deref()),
+            seldom(taken, |f| f.message.envelope.causation_id.as_deref()),
+            seldom(taken, |f| f.message.envelope.traceparent.as_deref()),
             column(taken, |f| us(f.message.envelope.time)),
-            column(taken, |f| f.message.envelope.recorded.map(us)),
+            seldom(taken, |f| f.message.envelope.recorded.map(us)),
             column(taken, |f| i16::from(f.message.answers.0)),
-            column(taken, |f| (!f.message.warnings.is_empty()).then(|| json(&f.message.warnings))),
-            column(taken, |f| f.message.envelope.tracestate.as_deref()),
+            seldom(taken, |f| (!f.message.warnings.is_empty()).then(|| json(&f.message.warnings))),
+            seldom(taken, |f| f.message.envelope.tracestate.as_deref()),
         ]);
         insert(session, &session.statements.messages, &columns).await
     }
@@ -130,20 +146,20 @@ impl Rows<'_> {
             column(owed, |o| o.seq),
             column(owed, |o| o.delivery.receiver.as_str()),
             column(owed, |o| if o.hold.is_some() { 2_i16 } else { 0 }),
-            column(owed, |o| o.hold.map(HoldReason::name)),
-            column(owed, |o| o.delivery.ordering_key),
+            seldom(owed, |o| o.hold.map(HoldReason::name)),
+            seldom(owed, |o| o.delivery.ordering_key),
             column(owed, |o| us(o.course.due)),
             column(owed, |o| us(o.delivery.release().unwrap_or(o.message.arrived.received))),
-            column(owed, |o| o.delivery.expires.map(us)),
-            column(owed, |o| o.delivery.hold.as_ref().map(|(_, fault)| json(fault))),
+            seldom(owed, |o| o.delivery.expires.map(us)),
+            seldom(owed, |o| o.delivery.hold.as_ref().map(|(_, fault)| json(fault))),
             column(owed, |o| o.delivery.parcel.format.name()),
             column(owed, |o| i32::from(o.delivery.parcel.format_version)),
             column(owed, |o| &o.output_hash[..]),
-            column(owed, move |o| o.leased_until.map(|_| node)),
-            column(owed, |o| o.leased_until.map(|_| lease::first_token(o.seq))),
-            column(owed, |o| o.leased_until.map(us)),
+            seldom(owed, move |o| o.leased_until.map(|_| node)),
+            seldom(owed, |o| o.leased_until.map(|_| lease::first_token(o.seq))),
+            seldom(owed, |o| o.leased_until.map(us)),
             column(owed, |o| i16::try_from(o.delivery.further.len()).unwrap_or(i16::MAX)),
-            column(owed, |o| {
+            seldom(owed, |o| {
                 o.delivery.other_way.map(|other| delivery_seq(message_of(o.seq), other.ordinal))
             }),
         ];
@@ -159,7 +175,10 @@ impl Rows<'_> {
             column(owed, |o| o.seq),
             column(owed, |o| o.delivery.parcel.content_type.as_ref()),
             column(owed, |o| &o.delivery.parcel.body[..]),
-            column(owed, |o| o.delivery.parcel.citizen.as_ref().map(Cpr::digits)),
+            seldom(owed, |o| o.delivery.parcel.citizen.as_ref().map(Cpr::digits)),
+            seldom(owed, |o| {
+                (o.seq == delivery_seq(message_of(o.seq), 1)).then(|| &o.message.arrived.raw[..])
+            }),
         ];
         insert(session, &session.statements.parcels, &columns).await
     }
@@ -177,10 +196,10 @@ impl Rows<'_> {
             column(owed, |o| us(o.course.starts)),
             column(owed, |o| us(o.course.due)),
             column(owed, |o| next(o).0),
-            column(owed, |o| next(o).1),
-            column(owed, |o| o.course.shares.map(|[first, ..]| us(first))),
-            column(owed, |o| o.course.shares.map(|[_, second, _]| us(second))),
-            column(owed, |o| o.course.shares.map(|[.., third]| us(third))),
+            seldom(owed, |o| next(o).1),
+            seldom(owed, |o| o.course.shares.map(|[first, ..]| us(first))),
+            seldom(owed, |o| o.course.shares.map(|[_, second, _]| us(second))),
+            seldom(owed, |o| o.course.shares.map(|[.., third]| us(third))),
             column(owed, |o| o.delivery.promise.promise.terms.basis.as_str()),
         ];
         insert(session, &session.statements.deadlines, &columns).await
@@ -194,13 +213,14 @@ pub(super) async fn invalid(session: &Session, refused: &[(usize, Invalid)]) -> 
     }
     let mut columns = arrived(refused, |(_, m)| &m.arrived);
     columns.extend([
-        column(refused, |(_, m)| m.source.as_deref()),
-        column(refused, |(_, m)| m.message_id.as_deref()),
-        column(refused, |(_, m)| m.kind.as_deref()),
-        column(refused, |(_, m)| m.receiver.as_deref()),
+        column(refused, |(_, m)| &m.arrived.raw[..]),
+        seldom(refused, |(_, m)| m.source.as_deref()),
+        seldom(refused, |(_, m)| m.message_id.as_deref()),
+        seldom(refused, |(_, m)| m.kind.as_deref()),
+        seldom(refused, |(_, m)| m.receiver.as_deref()),
         column(refused, |(_, m)| i16::from(m.answers.0)),
         column(refused, |(_, m)| json(&m.violations)),
-        column(refused, |(_, m)| m.astray_in.as_deref()),
+        seldom(refused, |(_, m)| m.astray_in.as_deref()),
     ]);
     let params: Vec<&(dyn ToSql + Sync)> = columns.iter().map(|c| &**c as &(dyn ToSql + Sync)).collect();
     let rows = session

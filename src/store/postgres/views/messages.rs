@@ -137,7 +137,8 @@ pub(super) async fn message(
         .start()
         .await?;
     let sql = format!(
-        "SELECT m.*, length(m.raw) AS raw_bytes, {DERIVED} AS derived, {DUE} AS due FROM message m
+        "SELECT m.*, coalesce(length(m.raw), (SELECT length(p.raw) FROM parcel p WHERE p.seq = m.seq * 256 + 1)) AS raw_bytes,
+             {DERIVED} AS derived, {DUE} AS due FROM message m
          WHERE m.seq IN ({} UNION ALL SELECT seq FROM message WHERE receipt = $3)
              AND ($2::text IS NULL OR m.party = $2) ORDER BY m.state, m.seq DESC LIMIT 1",
         of_id("$1")

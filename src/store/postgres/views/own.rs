@@ -30,8 +30,9 @@ pub(super) async fn traceparent(client: &Client, of: TraceOf) -> Result<Option<S
 }
 
 pub(super) async fn has_taken(client: &Client, arrived: &Arrived) -> Result<bool, Fail> {
-    let sql = "SELECT headers FROM message WHERE seq > (SELECT max(seq) FROM message) - $1 AND state = 0 AND party = $2
-         AND raw = $3 AND content_type IS NOT DISTINCT FROM $4";
+    let sql = "SELECT m.headers FROM message m LEFT JOIN parcel p ON p.seq = m.seq * 256 + 1
+         WHERE m.seq > (SELECT max(seq) FROM message) - $1 AND m.state = 0 AND m.party = $2
+             AND coalesce(m.raw, p.raw) = $3 AND m.content_type IS NOT DISTINCT FROM $4";
     let raw = &arrived.raw[..];
     for alike in rows(client, sql, &[&LOOKED_BACK, &arrived.party, &raw, &arrived.content_type]).await? {
         if same_headers(alike.value::<Option<String>>("headers")?.as_deref(), arrived) {
