@@ -10,7 +10,9 @@ use crate::{
     channels::amqp_publisher::{self, Publisher},
     clock::Clock,
     config::{self, Loaded, Settings},
-    dispatch, http_client,
+    dispatch,
+    domain::ladder::Ladders,
+    http_client,
     intake::{Intake, Rules, broker::Queue},
     lifecycle::{Stop, Tasks},
     otlp,
@@ -93,7 +95,7 @@ pub async fn start(
     let store = own_store(settings).await?;
     let now = clock.now();
     let wanted = Wanted { by: "gateway".to_owned(), how: How::Start, of: None };
-    let asked = store.reload_asked().await?.map_or(0, |ask| ask.seq);
+    let asked = store.reload_asked(follow::node_name(), 0).await?.map_or(0, |ask| ask.seq);
     let generation = live::new_generation(&loaded, &follow::node_name(), &wanted);
     let number = live::activate(&*store, generation, now).await?;
     let ready = ready.numbered(number);
@@ -220,9 +222,14 @@ async fn watch_queues(
     Ok(())
 }
 
-fn start_watch(settings: &Settings, rules: &Rules, desk: &dispatch::Desk, tasks: &Tasks) {
-    // They were built before, to see whether they can be.
-    let (Ok(ladders), Ok(targets)) = (config::ladders(settings), alert_targets(settings)) else { return };
+fn start_watch(
+    settings: &Settings,
+    rules: &Rules,
+    alerting: Alerting,
+    desk: &dispatch::Desk,
+    generation: u64,
+    tasks: &Tasks,
+) {
     let desk = watchers::Desk {
         store: Arc::clone(&desk.store),
         clock: Arc::clone(&desk.clock),
@@ -231,7 +238,8 @@ fn start_watch(settings: &Settings, rules: &Rules, desk: &dispatch::Desk, tasks:
         backlog_age: settings.watch.backlog_age,
         survey: watchers::Survey::default(),
         danger: watchers::Danger::default(),
-        ladders: Arc::new(ladders),
+        ladders: Arc::new(alerting.ladders),
+        generation,
         agreements: rules.agreements.clone().into(),
         agreement_expiry_days: settings.watch.agreement_expiry_days(),
         receivers: settings.receiver.iter().map(|r| r.common.name().to_owned()).collect(),
@@ -239,8 +247,22 @@ fn start_watch(settings: &Settings, rules: &Rules, desk: &dispatch::Desk, tasks:
     tasks.spawn("watch", watchers::run(desk.clone(), tasks.stop().clone()));
     let retention = config::retention(settings);
     tasks.spawn("retention", watchers::retention::run(desk.clone(), retention, tasks.stop().clone()));
-    for target in targets {
+    for target in alerting.targets {
         tasks.spawn("alerts", watchers::notify::run(desk.clone(), target, tasks.stop().clone()));
+    }
+}
+
+/// Who is told of alerts, and when. Made before anything of a configuration starts: what can be wrong is found there.
+struct Alerting {
+    ladders: Ladders,
+    targets: Vec<watchers::notify::Target>,
+}
+
+impl Alerting {
+    /// Reads the files that the settings name; connects to nobody.
+    fn new(settings: &Settings) -> Result<Self, StartError> {
+        let ladders = config::ladders(settings).map_err(StartError::Configuration)?;
+        Ok(Self { ladders, targets: alert_targets(settings)? })
     }
 }
 
@@ -272,3 +294,6 @@ fn client() -> Result<reqwest::Client, StartError> {
     };
     http_client::build(&settings).map_err(|e| StartError::Configuration(format!("alerts: {e}")))
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,8 +2,7 @@
 
 use serde_json::{Value, json};
 
-/// The CloudEvents `type` of a notice.
-pub(super) const ALERT_TYPE: &str = "dk.kassebro.alert.v1";
+use crate::domain::alert::{Change, EVENT_TYPE, Reason};
 
 /// The event.
 pub(super) fn alert_event() -> Value {
@@ -13,7 +12,7 @@ pub(super) fn alert_event() -> Value {
         "properties": {
             "id": { "description": "The change's own id: what was told twice repeats it.", "type": "string" },
             "at": { "type": "string", "format": "date-time" },
-            "change": { "enum": ["opened", "escalated", "acknowledged", "assigned", "snoozed", "unsnoozed", "resolved"] },
+            "change": { "enum": Change::ALL.map(Change::name) },
             "by": { "description": "Who did it, where a person did.", "type": "string" },
             "note": { "type": "string" },
             "to": { "description": "To whom it was assigned.", "type": "string" },
@@ -30,7 +29,7 @@ pub(super) fn alert_event() -> Value {
             "specversion": { "const": "1.0" },
             "id": { "type": "string" },
             "source": { "const": "urn:dk:kassebro" },
-            "type": { "const": ALERT_TYPE },
+            "type": { "const": EVENT_TYPE },
             "time": { "type": "string", "format": "date-time" },
             "datacontenttype": { "const": "application/json" },
             "data": {
@@ -40,7 +39,7 @@ pub(super) fn alert_event() -> Value {
                     "id": { "type": "string" },
                     "target": { "description": "Who is told.", "type": "string" },
                     "at": { "type": "string", "format": "date-time" },
-                    "reason": { "enum": ["changes", "repeat", "heartbeat", "test"] },
+                    "reason": { "enum": Reason::ALL.map(Reason::name) },
                     "changes": { "description": "In the order in which they happened.", "type": "array", "items": change },
                     "open": { "description": "Of a repeat: what is open still.", "type": "array", "items": alert() },
                     "openCount": { "type": "integer", "minimum": 0 },

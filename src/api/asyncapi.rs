@@ -209,7 +209,7 @@ fn messages() -> Map<String, Value> {
     });
     messages.insert(ANSWER.to_owned(), answer);
     let alert = json!({
-        "name": super::alert_schema::ALERT_TYPE,
+        "name": crate::domain::alert::EVENT_TYPE,
         "title": "Notice of alerts",
         "contentType": STRUCTURED,
         "payload": reference("AlertEvent"),

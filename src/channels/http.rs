@@ -16,14 +16,13 @@ use crate::{
     clock::{Clock, System},
     domain::{Fault, Outcome, Profile},
     http_client, units,
+    webhook_signature::{self, WebhookSecret},
 };
 use body::WatchedBody;
-use signature::WebhookSecret;
 
 pub(super) mod answer;
 mod body;
 mod failure;
-pub use crate::webhook_signature as signature;
 pub mod star;
 pub mod status;
 
@@ -283,7 +282,7 @@ impl Http {
                 .expect("content types of ours are plain ASCII"),
         );
         headers.insert(ACCEPT, HeaderValue::from_static("application/json, */*;q=0.1"));
-        if let Some(signature) = signature::header(&self.secrets, &id, at, &consignment.parcel.body) {
+        if let Some(signature) = webhook_signature::header(&self.secrets, &id, at, &consignment.parcel.body) {
             let signature = HeaderValue::from_str(&signature).expect("base64 and commas are header text");
             headers.insert("webhook-signature", signature);
         }

@@ -165,7 +165,6 @@ pub struct Mail {
     from: Mailbox,
     to: Mailbox,
     fetch_at: String,
-    total_timeout: Duration,
     round: Round,
 }
 
@@ -175,9 +174,6 @@ impl Mail {
     /// # Errors
     /// A sentence that names the setting that is wrong.
     pub fn new(config: &Config) -> Result<Self, String> {
-        if config.connect_timeout.is_zero() || config.connect_timeout > config.total_timeout {
-            return Err("connect_timeout and total_timeout are over 0 and grow in that order".into());
-        }
         let shown = HttpUrl::parse(&config.fetch_at).map_err(|problem| format!("fetch_at: {problem}"));
         shown?;
         if config.fetch_at.len() > FETCH_AT_MAX || config.fetch_at.contains(|c: char| !c.is_ascii_graphic()) {
@@ -190,7 +186,6 @@ impl Mail {
             from: address("from", &config.from)?,
             to: address("to", &config.to)?,
             fetch_at: config.fetch_at.clone(),
-            total_timeout: config.total_timeout,
             round: Round::new(config.at_most_every),
         })
     }
@@ -200,15 +195,7 @@ impl Mail {
         let now = System.now();
         let letter = Letter { from: &self.from, to: &self.to, fetch_at: &self.fetch_at, lines, now };
         let letter = letter.written().map_err(|error| Fault::new(FaultCode::AttemptCrashed, error))?;
-        self.in_time(self.server.take(&letter)).await
-    }
-
-    /// A mail that came twice says the same twice: whatever had no answer is as good as not sent.
-    async fn in_time(&self, errand: impl Future<Output = Result<(), Refused>>) -> Result<(), Refused> {
-        tokio::time::timeout(self.total_timeout, errand).await.unwrap_or_else(|_| {
-            let detail = format!("{} was not done with it when the time was up", self.server);
-            Err(Fault::new(FaultCode::ConnectFailed, detail).into())
-        })
+        self.server.take(&letter).await
     }
 }
 
@@ -246,7 +233,7 @@ impl Channel for Mail {
 
     /// Greets the server, over TLS and with our login, and takes leave.
     fn probe(&self) -> BoxFuture<'_, Result<(), Fault>> {
-        async { self.in_time(self.server.greet()).await.map_err(|refused| refused.fault) }.boxed()
+        async { self.server.greet().await.map_err(|refused| refused.fault) }.boxed()
     }
 }
 

@@ -1,6 +1,6 @@
 //! `kassebro alerts`: what people are told, what they do about it, and whether it reaches them.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
@@ -56,7 +56,7 @@ pub(super) enum Command {
                             Exit codes: 0 snoozed (or was so), 2 that time is past, 4 no open alert has this key.")]
     Snooze {
         key: String,
-        /// A time with its offset, or how long from now.
+        /// How long from now, a time with its offset, or one by Danish clocks.
         #[arg(long, value_name = "TIME")]
         until: String,
         #[command(flatten)]
@@ -190,13 +190,9 @@ fn words(alert: &Alert, now: Timestamp) -> Vec<String> {
     lines
 }
 
-/// `2h` from now, or a time.
+/// A time that is to come.
 fn instant(text: &str, now: Timestamp) -> Result<Timestamp, String> {
-    let wrong = || format!("{text:?} is no time: write \"2h\", or \"2026-11-24T08:00+01:00\"");
-    let at = match text.parse::<SignedDuration>() {
-        Ok(time) => now.checked_add(time).map_err(|_| wrong())?,
-        Err(_) => text.parse().map_err(|_| wrong())?,
-    };
+    let at = super::instant::read(text, now)?;
     if at > now { Ok(at) } else { Err(format!("{text:?} is past")) }
 }
 
@@ -245,6 +241,8 @@ async fn test(context: &Context, only: Option<&str>) -> Outcome {
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
+
     use super::*;
     use crate::domain::alert::{Climb, Condition, Handling, Urgency};
 

@@ -4,10 +4,10 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use super::{Context, Exit, Failure, Outcome, output::local};
 use crate::{
-    channels::http::signature::WebhookSecret,
     clock,
     lifecycle::{Stop, Tasks},
     tools::inbox::{Behaviour, Delivery, Handle, Inbox, Stats, ledger::Taken},
+    webhook_signature::WebhookSecret,
 };
 
 /// How often new deliveries are looked for.

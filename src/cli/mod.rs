@@ -26,6 +26,7 @@ mod files;
 mod groups;
 mod history;
 mod inbox;
+mod instant;
 mod key;
 mod man;
 mod management;

@@ -149,15 +149,16 @@ async fn lines(settings: &Settings, now: Timestamp) -> Result<Vec<Line>, Failure
     let store = gateway::open_store(settings)?;
     let lanes: BTreeMap<_, _> =
         store.lanes().await?.into_iter().map(|lane| (lane.receiver.clone(), lane)).collect();
+    let counted = store.backlogs().await?;
     let backlogs: BTreeMap<_, _> =
-        store.backlogs().await?.into_iter().map(|backlog| (backlog.receiver.clone(), backlog)).collect();
+        counted.iter().map(|backlog| (backlog.receiver.as_str(), backlog)).collect();
     let names: Vec<&str> = settings.receiver.iter().map(|r| r.common.name()).collect();
-    let ahead = show::ahead(&*store, &names, now).await?;
+    let ahead = show::ahead(&*store, &names, &counted, now).await?;
     let receivers = settings.receiver.iter().zip(ahead);
-    let configured =
-        receivers.map(|(r, ahead)| line(r, lanes.get(r.common.name()), backlogs.get(r.common.name()), ahead));
+    let configured = receivers
+        .map(|(r, ahead)| line(r, lanes.get(r.common.name()), backlogs.get(r.common.name()).copied(), ahead));
     let left = backlogs.values().filter(|b| b.pending > 0 && !names.contains(&b.receiver.as_str()));
-    Ok(configured.chain(left.map(gone)).collect())
+    Ok(configured.chain(left.map(|backlog| gone(backlog))).collect())
 }
 
 fn line(receiver: &Receiver, lane: Option<&LaneState>, backlog: Option<&Backlog>, ahead: Ahead) -> Line {

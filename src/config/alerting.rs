@@ -17,7 +17,7 @@ use crate::{
     },
     units,
     watch::notify::{
-        Alertmanager, Amqp, Audience, Mail, Otherwise, Pace, Target as Told, Tell, Way, Webhook,
+        Alertmanager, Amqp, Audience, Mail, Otherwise, Rhythm, Target as Told, Tell, Way, Webhook,
     },
     webhook_signature::WebhookSecret,
 };
@@ -72,6 +72,20 @@ pub struct TargetCommon {
     pub heartbeat: Option<Span>,
 }
 
+impl TargetCommon {
+    /// Every setting of it, by its name.
+    pub(super) const KEYS: [&str; 8] = [
+        "name",
+        "tell",
+        "otherwise",
+        "after_tries",
+        "group_wait",
+        "group_interval",
+        "repeat_interval",
+        "heartbeat",
+    ];
+}
+
 fn after_tries() -> u32 {
     3
 }
@@ -89,6 +103,11 @@ pub enum Via {
     Webhook(WebhookConfig),
     Mail(MailConfig),
     Amqp(AmqpConfig),
+}
+
+impl Via {
+    /// Every word for one.
+    pub(super) const NAMES: [&str; 4] = ["alertmanager", "webhook", "mail", "amqp"];
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -113,6 +132,11 @@ pub struct MailConfig {
     pub server: ServerConfig,
 }
 
+impl MailConfig {
+    /// Its own settings beside the server's.
+    pub(super) const KEYS: [&str; 2] = ["from", "to"];
+}
+
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AmqpConfig {
@@ -134,17 +158,7 @@ impl TryFrom<toml::Table> for Target {
     type Error = String;
 
     fn try_from(mut table: toml::Table) -> Result<Self, String> {
-        const KEYS: [&str; 8] = [
-            "name",
-            "tell",
-            "otherwise",
-            "after_tries",
-            "group_wait",
-            "group_interval",
-            "repeat_interval",
-            "heartbeat",
-        ];
-        Ok(Self { common: part(&mut table, &KEYS)?, via: whole(table)? })
+        Ok(Self { common: part(&mut table, &TargetCommon::KEYS)?, via: whole(table)? })
     }
 }
 
@@ -157,7 +171,7 @@ impl TryFrom<toml::Table> for MailConfig {
             from: String,
             to: Vec<String>,
         }
-        let Addresses { from, to } = part(&mut table, &["from", "to"])?;
+        let Addresses { from, to } = part(&mut table, &Self::KEYS)?;
         Ok(Self { from, to, server: whole(table)? })
     }
 }
@@ -291,23 +305,23 @@ pub fn targets(
             way,
             after_tries: target.common.after_tries.max(1),
         });
-        Ok(Told { pace: pace(settings, target), audience, way, otherwise })
+        Ok(Told { rhythm: rhythm(settings, target), audience, way, otherwise })
     });
     told.collect()
 }
 
-fn pace(settings: &Settings, target: &Target) -> Pace {
+fn rhythm(settings: &Settings, target: &Target) -> Rhythm {
     let (alerts, own) = (&settings.alerts, &target.common);
     let or = |own: Option<Span>, usual: Duration| own.map_or(usual, |Span(own)| own);
     if matches!(target.via, Via::Alertmanager(_)) {
-        return Pace {
+        return Rhythm {
             group_wait: Duration::ZERO,
             group_interval: Duration::ZERO,
             repeat_interval: or(own.repeat_interval, alerts.repeat),
             heartbeat: None,
         };
     }
-    Pace {
+    Rhythm {
         group_wait: or(own.group_wait, alerts.group_wait),
         group_interval: or(own.group_interval, alerts.group_interval),
         repeat_interval: or(own.repeat_interval, alerts.repeat_interval),
@@ -323,7 +337,7 @@ fn way(
 ) -> Result<Arc<dyn Way>, String> {
     Ok(match &target.via {
         Via::Alertmanager(config) => {
-            let repeat = pace(settings, target).repeat_interval;
+            let repeat = rhythm(settings, target).repeat_interval;
             Arc::new(Alertmanager::new(client.clone(), &config.url, repeat))
         }
         Via::Webhook(config) => {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use jiff::civil::{Date, Weekday};
 use serde::Deserialize;
 
-use super::{Problem, Settings, layers::Layers};
+use super::{File, Problem, Settings, files::whole_path, layers::Layers, loaded::Beside};
 use crate::domain::calendar::{self, CalendarFault, ClosedDays, Named, Week, Window, Yearly, ical};
 
 /// Every calendar of a configuration, by its name.
@@ -122,25 +122,23 @@ pub fn calendars(settings: &Settings) -> Result<Calendars, String> {
     named.collect()
 }
 
-/// Reads the files that calendars name. What is wrong in one is told with its own line.
-pub(super) fn read_files(settings: &mut Settings, layers: &Layers) -> Vec<Problem> {
-    let mut problems = Vec::new();
+/// Reads the files that calendars name, from where those of the configuration are read. What is wrong in one is told
+/// with its own line.
+pub(super) fn read_files(settings: &mut Settings, layers: &Layers) -> (Vec<Beside>, Vec<Problem>) {
+    let (mut beside, mut problems) = (Vec::new(), Vec::new());
     for (name, calendar) in &mut settings.calendar {
         let Some(path) = &calendar.ical else { continue };
         let key = format!("calendar.{name}.ical");
         let here = layers.at(&key);
         let path =
             PathBuf::from(&here.file).parent().map_or_else(|| path.clone(), |folder| folder.join(path));
-        // A byte more than is read tells that it is too large.
-        let read = std::fs::metadata(&path).and_then(|about| {
-            if about.len() > ical::BYTES_MAX as u64 {
-                return Err(std::io::Error::other("the file is larger than 1 MiB"));
+        let read = layers.files.read_within(&path, ical::BYTES_MAX);
+        match read.map(|text| (ical::read(&text), text)) {
+            Ok((Ok(days), text)) => {
+                calendar.days = days;
+                beside.push(Beside { setting: key, file: File { path: whole_path(&path), text } });
             }
-            std::fs::read_to_string(&path)
-        });
-        match read.map(|text| ical::read(&text)) {
-            Ok(Ok(days)) => calendar.days = days,
-            Ok(Err(wrong)) => problems.push(Problem {
+            Ok((Err(wrong), _)) => problems.push(Problem {
                 file: path.display().to_string(),
                 line: Some(wrong.line),
                 key,
@@ -150,7 +148,7 @@ pub(super) fn read_files(settings: &mut Settings, layers: &Layers) -> Vec<Proble
             Err(error) => problems.push(Problem { problem: format!("{}: {error}", path.display()), ..here }),
         }
     }
-    problems
+    (beside, problems)
 }
 
 /// What is wrong with calendars by themselves.
@@ -158,7 +156,7 @@ pub(super) fn check(settings: &Settings, check: &mut super::check::Check<'_>) {
     for (name, calendar) in &settings.calendar {
         let key = format!("calendar.{name}");
         if !super::promise::is_name(name) {
-            check.problem(&key, "a name is 1-40 of a-z, 0-9, underscore and hyphen");
+            check.problem(&key, super::promise::NAME);
         }
         if name == super::promise::ELAPSED {
             check.problem(&key, "\"elapsed\" stands for no calendar: give it another name");

@@ -21,6 +21,18 @@ impl Files {
         }
     }
 
+    /// The same, of at most so many bytes.
+    pub(super) fn read_within(&self, path: &Path, bytes_max: usize) -> io::Result<String> {
+        // What is larger on the disk is not read at all.
+        let is_larger = match self {
+            Self::Disk => std::fs::metadata(path)?.len() > bytes_max as u64,
+            Self::Kept(_) => false,
+        };
+        let text = if is_larger { None } else { Some(self.read(path)?) };
+        let fits = text.filter(|text| text.len() <= bytes_max);
+        fits.ok_or_else(|| io::Error::other(format!("the file is larger than {bytes_max} bytes")))
+    }
+
     /// The folder's `*.toml`, in the order of their names. An empty path is the working directory.
     pub(super) fn toml(&self, folder: &Path) -> Vec<PathBuf> {
         let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };

@@ -19,8 +19,11 @@ pub type Flat = BTreeMap<String, Value>;
 /// it writes its log, and how it reaches the store.
 const NODES_OWN: [&str; 3] = ["http.listen", "log.", "store."];
 
+/// The way of a target whose address is a secret: who knows it may write there.
+const WEBHOOK: &str = "webhook";
+
 /// Words in a setting's name that say that its value is a secret, unless it only names a file.
-const SECRET: [&str; 4] = ["password", "secret", "token", "webhook"];
+const SECRET: [&str; 4] = ["password", "secret", "token", WEBHOOK];
 
 /// Every setting with its value.
 pub(super) fn flat(table: &Table) -> Flat {
@@ -64,6 +67,7 @@ fn identity(list: &str, entry: &Toml, place: usize) -> String {
         "receiver" => text("name").or_else(|| text("party")),
         "agreement" => text("id"),
         "spool" => text("folder"),
+        "target" => text("name"),
         _ => None,
     };
     named.unwrap_or_else(|| place.to_string())
@@ -102,17 +106,18 @@ pub(super) fn is_nodes_own(name: &str) -> bool {
 
 /// The same with no secret in it: it may be kept and shown. Two secrets that differ are shown differently.
 pub(super) fn without_secrets(flat: &Flat) -> Flat {
-    flat.iter().map(|(name, value)| (name.clone(), shown(name, value))).collect()
+    let is_hidden = |name: &str| is_secret(name) || is_webhook(flat, name);
+    flat.iter().map(|(name, value)| (name.clone(), shown(value, is_hidden(name)))).collect()
 }
 
-fn shown(name: &str, value: &Value) -> Value {
+fn shown(value: &Value, is_hidden: bool) -> Value {
     match value {
-        Value::String(text) if is_secret(name) && !text.is_empty() => hidden(name, text).into(),
+        Value::String(text) if is_hidden && !text.is_empty() => hidden(text).into(),
         Value::String(text) => {
             let masked = hidden_passwords(text);
             if masked == *text { value.clone() } else { format!("{masked} ({})", mark(text)).into() }
         }
-        Value::Array(list) => list.iter().map(|value| shown(name, value)).collect(),
+        Value::Array(list) => list.iter().map(|value| shown(value, is_hidden)).collect(),
         value => value.clone(),
     }
 }
@@ -123,9 +128,15 @@ pub(super) fn is_secret(name: &str) -> bool {
     SECRET.iter().any(|word| last.contains(word)) && !last.ends_with("_file") && !last.ends_with("sha256")
 }
 
+/// Whether the setting is the address of a target that is told there.
+fn is_webhook(flat: &Flat, name: &str) -> bool {
+    let target = name.strip_suffix(".url").filter(|target| target.starts_with("target["));
+    target.is_some_and(|target| flat.get(&format!("{target}.via")).is_some_and(|via| *via == WEBHOOK))
+}
+
 /// What is shown of a secret: of an address its host, of anything else nothing; and a mark that changes with it.
-fn hidden(name: &str, text: &str) -> String {
-    let origin = text.split_once("://").filter(|_| name.ends_with("webhook")).map(|(scheme, rest)| {
+fn hidden(text: &str) -> String {
+    let origin = text.split_once("://").map(|(scheme, rest)| {
         let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
         format!("{scheme}://{} ", host.rsplit('@').next().unwrap_or_default())
     });
@@ -196,7 +207,9 @@ mod tests {
         let text = |password: &str| {
             format!(
                 "[amqp]\nurl = \"amqp://gw:{password}@broker/x\"\npassword_file = \"/run/p\"\n[alerts]\n\
-                 webhook = \"https://hooks.example/{password}?t={password}\"\n[[receiver]]\nname = \"a\"\napi_token = \"{password}\""
+                 webhook = \"https://hooks.example/{password}?t={password}\"\n[[target]]\nname = \"desk\"\nvia = \"webhook\"\n\
+                 url = \"https://u:{password}@chat.example/{password}\"\n[[target]]\nname = \"am\"\n\
+                 via = \"alertmanager\"\nurl = \"http://am.example/base\"\n[[receiver]]\nname = \"a\"\napi_token = \"{password}\""
             )
         };
         let (one, other) =
@@ -205,9 +218,11 @@ mod tests {
         assert!(!shown.contains("hemmelig"), "{shown}");
         assert!(shown.contains("amqp://gw:***@broker/x"), "{shown}");
         assert!(shown.contains("https://hooks.example "), "{shown}");
+        assert!(shown.contains("https://chat.example "), "{shown}");
         assert_eq!(one["amqp.password_file"], "/run/p");
+        assert_eq!(one["target[am].url"], "http://am.example/base");
         let differ: Vec<_> = one.keys().filter(|key| one[*key] != other[*key]).collect();
-        assert_eq!(differ, ["alerts.webhook", "amqp.url", "receiver[a].api_token"]);
+        assert_eq!(differ, ["alerts.webhook", "amqp.url", "receiver[a].api_token", "target[desk].url"]);
     }
 
     #[test]

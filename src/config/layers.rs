@@ -30,7 +30,7 @@ pub(super) struct Layers {
     pub(super) texts: Vec<Layer>,
     pub(super) merged: Table,
     /// Where further files are read.
-    files: Files,
+    pub(super) files: Files,
 }
 
 impl Layers {

@@ -38,7 +38,17 @@ pub struct Loaded {
     /// The file that was named, from the root; those of `conf.d` lie beside it.
     pub main: Option<PathBuf>,
     layers: Layers,
+    /// The files of calendars, each with the setting that names it.
+    beside: Vec<Beside>,
     environment: Vec<Overlay>,
+    /// No file that a setting names is read.
+    alone: bool,
+}
+
+/// A file that a setting names and that belongs to the configuration like those with settings.
+pub(super) struct Beside {
+    pub(super) setting: String,
+    pub(super) file: File,
 }
 
 pub(super) fn of(
@@ -46,9 +56,9 @@ pub(super) fn of(
     main: Option<&Path>,
     environment: &[(String, String)],
 ) -> Result<Loaded, Invalid> {
-    let settings = super::checked(&layers)?;
+    let (settings, beside) = super::checked(&layers)?;
     let environment = environment.iter().map(|(name, value)| overlay(name, value)).collect();
-    Ok(Loaded { settings, main: main.map(whole_path), layers, environment })
+    Ok(Loaded { settings, main: main.map(whole_path), layers, beside, environment, alone: false })
 }
 
 fn overlay(name: &str, value: &str) -> Overlay {
@@ -61,16 +71,28 @@ fn overlay(name: &str, value: &str) -> Overlay {
 
 impl Loaded {
     /// With these settings in the place of those that were read: for a process that plays a deployment in a world of
-    /// its own.
+    /// its own. No file with a secret is read for it.
     #[must_use]
     pub fn in_a_world_of(self, settings: Settings) -> Self {
-        Self { settings, ..self }
+        Self { settings, alone: true, ..self }
     }
 
-    /// Its files, in order of rising precedence, and those with agreements.
+    /// Its files, in order of rising precedence, those with agreements, and those of calendars.
     pub fn files(&self) -> Vec<File> {
+        let mut files: Vec<File> = self.settings_files().collect();
+        // Two calendars may name one file.
+        for Beside { file, .. } in &self.beside {
+            if files.iter().all(|known| known.path != file.path) {
+                files.push(file.clone());
+            }
+        }
+        files
+    }
+
+    /// The files with settings: those that count because they lie there, or that name others.
+    pub fn settings_files(&self) -> impl Iterator<Item = File> {
         let own = self.layers.texts.iter().skip(1);
-        own.map(|layer| File { path: whole_path(&layer.file), text: layer.text.clone() }).collect()
+        own.map(|layer| File { path: whole_path(&layer.file), text: layer.text.clone() })
     }
 
     /// What the environment set.
@@ -80,12 +102,16 @@ impl Loaded {
 
     /// Every setting with the value that is in force, with no secret in it.
     pub fn effective(&self) -> Flat {
-        flat::without_secrets(&flat::flat(&self.layers.merged))
+        flat::without_secrets(&self.all())
     }
 
-    /// Every setting with the value that is in force, for comparing within the process.
+    /// Every setting with the value that is in force, for comparing within the process. A calendar's file is its
+    /// digest.
     pub(super) fn all(&self) -> Flat {
-        flat::flat(&self.layers.merged)
+        let mut all = flat::flat(&self.layers.merged);
+        let digest = |beside: &Beside| units::hex(&Sha256::digest(&beside.file.text)).into();
+        all.extend(self.beside.iter().map(|beside| (format!("{}_sha256", beside.setting), digest(beside))));
+        all
     }
 
     /// The same for two configurations that come to the same, whatever their files look like and whichever node
@@ -100,7 +126,7 @@ impl Loaded {
     }
 
     /// The same as long as no setting whose name begins with one of `beginnings` changes, nor the content of a file
-    /// that such a setting names: a secret, a certificate.
+    /// that such a setting names: a secret, a certificate. In a world of its own no such file is read.
     pub fn fingerprint(&self, beginnings: &[&str]) -> [u8; 32] {
         let mut hash = Sha256::new();
         for (name, value) in self.all() {
@@ -111,7 +137,7 @@ impl Loaded {
             hash.update([0]);
             hash.update(value.to_string());
             hash.update([0]);
-            if let (true, Some(path)) = (names_file(&name), value.as_str()) {
+            if let (true, Some(path)) = (names_file(&name) && !self.alone, value.as_str()) {
                 match std::fs::read(path) {
                     Ok(content) => hash.update(Sha256::digest(content)),
                     Err(error) => hash.update(error.kind().to_string()),

@@ -128,13 +128,13 @@ pub fn for_the_store(file: Option<&Path>, environment: &[(String, String)]) -> S
     settings
 }
 
-fn checked(layers: &layers::Layers) -> Result<Settings, Invalid> {
+fn checked(layers: &layers::Layers) -> Result<(Settings, Vec<loaded::Beside>), Invalid> {
     let mut settings = layers.settings()?;
-    let mut problems = calendar::read_files(&mut settings, layers);
+    let (beside, mut problems) = calendar::read_files(&mut settings, layers);
     problems.extend(check::check(&settings, layers));
     if problems.is_empty() {
         implied::add_receivers(&mut settings);
-        Ok(settings)
+        Ok((settings, beside))
     } else {
         Err(Invalid(problems))
     }

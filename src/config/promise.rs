@@ -177,7 +177,10 @@ fn build(terms: Terms, calendar: Option<&str>, calendars: &Calendars) -> Arc<Pro
     Arc::new(Promise::new(terms, calendar))
 }
 
-/// Whether it may be the name of a promise or a calendar: it is a label of metrics and alerts.
+/// What [`is_name`] asks, for whoever wrote another.
+pub(super) const NAME: &str = "a name is 1-40 of a-z, 0-9, underscore and hyphen";
+
+/// Whether it may be the name of a promise, a calendar, a ladder or a target: it is a label of metrics and alerts.
 pub(super) fn is_name(name: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
     (1..=40).contains(&name.len()) && name.bytes().all(fits)
@@ -268,7 +271,7 @@ pub(super) fn also(key: &str, kind: &str, all: &[Also], settings: Option<&Settin
     for (number, promise) in all.iter().enumerate() {
         let at = |setting: &str| format!("{key}.also[{number}].{setting}");
         if !is_name(&promise.name) {
-            check.problem(at("name"), "a name is 1-40 of a-z, 0-9, underscore and hyphen");
+            check.problem(at("name"), NAME);
         }
         if promise.name == DELIVERED || all[..number].iter().any(|before| before.name == promise.name) {
             check.problem(at("name"), format!("{:?} is promised already", promise.name));

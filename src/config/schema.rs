@@ -8,7 +8,11 @@
 use serde_json::{Map, Value, json};
 use toml::{Table, Value as Toml};
 
-use super::{DEFAULT, Settings, settings::ReceiverCommon};
+use super::{
+    DEFAULT, Settings,
+    alerting::{MailConfig, TargetCommon, Via},
+    settings::ReceiverCommon,
+};
 use crate::{channels::ChannelConfig, domain::Profile};
 
 mod described;
@@ -27,48 +31,9 @@ const DURATION_OR_NEVER: &str = r"^(never|\s*[0-9]+\s*(ms|s|m|h|d)\s*)$";
 /// No setting lies deeper.
 const DEPTH_MAX: usize = 12;
 
-/// One valid entry of each list, with no more than it must have; of receivers one for each channel.
-const ENTRIES: &str = r#"
-[[party]]
-code = "3f"
-
-[[agreement]]
-id = "a"
-valid_from = "2024-01-01"
-
-[[spool]]
-folder = "/srv/in"
-party = "3f"
-
-[[receiver]]
-party = "0101"
-channel = "http"
-url = "https://jobcenter.example/"
-
-[[receiver]]
-party = "0101"
-channel = "amqp"
-url = "amqp://broker.example"
-exchange = "x"
-routing_key = "k"
-
-[[receiver]]
-party = "0101"
-channel = "file"
-folder = "/srv/out"
-
-[[receiver]]
-party = "0101"
-channel = "mailbox"
-
-[[receiver]]
-party = "0101"
-channel = "mail"
-host = "smtp.example"
-from = "a@kassebro.example"
-to = "b@kassebro.example"
-fetch_at = "https://kassebro.example/v1/mailbox"
-"#;
+/// One valid entry of each list, with no more than it must have; of receivers one for each channel, of targets for each
+/// way.
+const ENTRIES: &str = include_str!("schema/entries.toml");
 
 /// The schema, with a final newline.
 pub fn text() -> String {
@@ -166,10 +131,15 @@ impl Asked {
         table.insert(UNKNOWN.into(), Toml::Boolean(true));
         let mut keys = self.try_value(at, Toml::Table(table)).names("unknown field")?;
         if let [Step::Key(list), Step::Place(_)] = at
-            && list == "receiver"
+            && let Some(tag) = tag(list)
         {
-            keys.extend(ReceiverCommon::KEYS.map(str::to_owned));
-            keys.push("channel".to_owned());
+            // Whoever reads the entry takes these out before it looks at the rest.
+            let taken: &[&str] = if list == "receiver" { &ReceiverCommon::KEYS } else { &TargetCommon::KEYS };
+            keys.extend(taken.iter().map(|key| (*key).to_owned()));
+            keys.push(tag.to_owned());
+            if self.present(at).get(tag).and_then(Toml::as_str) == Some("mail") && list == "target" {
+                keys.extend(MailConfig::KEYS.map(str::to_owned));
+            }
         }
         keys.sort();
         keys.dedup();
@@ -185,8 +155,8 @@ impl Asked {
         let mut properties = Map::new();
         for key in keys {
             let at = step(at, Step::Key(key.clone()));
-            let mut value =
-                if at.len() == 1 && key == "receiver" { self.receivers() } else { self.value(&at) };
+            let tagged = tag(&key).filter(|_| at.len() == 1);
+            let mut value = tagged.map_or_else(|| self.value(&at), |tag| self.tagged(&key, tag));
             if let Some(schema) = value.as_object_mut() {
                 if let Some(text) = self.described.of(&self.section(&at), &key) {
                     schema.insert("description".into(), text.into());
@@ -205,28 +175,28 @@ impl Asked {
         object
     }
 
-    /// The receivers, by their channel.
-    fn receivers(&self) -> Value {
-        let count = self.whole["receiver"].as_array().map_or(0, Vec::len);
+    /// The entries of a list whose settings depend on one of them: receivers by their channel.
+    fn tagged(&self, list: &str, tag: &str) -> Value {
+        let count = self.whole[list].as_array().map_or(0, Vec::len);
         let each = (0..count).map(|place| {
-            let at = [Step::Key("receiver".into()), Step::Place(place)];
+            let at = [Step::Key(list.into()), Step::Place(place)];
             let mut object = self.object(&at);
-            let channel = self.whole["receiver"][place]["channel"].as_str().unwrap_or_default();
-            let described = object["properties"]["channel"]["description"].take();
-            object["properties"]["channel"] = json!({ "const": channel });
+            let word = self.whole[list][place][tag].as_str().unwrap_or_default();
+            let described = object["properties"][tag]["description"].take();
+            object["properties"][tag] = json!({ "const": word });
             if !described.is_null() {
-                object["properties"]["channel"]["description"] = described;
+                object["properties"][tag]["description"] = described;
             }
             let required = object["required"].as_array_mut();
-            if let Some(required) = required.filter(|required| !required.contains(&"channel".into())) {
-                required.push("channel".into());
+            if let Some(required) = required.filter(|required| !required.contains(&tag.into())) {
+                required.push(tag.into());
             }
             object
         });
         let each: Vec<Value> = each.collect();
-        let known: Value = ChannelConfig::NAMES.into();
+        let known: &[&str] = if list == "receiver" { &ChannelConfig::NAMES } else { &Via::NAMES };
         json!({ "type": "array", "items": {
-            "type": "object", "required": ["channel"], "properties": { "channel": { "enum": known } }, "oneOf": each,
+            "type": "object", "required": [tag], "properties": { tag: { "enum": known } }, "oneOf": each,
         } })
     }
 
@@ -240,8 +210,8 @@ impl Asked {
             return vec![];
         }
         let (mut table, mut required) = (Table::new(), Vec::new());
-        if let Some(channel) = self.present(at).get("channel") {
-            table.insert("channel".into(), channel.clone());
+        for tag in ["channel", "via"] {
+            table.extend(self.present(at).get(tag).map(|word| (tag.to_owned(), word.clone())));
         }
         while let Some(missing) = self.try_value(at, Toml::Table(table.clone())).missing() {
             let Some(schema) = properties.get(&missing).filter(|_| !table.contains_key(&missing)) else {
@@ -331,9 +301,9 @@ impl Asked {
     /// The name by which the defaults' file describes what lies there: `amqp`, `receiver.http`.
     fn section(&self, at: &[Step]) -> String {
         match at {
-            [Step::Key(list), Step::Place(place), Step::Key(_)] if list == "receiver" => {
-                let channel = self.whole["receiver"][*place]["channel"].as_str().unwrap_or_default();
-                format!("receiver.{channel}")
+            [Step::Key(list), Step::Place(place), Step::Key(_)] if tag(list).is_some() => {
+                let word = tag(list).and_then(|tag| self.whole[list][*place][tag].as_str());
+                format!("{list}.{}", word.unwrap_or_default())
             }
             [Step::Key(section), Step::Key(_)] | [Step::Key(section), Step::Place(_), Step::Key(_)] => {
                 section.clone()
@@ -341,6 +311,15 @@ impl Asked {
             [Step::Key(_)] => String::new(),
             _ => "nowhere".to_owned(),
         }
+    }
+}
+
+/// The setting of a list's entries that says which others they have.
+fn tag(list: &str) -> Option<&'static str> {
+    match list {
+        "receiver" => Some("channel"),
+        "target" => Some("via"),
+        _ => None,
     }
 }
 

@@ -1,13 +1,10 @@
 //! A cooperation agreement: who, when, which kinds, and what it promises and demands. All of it is data.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, LazyLock},
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
-use super::{Format, Party, ladder::At, party::PartyKind, sla::Promise};
+use super::{Format, Party, calendar, ladder::At, party::PartyKind, sla::Promise};
 
 pub mod budget;
 mod expiry;
@@ -214,17 +211,14 @@ impl Agreement {
     }
 }
 
-static COPENHAGEN: LazyLock<TimeZone> =
-    LazyLock::new(|| TimeZone::get("Europe/Copenhagen").expect("the zone is bundled with the program"));
-
 /// Danish local time.
 pub fn copenhagen() -> TimeZone {
-    COPENHAGEN.clone()
+    calendar::copenhagen().clone()
 }
 
 /// The day by Danish clocks.
 pub fn danish_day(at: Timestamp) -> Date {
-    COPENHAGEN.to_datetime(at).date()
+    calendar::copenhagen_date(at)
 }
 
 #[cfg(test)]

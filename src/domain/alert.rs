@@ -5,6 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+pub use told::{EVENT_TYPE, Reason};
+
+mod told;
+
 /// How soon someone should look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -230,7 +234,7 @@ pub enum Change {
 }
 
 impl Change {
-    const ALL: [Self; 7] = [
+    pub const ALL: [Self; 7] = [
         Self::Opened,
         Self::Escalated,
         Self::Acknowledged,

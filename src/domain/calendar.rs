@@ -330,6 +330,11 @@ pub fn add_elapsed(start: Timestamp, elapsed: SignedDuration) -> Option<Timestam
 static COPENHAGEN: LazyLock<TimeZone> =
     LazyLock::new(|| TimeZone::get("Europe/Copenhagen").expect("the zones are compiled into the program"));
 
+/// The zone of Danish law and Danish readers.
+pub fn copenhagen() -> &'static TimeZone {
+    &COPENHAGEN
+}
+
 /// An instant as Danish clocks show it.
 pub fn in_denmark(instant: Timestamp) -> Zoned {
     instant.to_zoned(COPENHAGEN.clone())

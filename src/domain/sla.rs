@@ -68,7 +68,7 @@ impl Course {
 }
 
 /// The promise that a message is at its receiver: the clock that runs.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Clocked {
     /// What is said of it. Shared: every message of a kind has the same.
     pub promise: std::sync::Arc<Promise>,

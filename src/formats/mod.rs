@@ -1,14 +1,11 @@
 //! What receivers read, one file per format: written, re-read and compared before anything is sent. Pure.
 
-use std::{borrow::Cow, sync::LazyLock};
+use std::borrow::Cow;
 
-use jiff::{
-    Timestamp,
-    tz::{TimeZone, TimeZoneDatabase},
-};
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::domain::{Event, Format, Parcel, Text, Violation};
+use crate::domain::{Event, Format, Parcel, Text, Violation, calendar::copenhagen};
 
 pub mod beskedmodul;
 pub mod citizen_text;
@@ -68,14 +65,6 @@ pub fn render(event: &Event, format: Format) -> Result<Parcel, Vec<Violation>> {
 /// The event's data as an object, which every kind's schema says it is.
 fn object(event: &Event) -> Result<&Map<String, Value>, Vec<Violation>> {
     event.data.as_object().ok_or_else(|| vec![mapping::differs("/data").into()])
-}
-
-/// The zone of Danish law and Danish readers, from the data compiled in, so that no disk is read.
-pub fn copenhagen() -> &'static TimeZone {
-    static ZONE: LazyLock<TimeZone> = LazyLock::new(|| {
-        TimeZoneDatabase::bundled().get("Europe/Copenhagen").expect("the zone is compiled in")
-    });
-    &ZONE
 }
 
 /// An instant as Danish clocks show it, with its offset.

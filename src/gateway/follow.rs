@@ -80,9 +80,9 @@ pub async fn follow(mut live: Live, source: Source, stop: Stop) -> anyhow::Resul
     Ok(())
 }
 
-/// A request that this node has not worked on, if it is for it.
+/// The newest request to this node that it has not worked on: one reading answers those before it too.
 async fn asked(live: &mut Live) -> Result<Option<Wanted>, StoreError> {
-    let found = match live.store.reload_asked().await {
+    let found = match live.store.reload_asked(live.report.node.clone(), live.report.asked).await {
         Ok(found) => found,
         Err(error @ StoreError::Unusable(_)) => return Err(error),
         Err(error) => {
@@ -90,11 +90,9 @@ async fn asked(live: &mut Live) -> Result<Option<Wanted>, StoreError> {
             return Ok(None);
         }
     };
-    let new = found.filter(|ask| ask.seq > live.report.asked);
-    Ok(new.and_then(|ask| {
+    Ok(found.map(|ask| {
         live.report.asked = ask.seq;
-        let for_us = ask.node.is_none_or(|node| node == live.report.node);
-        for_us.then_some(Wanted { by: ask.by, how: ask.how, of: ask.of })
+        Wanted { by: ask.by, how: ask.how, of: ask.of }
     }))
 }
 

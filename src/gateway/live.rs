@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tracing::info;
 
 use super::{
-    Roles, StartError, alert_targets,
+    Alerting, Roles, StartError,
     parts::{Exchange, Parts, Planned},
     plan,
 };
@@ -94,6 +94,7 @@ pub struct Live {
 pub(super) struct Ready {
     pub(super) built: Built,
     pub(super) credentials: api::Credentials,
+    pub(super) alerting: Alerting,
 }
 
 impl Ready {
@@ -103,16 +104,14 @@ impl Ready {
     }
 }
 
-/// Builds everything, also what is thrown away again here: whatever can be wrong is found before anything stops.
+/// Builds everything: whatever can be wrong is found before anything stops.
 ///
 /// # Errors
 /// A sentence that names the setting.
 pub(super) fn ready(loaded: &Loaded) -> Result<Ready, StartError> {
     let built = config::build(&loaded.settings, 0).map_err(StartError::Configuration)?;
     let credentials = api::Credentials::new(built.access.clone()).map_err(StartError::Configuration)?;
-    alert_targets(&loaded.settings)?;
-    config::ladders(&loaded.settings).map_err(StartError::Configuration)?;
-    Ok(Ready { built, credentials })
+    Ok(Ready { built, credentials, alerting: Alerting::new(&loaded.settings)? })
 }
 
 /// Looks whether a configuration can be put in force: everything that can be built without connecting to anybody.
@@ -196,13 +195,13 @@ impl Live {
     /// nobody's message is judged by rules that do not know its sender.
     pub(super) async fn exchange(&mut self, loaded: Arc<Loaded>, ready: Ready, number: u64) {
         let grace = self.loaded.settings.stop.grace + GRACE_MARGIN;
-        let Ready { mut built, credentials } = ready;
+        let Ready { mut built, credentials, alerting } = ready;
         let desk = dispatch::Desk {
             store: Arc::clone(&self.store),
             clock: Arc::clone(&self.clock),
             metrics: Arc::clone(&self.metrics),
         };
-        let (inward, outward, watching) = plan::plan(self, &loaded, &mut built, &desk, number);
+        let (inward, outward, watching) = plan::plan(self, &loaded, (&mut built, alerting), &desk, number);
         let exchange = self.inward.stop_for(inward, grace).await;
         self.rules.send_replace(Arc::clone(&built.rules));
         self.credentials.replace(credentials);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Live, Role, parts::Planned, publishing, start_watch, watch_queues};
+use super::{Alerting, Live, Role, parts::Planned, publishing, start_watch, watch_queues};
 use crate::{
     channels::amqp_publisher::Publisher,
     config::{Built, Loaded, Settings},
@@ -18,15 +18,18 @@ const NO_FILES: [u8; 32] = [0; 32];
 pub(super) fn plan(
     live: &Live,
     loaded: &Arc<Loaded>,
-    built: &mut Built,
+    (built, alerting): (&mut Built, Alerting),
     desk: &dispatch::Desk,
     generation: u64,
 ) -> (Vec<Planned>, Vec<Planned>, Vec<Planned>) {
     let inward =
         if live.roles.has(Role::Intake) { inward(live, loaded, built, desk, generation) } else { vec![] };
     let outward = if live.roles.has(Role::Dispatch) { outward(live, loaded, built, desk) } else { vec![] };
-    let watching =
-        if live.roles.has(Role::Watch) { watching(loaded, built, desk, generation) } else { vec![] };
+    let watching = if live.roles.has(Role::Watch) {
+        watching(loaded, built, alerting, desk, generation)
+    } else {
+        vec![]
+    };
     (inward, outward, watching)
 }
 
@@ -117,9 +120,15 @@ fn answers(settings: &Settings, loaded: &Loaded, built: &Built, desk: &dispatch:
 }
 
 /// Whatever watches: everything it looks at may have changed with the configuration.
-fn watching(loaded: &Arc<Loaded>, built: &Built, desk: &dispatch::Desk, generation: u64) -> Vec<Planned> {
+fn watching(
+    loaded: &Arc<Loaded>,
+    built: &Built,
+    alerting: Alerting,
+    desk: &dispatch::Desk,
+    generation: u64,
+) -> Vec<Planned> {
     let (rules, desk, configured) = (Arc::clone(&built.rules), desk.clone(), Arc::clone(loaded));
     vec![Planned::new("watch", &generation, loaded.fingerprint(&[""]), move |tasks| {
-        start_watch(&configured.settings, &rules, &desk, tasks);
+        start_watch(&configured.settings, &rules, alerting, &desk, generation, tasks);
     })]
 }

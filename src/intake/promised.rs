@@ -2,7 +2,7 @@
 
 use super::{clocks, rules::Rules};
 use crate::{
-    domain::{KindId, sla::Clocked},
+    domain::KindId,
     store::generations::{Move, OpenPromise},
 };
 
@@ -14,16 +14,10 @@ pub fn moved(rules: &Rules, open: &OpenPromise) -> Option<Move> {
         Some(id) => Some(rules.agreements.iter().find(|agreement| agreement.id == *id)?),
         None => None,
     };
-    let (Clocked { promise, course }, expires) =
-        clocks::delivered(rules, &kind.name, agreement, open.occurred, open.received);
-    let differs = course.due != open.due || course.starts != open.starts;
-    (promise.name() == open.promise && differs).then_some(Move {
-        number: open.number,
-        promise,
-        old_due: open.due,
-        course,
-        expires,
-    })
+    let (to, expires) = clocks::delivered(rules, &kind.name, agreement, open.occurred, open.received);
+    let differs = to.course.due != open.due || to.course.starts != open.starts;
+    let is_moved = to.promise.name() == open.promise && differs;
+    is_moved.then_some(Move { number: open.number, to, old_due: open.due, expires })
 }
 
 #[cfg(test)]
@@ -65,13 +59,13 @@ mod tests {
         let shorter = rules("promises = { complaint = \"12h\" }\n");
         let found = moved(&shorter, &open(Some("a"))).expect("the agreement promises another time now");
         assert_eq!(
-            (found.course.starts, found.course.due),
+            (found.to.course.starts, found.to.course.due),
             (open(None).starts, open(None).starts + SignedDuration::from_hours(12))
         );
         assert_eq!(moved(&shorter, &open(None)), None, "it was given under no agreement");
         let kind = rules("[promise.complaint]\nwithin = \"48h\"\nretry_window = \"1d\"\n");
         let found = moved(&kind, &open(None)).unwrap();
-        assert_eq!(found.expires, Some(found.course.due + SignedDuration::from_hours(24)));
+        assert_eq!(found.expires, Some(found.to.course.due + SignedDuration::from_hours(24)));
     }
 
     #[test]

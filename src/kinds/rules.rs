@@ -6,8 +6,10 @@ use serde::Deserialize;
 
 use super::people::{Contact, Period, WorkingTime};
 use crate::{
-    domain::{Cpr, Cvr, Event, FaultCode, Severity, Text, Violation, identifiers, identifiers::CprFault},
-    formats::{self, mapping},
+    domain::{
+        Cpr, Cvr, Event, FaultCode, Severity, Text, Violation, calendar, identifiers, identifiers::CprFault,
+    },
+    formats::mapping,
 };
 
 pub mod days;
@@ -265,7 +267,7 @@ pub fn citizen(event: &Event) -> Option<Cpr> {
 
 /// The calendar day by Danish clocks.
 pub fn day_of(instant: Timestamp) -> Date {
-    formats::copenhagen().to_datetime(instant).date()
+    calendar::copenhagen_date(instant)
 }
 
 /// A day that the schema has checked.

@@ -2,23 +2,22 @@
 //!
 //! What a configuration holds is no business of the store's: it keeps it as JSON and compares hashes.
 
-use std::sync::Arc;
-
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::StoreError;
-use crate::domain::{
-    ReceiptId,
-    sla::{Course, Promise},
-};
+use crate::domain::{ReceiptId, sla::Clocked};
 
 /// A node that has not reported for so long is gone.
 pub const NODE_SILENT: SignedDuration = SignedDuration::from_mins(1);
 /// Rows of nodes that are gone are forgotten after this.
 pub(super) const NODE_FORGOTTEN: SignedDuration = SignedDuration::from_hours(1);
+
+/// Requests for a reload are forgotten after this; the newest stays, so that no number is given twice. Whoever asked
+/// waits for minutes.
+pub(super) const ASK_FORGOTTEN: SignedDuration = SignedDuration::from_hours(24);
 
 /// How a generation came into force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -144,10 +143,9 @@ pub type PromisePlace = (i64, i64);
 pub struct Move {
     pub number: i64,
     /// What is promised now.
-    pub promise: Arc<Promise>,
+    pub to: Clocked,
     /// The deadline it has: where it is another meanwhile, nothing is moved.
     pub old_due: Timestamp,
-    pub course: Course,
     /// Until when its delivery is tried.
     pub expires: Option<Timestamp>,
 }
@@ -172,7 +170,7 @@ pub enum Order {
     Report(Box<NodeReport>),
     /// A node ends in good order.
     Leave { node: String },
-    /// Gives the request's number, and writes it into the audit.
+    /// Gives the request's number, writes it into the audit, and forgets old ones.
     Ask(Box<ReloadAsked>),
     /// Writes into the audit what a person did with configurations.
     Audit { what: &'static str, about: String, by: String, now: Timestamp },
@@ -194,8 +192,12 @@ pub trait Generations {
     /// Every node that reported lately, by name.
     fn nodes(&self) -> BoxFuture<'_, Result<Vec<NodeReport>, StoreError>>;
 
-    /// The last request for a reload.
-    fn reload_asked(&self) -> BoxFuture<'_, Result<Option<ReloadAsked>, StoreError>>;
+    /// The newest request after that one to this node, or to every one. Requests to others are none of its business.
+    fn reload_asked(
+        &self,
+        node: String,
+        after: i64,
+    ) -> BoxFuture<'_, Result<Option<ReloadAsked>, StoreError>>;
 
     /// Open promises of being delivered that are not breached, after a place.
     fn open_promises(
@@ -208,11 +210,11 @@ pub trait Generations {
 /// What the history says of a promise that was moved.
 pub(super) fn moved(one: &Move, of: &Recompute, old_starts: Timestamp) -> String {
     super::json(&serde_json::json!({
-        "promise": one.promise.name(),
+        "promise": one.to.promise.name(),
         "oldStarts": old_starts,
         "oldDue": one.old_due,
-        "starts": one.course.starts,
-        "due": one.course.due,
+        "starts": one.to.course.starts,
+        "due": one.to.course.due,
         "generation": of.generation,
         "by": of.by,
         "reason": of.reason,

@@ -6,7 +6,7 @@
 use jiff::{Timestamp, ToSpan, civil::Date};
 use serde_json::{Map, Value, json};
 
-use crate::formats::copenhagen;
+use crate::domain::calendar::copenhagen;
 
 mod chance;
 mod example;

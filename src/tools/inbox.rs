@@ -17,8 +17,8 @@ use tokio::{
 use tower::{Service, ServiceExt};
 
 use crate::{
-    channels::http::signature::WebhookSecret,
     clock::{Clock, System},
+    webhook_signature::WebhookSecret,
 };
 
 pub mod behaviour;

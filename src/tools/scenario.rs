@@ -91,8 +91,7 @@ async fn play_in(
 ) -> anyhow::Result<Vec<Check>> {
     let clock = Leaping::starting_at(scenario.start, scenario.step, scenario.seed);
     let timed: Arc<dyn Clock> = Arc::new(clock.clone());
-    let loaded = cast::loaded(scenario, folder)?;
-    let mut settings = loaded.settings.clone();
+    let (loaded, mut settings) = cast::loaded(scenario, folder)?;
     let problems = unknown_senders(file, scenario, &settings);
     let parts = cast::cast(file, scenario, &mut settings, &timed, problems).map_err(config::Invalid)?;
     let loaded = loaded.in_a_world_of(settings);

@@ -35,6 +35,7 @@ pub mod forecast;
 mod gauges;
 mod held;
 mod lanes;
+mod lead;
 mod maintenance;
 pub mod notify;
 pub mod retention;
@@ -68,6 +69,8 @@ pub struct Desk {
     pub danger: Danger,
     /// Who is told when a promise comes into danger.
     pub ladders: Arc<Ladders>,
+    /// The configuration that this is of.
+    pub generation: u64,
     /// The agreements in configuration.
     pub agreements: Arc<[Agreement]>,
     /// An agreement that runs out within so many days is alerted.
@@ -199,7 +202,7 @@ async fn advance(desk: &Desk) -> Result<usize, StoreError> {
     }
 }
 
-/// Asks every watcher, opens and resolves, and counts what waits.
+/// Asks every watcher, opens and resolves where no other node does, and counts what waits.
 async fn look(
     desk: &Desk,
     gauged: &mut BTreeSet<String>,
@@ -212,7 +215,12 @@ async fn look(
         conditions.extend(watcher.conditions(desk, now).await?);
     }
     desk.metrics.alerts_open.set(i64::try_from(conditions.len()).unwrap_or(i64::MAX));
-    for (change, condition) in desk.store.reconcile_alerts(names, conditions, now).await? {
+    let changes = if lead::leads(desk, now).await? {
+        desk.store.reconcile_alerts(names, conditions, now).await?
+    } else {
+        vec![]
+    };
+    for (change, condition) in changes {
         let (what, name) = (change.name(), &condition.name);
         match change {
             Change::Opened | Change::Escalated

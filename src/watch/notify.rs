@@ -12,7 +12,7 @@ use tracing::{info, warn};
 
 use super::Desk;
 use crate::{
-    domain::alert::{Alert, AlertChange, Change, Condition, Urgency, WATCHDOG},
+    domain::alert::{Alert, AlertChange, Change, Condition, Reason, Urgency, WATCHDOG},
     lifecycle::{Stop, crash},
     reconnect::Reconnect,
     store::StoreError,
@@ -21,6 +21,7 @@ use crate::{
 
 mod alertmanager;
 mod amqp;
+mod lead;
 mod log;
 mod mail;
 mod notice;
@@ -30,11 +31,13 @@ mod webhook;
 pub use alertmanager::Alertmanager;
 pub use amqp::Amqp;
 pub use mail::Mail;
-pub use notice::{Notice, Reason, Way};
+pub use notice::{Notice, Way};
 pub use webhook::Webhook;
 
 /// How often the log of changes is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// A cursor that nobody reads from: the number that this installation goes by.
+const INSTALLATION: &str = "notify/installation";
 /// Between two tries of a target that fails: from a second up to a minute.
 const GAP: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 
@@ -78,7 +81,7 @@ impl Audience {
 
 /// How often a target is told, in Alertmanager's words.
 #[derive(Debug, Clone, Copy)]
-pub struct Pace {
+pub struct Rhythm {
     /// From a change until it is told, so that others may join it.
     pub group_wait: Duration,
     /// Between two notices, at the least.
@@ -93,7 +96,7 @@ pub struct Pace {
 pub struct Target {
     pub audience: Audience,
     pub way: Arc<dyn Way>,
-    pub pace: Pace,
+    pub rhythm: Rhythm,
     pub otherwise: Option<Otherwise>,
 }
 
@@ -106,14 +109,14 @@ pub struct Otherwise {
 }
 
 /// How it went with a target so far.
-struct Course {
+struct Tries {
     failures: u32,
     gaps: Reconnect,
     /// By the monotonic clock: not tried before.
     not_before: Duration,
 }
 
-impl Course {
+impl Tries {
     fn new() -> Self {
         Self { failures: 0, gaps: Reconnect::new(GAP.0, GAP.1, 0.2), not_before: Duration::ZERO }
     }
@@ -173,9 +176,9 @@ pub async fn try_out(target: &Target, now: Timestamp) -> Result<(), String> {
 struct Teller<'a> {
     desk: &'a Desk,
     target: &'a Target,
-    own: Course,
+    own: Tries,
     /// Of who is told in its place.
-    other: Course,
+    other: Tries,
     /// When this target was first looked at, told last, and told again of what is open.
     begun: Mark,
     told: Mark,
@@ -188,8 +191,8 @@ impl<'a> Teller<'a> {
         Self {
             desk,
             target,
-            own: Course::new(),
-            other: Course::new(),
+            own: Tries::new(),
+            other: Tries::new(),
             begun: mark("begun"),
             told: mark("told"),
             repeated: mark("repeated"),
@@ -240,16 +243,19 @@ impl<'a> Teller<'a> {
         let mut open = store.open_alerts().await?;
         open.retain(|alert| self.target.audience.hears(&alert.condition));
         let Some(reason) = self.reason(&page.changes, &open, now).await? else { return Ok(()) };
-        // Another node may tell of them, or have done so since the cursor was read.
-        if !store.lead(self.cursor()).await? || store.cursor(self.cursor()).await? != unread {
+        if !lead::leads(self.desk, &self.cursor(), unread).await? {
             return Ok(());
         }
         if reason == Reason::Repeat && !self.target.audience.wants_all {
             open.retain(|alert| may_repeat(alert, now));
         }
         let changes = if reason == Reason::Changes { page.changes } else { vec![] };
-        let notice = Notice { open, ..Notice::new(self.name(), reason, page.last, changes, now) };
-        self.target.way.tell(&notice).await.map_err(Trouble::Target)?;
+        let mut notice = Notice { open, ..Notice::new(self.name(), reason, page.last, changes, now) };
+        if self.target.audience.wants_all {
+            notice.installation = installation(self.desk).await?;
+        }
+        let told = lead::tell(self.desk, &self.cursor(), &*self.target.way, &notice).await;
+        told.map_err(Trouble::Target)?;
         crash::point("notify.after-telling");
         if reason == Reason::Changes {
             store.set_cursor(self.cursor(), page.last).await?;
@@ -269,24 +275,24 @@ impl<'a> Teller<'a> {
         open: &[Alert],
         now: Timestamp,
     ) -> Result<Option<Reason>, StoreError> {
-        let (pace, desk) = (self.target.pace, self.desk);
+        let (rhythm, desk) = (self.target.rhythm, self.desk);
         let told = self.told.since(desk, now).await?;
         if let Some(first) = changes.first() {
-            let may_go = elapsed(first.at, now) >= pace.group_wait
-                && told.is_none_or(|told| told >= pace.group_interval);
+            let may_go = elapsed(first.at, now) >= rhythm.group_wait
+                && told.is_none_or(|told| told >= rhythm.group_interval);
             return Ok(may_go.then_some(Reason::Changes));
         }
         let is_due = if self.target.audience.wants_all {
-            told.is_none_or(|told| told >= pace.repeat_interval)
+            told.is_none_or(|told| told >= rhythm.repeat_interval)
         } else {
             let repeated = self.repeated.since(desk, now).await?.unwrap_or(Duration::MAX);
-            let waits = |alert: &Alert| elapsed(alert.opened, now).min(repeated) >= pace.repeat_interval;
+            let waits = |alert: &Alert| elapsed(alert.opened, now).min(repeated) >= rhythm.repeat_interval;
             open.iter().any(|alert| may_repeat(alert, now) && waits(alert))
         };
         if is_due {
             return Ok(Some(Reason::Repeat));
         }
-        let Some(every) = pace.heartbeat else { return Ok(None) };
+        let Some(every) = rhythm.heartbeat else { return Ok(None) };
         let silent = match told {
             Some(told) => Some(told),
             None => self.begun.since(desk, now).await?,
@@ -296,6 +302,15 @@ impl<'a> Teller<'a> {
         }
         Ok(silent.filter(|silent| *silent >= every).map(|_| Reason::Heartbeat))
     }
+}
+
+/// Which gateway this is where several tell the same Alertmanager: a number of the store's, alike on all its nodes.
+async fn installation(desk: &Desk) -> Result<String, StoreError> {
+    if desk.store.cursor(INSTALLATION.to_owned()).await? == 0 {
+        // Of two nodes that draw at once the greater number stays.
+        desk.store.set_cursor(INSTALLATION.to_owned(), i64::from(rand::random::<u32>()) + 1).await?;
+    }
+    Ok(format!("{:08x}", desk.store.cursor(INSTALLATION.to_owned()).await?))
 }
 
 /// Whether people are to be told of it again: nobody looks at it, and nobody put it off.

@@ -2,8 +2,9 @@
 
 use jiff::SignedDuration;
 use kassebro::{
-    channels::{Channel, http},
+    channels::Channel,
     domain::{FaultCode, Outcome, attempt::Proof},
+    webhook_signature::WebhookSecret,
 };
 
 use crate::support::{
@@ -55,7 +56,7 @@ async fn a_delivery_carries_its_key_its_type_and_its_signature() {
         assert_eq!(second.header(name), Some(value), "{name} at the second attempt");
     }
     let signature = first.header("webhook-signature").expect("a secret is set");
-    let secret = http::signature::WebhookSecret::parse(SECRET).unwrap();
+    let secret = WebhookSecret::parse(SECRET).unwrap();
     assert!(secret.verify(signature, &id, 1_772_449_200, br#"{"a":1}"#));
     assert!(first.head.starts_with("POST /inbox HTTP/1.1"));
     assert_eq!((first.body.as_slice(), second.body.as_slice()), (&br#"{"a":1}"#[..], &br#"{"a":1}"#[..]));

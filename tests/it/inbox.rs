@@ -8,6 +8,7 @@ use kassebro::{
     channels::{Channel, http},
     domain::{FaultCode, Outcome},
     tools::inbox::{Behaviour, Handle, Inbox},
+    webhook_signature::WebhookSecret,
 };
 use tokio::{sync::oneshot, task::JoinHandle};
 
@@ -27,7 +28,7 @@ struct Running {
 
 impl Running {
     #[expect(clippy::disallowed_methods, reason = "a test joins its own task")]
-    async fn start(secrets: Vec<http::signature::WebhookSecret>) -> Self {
+    async fn start(secrets: Vec<WebhookSecret>) -> Self {
         let inbox = Inbox::bind("127.0.0.1:0".parse().unwrap(), secrets).await.unwrap();
         let (handle, url) = (inbox.handle(), inbox.url());
         let (stop, stopped) = oneshot::channel::<()>();
@@ -122,7 +123,7 @@ async fn it_lets_nobody_in_for_a_while_and_then_again() {
 
 #[tokio::test]
 async fn with_a_secret_only_signed_deliveries_are_taken() {
-    let secret = http::signature::WebhookSecret::parse(SECRET).unwrap();
+    let secret = WebhookSecret::parse(SECRET).unwrap();
     let inbox = Running::start(vec![secret]).await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("secret");

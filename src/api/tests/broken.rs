@@ -105,7 +105,7 @@ impl Generations for Broken {
         generations(most: u32) -> Vec<Generation>;
         generation(number: Option<u64>) -> Option<KeptGeneration>;
         nodes() -> Vec<NodeReport>;
-        reload_asked() -> Option<ReloadAsked>;
+        reload_asked(node: String, after: i64) -> Option<ReloadAsked>;
         open_promises(after: PromisePlace, most: u32) -> Vec<OpenPromise>;
     }
 }

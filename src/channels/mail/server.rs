@@ -31,6 +31,7 @@ pub(super) struct Server {
     us: ClientId,
     login: Option<Credentials>,
     connect_timeout: Duration,
+    total_timeout: Duration,
 }
 
 /// How far it had come when it failed.
@@ -44,6 +45,9 @@ enum Step {
 impl Server {
     pub(super) fn new(config: &ServerConfig) -> Result<Self, String> {
         http_client::install_tls_provider();
+        if config.connect_timeout.is_zero() || config.connect_timeout > config.total_timeout {
+            return Err("connect_timeout and total_timeout are over 0 and grow in that order".into());
+        }
         if config.host.is_empty() {
             return Err("host names the server that takes our mail".into());
         }
@@ -60,23 +64,38 @@ impl Server {
             us: ClientId::default(),
             login,
             connect_timeout: config.connect_timeout,
+            total_timeout: config.total_timeout,
         })
     }
 
     /// Hands over one mail. It is taken once the server has said so; taking leave is a courtesy.
     pub(super) async fn take(&self, mail: &Message) -> Result<(), Refused> {
-        let mut connection = self.enter().await?;
-        let sent = connection.send(mail.envelope(), &mail.formatted()).await;
-        sent.map_err(|error| self.refused(&error, Step::Sending))?;
-        // In time or not: the mail is taken, whatever comes of the farewell.
-        let _ = tokio::time::timeout(self.connect_timeout, connection.abort()).await;
-        Ok(())
+        let errand = async {
+            let mut connection = self.enter().await?;
+            let sent = connection.send(mail.envelope(), &mail.formatted()).await;
+            sent.map_err(|error| self.refused(&error, Step::Sending))?;
+            // In time or not: the mail is taken, whatever comes of the farewell.
+            let _ = tokio::time::timeout(self.connect_timeout, connection.abort()).await;
+            Ok(())
+        };
+        self.in_time(errand).await
     }
 
     /// As far as the mail, and no further.
     pub(super) async fn greet(&self) -> Result<(), Refused> {
-        self.enter().await?.abort().await;
-        Ok(())
+        let errand = async {
+            self.enter().await?.abort().await;
+            Ok(())
+        };
+        self.in_time(errand).await
+    }
+
+    /// A mail that came twice says the same twice: whatever had no answer is as good as not sent.
+    async fn in_time(&self, errand: impl Future<Output = Result<(), Refused>>) -> Result<(), Refused> {
+        tokio::time::timeout(self.total_timeout, errand).await.unwrap_or_else(|_| {
+            let detail = format!("{self} was not done with it when the time was up");
+            Err(Fault::new(FaultCode::ConnectFailed, detail).into())
+        })
     }
 
     async fn enter(&self) -> Result<AsyncSmtpConnection, Refused> {

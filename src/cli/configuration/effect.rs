@@ -82,7 +82,7 @@ pub(in crate::cli) async fn of(store: &dyn Store, loaded: &Loaded, diff: &Diff) 
     let mut after = FIRST;
     while let Some((moves, open)) = page(store, &rules, &mut after).await? {
         effect.open += open;
-        for (promise, to) in moves {
+        for (promise, Move { to, .. }) in moves {
             let key = (promise.kind.clone(), promise.receiver.clone(), promise.agreement.clone());
             let group = groups.entry(key).or_insert_with(|| Group::of(&promise));
             group.count += 1;

@@ -1,7 +1,9 @@
 //! `kassebro config rollback`: a generation's files where they were, and the running gateway told to read them.
 
 use std::{
-    fs, io,
+    fs::{self, File, Permissions},
+    io::{self, Write as _},
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -74,13 +76,14 @@ pub(in crate::cli) async fn run(context: &Context, args: &Args) -> Outcome {
     // What is not valid now still lies where it lies.
     let now_there = present
         .as_ref()
-        .map_or_else(|| there(&back.source), |p| p.files().into_iter().map(|f| f.path).collect());
+        .map_or_else(|| there(&back.source), |p| p.settings_files().map(|f| f.path).collect());
     let steps = steps(&back.source, &now_there, &now().strftime("%Y%m%dT%H%M%SZ").to_string());
     tell(context, &back, present.as_ref().map(Configuration::of_files).as_ref(), &steps, args.dry_run);
     if args.dry_run {
         return Ok(Exit::Done);
     }
-    steps.iter().try_for_each(perform)?;
+    let like = back.source.main.as_deref();
+    steps.iter().try_for_each(|step| perform(step, like))?;
     let about = serde_json::json!({ "generation": number, "files": steps }).to_string();
     store.configure(Order::Audit { what: "rolled_back", about, by: who(), now: now() }).await?;
     reload::ask(context, &*store, (How::Rollback, Some(number)), None, args.wait).await
@@ -139,8 +142,9 @@ fn steps(source: &Source, now_there: &[PathBuf], time: &str) -> Vec<Step> {
     steps
 }
 
-/// Keeps the present file beside, and puts the other in its place by a rename, so that nobody reads half of one.
-fn perform(step: &Step) -> io::Result<()> {
+/// Keeps the present file beside, and puts the other in its place by a rename, so that nobody reads half of one. It
+/// belongs to whom the present one belongs, and is read by whom that is; where there is none, by whom `like` is.
+fn perform(step: &Step, like: Option<&Path>) -> io::Result<()> {
     let Step { path, kept_as, text, .. } = step;
     let Some(text) = text else {
         return kept_as.as_ref().map_or(Ok(()), |kept| fs::rename(path, kept));
@@ -151,19 +155,41 @@ fn perform(step: &Step) -> io::Result<()> {
     let mut draft = path.file_name().unwrap_or_default().to_owned();
     draft.push(".rollback");
     let draft = path.with_file_name(draft);
-    fs::write(&draft, text)?;
+    let mut file = private(&draft)?;
+    file.write_all(text.as_bytes())?;
     if let Some(kept) = kept_as {
         // A copy, so that there is a file under that name at every instant.
         fs::copy(path, kept)?;
-        fs::set_permissions(&draft, fs::metadata(path)?.permissions())?;
     }
+    let like = if kept_as.is_some() { Some(path.as_path()) } else { like };
+    if let Some(like) = like.filter(|like| like.exists()) {
+        be_like(&file, like)?;
+    }
+    file.sync_all()?;
     fs::rename(&draft, path)
+}
+
+/// An empty file that nobody else reads. One that was left there is taken away: who has it open does not see this one.
+fn private(path: &Path) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path),
+    }
+}
+
+/// Gives the file the other's owner and group, and only then lets them read it.
+fn be_like(file: &File, other: &Path) -> io::Result<()> {
+    let (own, other) = (file.metadata()?, fs::metadata(other)?);
+    if (own.uid(), own.gid()) != (other.uid(), other.gid()) {
+        fchown(file, Some(other.uid()), Some(other.gid()))?;
+    }
+    file.set_permissions(Permissions::from_mode(other.mode() & 0o7777))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::File;
+    use crate::config::File as Kept;
 
     #[test]
     fn the_present_files_are_kept_and_what_was_not_there_is_taken_away() {
@@ -173,7 +199,7 @@ mod tests {
         for (name, text) in [("k.toml", "new"), ("conf.d/same.toml", "same"), ("conf.d/more.toml", "more")] {
             fs::write(at(name), text).unwrap();
         }
-        let file = |name: &str, text: &str| File { path: at(name), text: text.into() };
+        let file = |name: &str, text: &str| Kept { path: at(name), text: text.into() };
         let source = Source {
             main: Some(at("k.toml")),
             files: vec![
@@ -192,7 +218,7 @@ mod tests {
             told,
             [("write", "conf.d/less.toml"), ("replace", "k.toml"), ("take-away", "conf.d/more.toml")]
         );
-        steps.iter().try_for_each(perform).unwrap();
+        steps.iter().try_for_each(|step| perform(step, None)).unwrap();
         let read = |name: &str| fs::read_to_string(at(name)).unwrap_or_else(|_| "-".into());
         assert_eq!(
             ["k.toml", "conf.d/less.toml", "conf.d/same.toml", "conf.d/more.toml"].map(read),
@@ -203,5 +229,29 @@ mod tests {
             ["new", "more"]
         );
         assert!(super::steps(&source, &there(&source), "T").is_empty(), "there is nothing left to do");
+    }
+
+    #[test]
+    fn what_is_put_back_is_read_by_whom_the_file_was_read_and_by_nobody_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("k.toml"), "new").unwrap();
+        fs::set_permissions(at("k.toml"), Permissions::from_mode(0o640)).unwrap();
+        // Only root may give files away; for everybody else the owner stays the same.
+        let own = fs::metadata(at("k.toml")).unwrap();
+        let (uid, gid) = if own.uid() == 0 { (4711, 4712) } else { (own.uid(), own.gid()) };
+        fchown(File::open(at("k.toml")).unwrap(), Some(uid), Some(gid)).unwrap();
+        for (name, kept_as) in [("k.toml", Some(at("k.toml.kept"))), ("more.toml", None)] {
+            let step = Step { path: at(name), what: "write", kept_as, text: Some("old".into()) };
+            // Left by a rollback that broke off, and read by everybody.
+            fs::write(at(&format!("{name}.rollback")), "x").unwrap();
+            perform(&step, Some(&at("k.toml"))).unwrap();
+            let about = fs::metadata(at(name)).unwrap();
+            assert_eq!((about.uid(), about.gid(), about.mode() & 0o7777), (uid, gid, 0o640), "{name}");
+            assert_eq!(fs::read_to_string(at(name)).unwrap(), "old");
+        }
+        fs::write(at("draft"), "read by everybody").unwrap();
+        let draft = private(&at("draft")).unwrap();
+        assert_eq!(draft.metadata().unwrap().mode() & 0o7777, 0o600);
     }
 }

@@ -1,17 +1,19 @@
 //! `kassebro receivers maintain`: plans a receiver's maintenance, and says at once which deadlines that covers.
 
-use jiff::{Timestamp, civil::DateTime, tz::Disambiguation};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
     super::{
-        Context, Exit, Failure, Outcome, now,
+        Context, Exit, Failure, Outcome,
+        instant::from_now,
+        now,
         output::{counted, local},
     },
     configured,
 };
 use crate::{
-    domain::{agreement::copenhagen, forecast::Cause, maintenance::Maintenance},
+    domain::{forecast::Cause, maintenance::Maintenance},
     gateway,
     store::{
         Commanded, Store,
@@ -32,11 +34,11 @@ pub(super) const EXAMPLES: &str = "Examples:\n  \
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     name: String,
-    /// When it begins, in Danish time or as an instant; now, where it is left out.
-    #[arg(long, value_parser = instant, conflicts_with = "cancel")]
+    /// When it begins: by Danish clocks, with an offset, or how long from now; now, where it is left out.
+    #[arg(long, value_parser = from_now, conflicts_with = "cancel")]
     from: Option<Timestamp>,
     /// When it is over.
-    #[arg(long, value_parser = instant, required_unless_present = "cancel", conflicts_with = "cancel")]
+    #[arg(long, value_parser = from_now, required_unless_present = "cancel", conflicts_with = "cancel")]
     to: Option<Timestamp>,
     /// Stands where the window is shown.
     #[arg(long, required_unless_present = "cancel", conflicts_with = "cancel")]
@@ -44,17 +46,6 @@ pub(in crate::cli) struct Args {
     /// Cancel every window of the receiver that is not over.
     #[arg(long)]
     cancel: bool,
-}
-
-/// An instant as people write it: with an offset, or by Danish clocks.
-fn instant(text: &str) -> Result<Timestamp, String> {
-    let wrong = || "write a time such as '2026-12-05 22:00', or 2026-12-05T21:00:00Z".to_owned();
-    if let Ok(at) = text.parse::<Timestamp>() {
-        return Ok(at);
-    }
-    let civil: DateTime = text.parse().map_err(|_| wrong())?;
-    let zoned = copenhagen().into_ambiguous_zoned(civil).disambiguate(Disambiguation::Compatible);
-    zoned.map(|zoned| zoned.timestamp()).map_err(|_| wrong())
 }
 
 /// What a new window covers.
@@ -166,22 +157,4 @@ async fn covered(store: &dyn Store, window: Maintenance, now: Timestamp) -> Resu
         }),
         window,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_time_is_danish_unless_it_says_otherwise() {
-        for (text, expected) in [
-            ("2026-12-05 22:00", "2026-12-05T21:00:00Z"),
-            ("2026-07-05T22:00:30", "2026-07-05T20:00:30Z"),
-            ("2026-07-05T22:00:30Z", "2026-07-05T22:00:30Z"),
-            ("2026-07-05T22:00+02:00", "2026-07-05T20:00:00Z"),
-        ] {
-            assert_eq!(instant(text).unwrap(), expected.parse().unwrap(), "{text}");
-        }
-        assert!(instant("tomorrow").unwrap_err().contains("2026-12-05 22:00"));
-    }
 }

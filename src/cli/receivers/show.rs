@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     domain::{forecast::Late, maintenance::Maintenance, pace::Pace},
-    store::Store,
+    store::{Store, views::Backlog},
     watch::forecast::{Forecast, forecasts, why},
 };
 
@@ -30,10 +30,15 @@ pub(super) struct Ahead {
 }
 
 /// What lies ahead of every receiver, in the order of the names.
-pub(super) async fn ahead(store: &dyn Store, names: &[&str], now: Timestamp) -> Result<Vec<Ahead>, Failure> {
-    let (backlogs, windows) = (store.backlogs().await?, store.maintenance().await?);
+pub(super) async fn ahead(
+    store: &dyn Store,
+    names: &[&str],
+    backlogs: &[Backlog],
+    now: Timestamp,
+) -> Result<Vec<Ahead>, Failure> {
+    let windows = store.maintenance().await?;
     let known = names.iter().map(|name| (*name).to_owned()).collect();
-    let forecasts = forecasts(store, &backlogs, known, now).await?;
+    let forecasts = forecasts(store, backlogs, known, now).await?;
     let ahead = |name: &&str| {
         let forecast = forecasts.iter().find(|forecast| forecast.receiver == **name);
         let own = windows.iter().filter(|window| window.receiver == **name && window.until > now);

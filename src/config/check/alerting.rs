@@ -6,6 +6,7 @@ use super::Check;
 use crate::config::{
     Settings,
     alerting::{self, Via},
+    promise::{NAME, is_name},
     settings::{Ladder, Target},
 };
 
@@ -27,21 +28,26 @@ fn address(check: &mut Check<'_>, key: &str, url: &str) {
 }
 
 fn targets(settings: &Settings, check: &mut Check<'_>) -> BTreeSet<String> {
-    let all: Vec<String> = alerting::all(settings).into_iter().map(|target| target.common.name).collect();
-    let names: BTreeSet<String> = all.iter().cloned().collect();
+    let targets = alerting::all(settings);
+    let names: BTreeSet<String> = targets.iter().map(|target| target.common.name.clone()).collect();
     for (place, Target { common, via }) in settings.target.iter().enumerate() {
         let at = |setting: &str| format!("target[{place}].{setting}");
-        if all.iter().filter(|name| **name == common.name).count() > 1 {
+        if targets.iter().filter(|target| target.common.name == common.name).count() > 1 {
             check.problem(at("name"), format!("{:?} is configured twice", common.name));
         }
-        let letters = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-".contains(&b);
-        if !(1..=40).contains(&common.name.len()) || !common.name.bytes().all(letters) {
-            check.problem(at("name"), "a name is 1-40 of a-z, 0-9, underscore and hyphen");
+        if !is_name(&common.name) {
+            check.problem(at("name"), NAME);
         }
         if let Some(other) = &common.otherwise
             && (!names.contains(other) || *other == common.name)
         {
             check.problem(at("otherwise"), format!("{other:?} is no other target"));
+        }
+        let is_meant = |target: &&Target| Some(&target.common.name) == common.otherwise.as_ref();
+        if targets.iter().find(is_meant).is_some_and(|target| matches!(target.via, Via::Alertmanager(_))) {
+            let problem =
+                "an Alertmanager ends what it is not told of again and again, and who stands in is told once";
+            check.problem(at("otherwise"), problem);
         }
         if common.repeat_interval.is_some_and(|span| span.0.is_zero()) {
             check.problem(at("repeat_interval"), "it is longer than nothing");
@@ -69,6 +75,9 @@ fn ladders(settings: &Settings, targets: &BTreeSet<String>, check: &mut Check<'_
     let mut built = Vec::new();
     for (name, ladder) in &settings.ladder {
         let key = format!("ladder.{name}");
+        if !is_name(name) {
+            check.problem(&key, NAME);
+        }
         named(settings, ladder, targets, &key, check);
         match ladder.build(name, false) {
             Err((place, problem)) => check.problem(format!("{key}.steps[{place}].at"), problem),

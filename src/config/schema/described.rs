@@ -33,7 +33,7 @@ impl Described {
                 }
                 above.clear();
             } else if let Some((key, value, comment)) = setting(bare) {
-                if key == "channel" {
+                if key == "channel" || key == "via" {
                     block.channel =
                         value.trim().strip_prefix('"').and_then(|v| v.split('"').next()).map(str::to_owned);
                 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::*;
+use super::{super::layers::LISTS, *};
 
 fn valid(schema: &Value, text: &str) -> Vec<String> {
     let table: Table = text.parse().unwrap();
@@ -27,12 +27,35 @@ fn every_default_and_the_example_fit_it() {
         assert_eq!(valid(&schema, &text), Vec::<String>::new(), "{file}");
     }
     assert_eq!(valid(&schema, ENTRIES), Vec::<String>::new());
+    let target = "[[target]]\nname = \"duty\"\nvia = \"mail\"\nhost = \"smtp.example\"\nfrom = \"a@b.example\"\nto = [\"c@d.example\"]\n\
+                  tell = \"critical\"\nheartbeat = \"6h\"\ntls = \"implicit\"";
+    assert_eq!(
+        valid(&schema, target),
+        Vec::<String>::new(),
+        "a target with settings of its own and of its way"
+    );
     let by_days = "[promise.complaint]\nwithin = \"2 business days\"\ncalendar = \"every_day\"\nretry_window = \"never\"\n\
                    also = [{ name = \"decided\", within = \"10 business days\", stops = \"decided\" }]";
     assert_eq!(valid(&schema, by_days), Vec::<String>::new(), "budgets in days");
     let by_profile = "[[receiver]]\nparty = \"0101\"\nchannel = \"amqp\"\nprofile = \"kombit\"\nurl = \"amqps://b.example\"\n\
                       routing_key = \"k\"";
     assert_eq!(valid(&schema, by_profile), Vec::<String>::new(), "a profile says where to");
+}
+
+#[test]
+fn every_list_is_described_by_an_entry_and_what_differs_by_one_for_each_word() {
+    let entries: Table = ENTRIES.parse().unwrap();
+    for list in LISTS {
+        assert!(entries.get(list).and_then(Toml::as_array).is_some_and(|list| !list.is_empty()), "{list}");
+        let items = &schema()["properties"][list]["items"];
+        assert!(items["properties"].is_object(), "{list}: nothing is known of its entries: {items}");
+    }
+    for (list, words) in [("receiver", &ChannelConfig::NAMES[..]), ("target", &Via::NAMES[..])] {
+        let tag = tag(list).unwrap();
+        let has =
+            |word: &&str| entries[list].as_array().unwrap().iter().any(|e| e[tag].as_str() == Some(word));
+        assert!(words.iter().all(has), "{list}");
+    }
 }
 
 #[test]
@@ -51,6 +74,13 @@ fn what_the_program_refuses_it_refuses_too() {
         "[[receiver]]\nparty = \"0101\"\nchannel = \"fax\"",
         "[[receiver]]\nparty = \"0101\"\nchannel = \"mailbox\"\nurl = \"x\"",
         "[[agreement]]\nid = \"a\"",
+        "[[target]]\nvia = \"webhook\"\nurl = \"x\"",
+        "[[target]]\nname = \"a\"\nvia = \"fax\"",
+        "[[target]]\nname = \"a\"\nurl = \"x\"",
+        "[[target]]\nname = \"a\"\nvia = \"webhook\"",
+        "[[target]]\nname = \"a\"\nvia = \"webhook\"\nurl = \"x\"\nurll = \"y\"",
+        "[[target]]\nname = \"a\"\nvia = \"webhook\"\nurl = \"x\"\ntell = \"some\"",
+        "[[target]]\nname = \"a\"\nvia = \"mail\"\nhost = \"smtp.example\"\nfrom = \"a@b.example\"",
     ] {
         assert_ne!(valid(&schema, wrong), Vec::<String>::new(), "{wrong}");
     }

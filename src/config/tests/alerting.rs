@@ -16,6 +16,16 @@ fn what_targets_name_must_be_there() {
     for (text, key) in [
         (webhook("a", "otherwise = \"b\""), "target[0].otherwise"),
         (webhook("a", "otherwise = \"a\""), "target[0].otherwise"),
+        (
+            "[alerts]\nalertmanager = \"http://a.example\"\n".to_owned()
+                + &webhook("a", "otherwise = \"alertmanager\""),
+            "target[0].otherwise",
+        ),
+        (
+            webhook("a", "otherwise = \"b\"")
+                + "[[target]]\nname = \"b\"\nvia = \"alertmanager\"\nurl = \"https://a.example\"\n",
+            "target[0].otherwise",
+        ),
         (webhook("A b", ""), "target[0].name"),
         (webhook("a", "") + &webhook("a", ""), "target[0].name"),
         (webhook("a", "repeat_interval = \"0s\""), "target[0].repeat_interval"),
@@ -59,6 +69,7 @@ fn steps_come_in_order_and_name_targets_that_are_there() {
             ladder("default", "", &step("75%", ", then = []").replace("[]", "[\"x\"]")),
             "ladder.default.steps[0].then",
         ),
+        (ladder("Mine", "promises = [\"x\"]", &step("75%", "")), "ladder.Mine"),
         (ladder("mine", "kinds = [\"klage\"]", &step("75%", "")), "ladder.mine.kinds[0]"),
         (ladder("mine", "agreements = [\"none\"]", &step("75%", "")), "ladder.mine.agreements[0]"),
         (ladder("mine", "kinds = [\"complaint\"]", &step("75%", "")), "ladder.mine"),

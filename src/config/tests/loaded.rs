@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use super::super::{File, Loaded, read, read_kept, read_text};
+use super::super::{File, Loaded, calendar::calendars, read, read_kept, read_text};
 
 /// A folder with these files.
 fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
@@ -130,4 +130,46 @@ fn the_store_is_found_in_a_file_that_is_not_valid() {
     assert_eq!(found(&[]).url, "sqlite:/srv/k.db");
     assert_eq!(found(&[]).ca_file.as_deref(), Some(Path::new("/ca")));
     assert_eq!(found(&[("KASSEBRO__STORE__URL".into(), "sqlite:x".into())]).url, "sqlite:x");
+}
+
+#[test]
+fn the_file_of_a_calendar_is_a_file_of_the_configuration() {
+    let closed = |day: &str| {
+        format!("BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART;VALUE=DATE:{day}\nEND:VEVENT\nEND:VCALENDAR\n")
+    };
+    let office = "weekdays = [\"08:00-16:00\"]\nical = \"closed.ics\"\n";
+    let site = format!("[calendar.office]\n{office}\n[calendar.other]\n{office}");
+    let folder = folder(&[("site.toml", &site), ("closed.ics", &closed("20260605"))]);
+    let before = at(&folder);
+    let kept: Vec<File> = before.files();
+    let names: Vec<_> = kept.iter().map(|file| file.path.file_name().unwrap().to_owned()).collect();
+    assert_eq!(names, ["site.toml", "closed.ics"], "once, whoever names it");
+    assert_eq!(before.settings_files().count(), 1);
+    fs::write(folder.path().join("closed.ics"), closed("20260606")).unwrap();
+    let after = at(&folder);
+    assert_ne!(after.hash(), before.hash(), "other deadlines are another generation");
+    let differ: Vec<String> =
+        after.effective().into_keys().filter(|k| after.effective()[k] != before.effective()[k]).collect();
+    assert_eq!(differ, ["calendar.office.ical_sha256", "calendar.other.ical_sha256"]);
+    let again = read_kept(before.main.as_deref(), &kept, &[]).unwrap_or_else(|e| panic!("{:?}", e.0));
+    assert_eq!((again.hash(), again.files()), (before.hash(), kept));
+    let id = |loaded: &Loaded| calendars(&loaded.settings).unwrap()["office"].id.clone();
+    assert_eq!(id(&again), id(&before));
+    assert_ne!(id(&again), id(&after));
+}
+
+#[test]
+fn in_a_world_of_its_own_no_file_with_a_secret_is_read() {
+    let folder = folder(&[("secret", "one")]);
+    let secret = folder.path().join("secret");
+    let text =
+        format!("[amqp]\nurl = \"amqp://gw@broker.example\"\npassword_file = \"{}\"\n", secret.display());
+    let loaded = read_text("a.toml", &text).unwrap();
+    let settings = loaded.settings.clone();
+    let alone = loaded.in_a_world_of(settings);
+    let before = alone.fingerprint(&[""]);
+    fs::write(&secret, "two").unwrap();
+    assert_eq!(alone.fingerprint(&[""]), before);
+    fs::remove_file(&secret).unwrap();
+    assert_eq!(alone.fingerprint(&[""]), before);
 }

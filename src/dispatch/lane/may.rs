@@ -2,15 +2,15 @@
 
 use futures_util::FutureExt;
 use jiff::Timestamp;
-use tracing::{info, warn};
+use tracing::info;
 
-use super::{Lane, Settling};
+use super::{Lane, Settling, hand_back};
 use crate::{
     domain::{
         circuit::{Allowance, Circuit},
         maintenance::over,
     },
-    store::{Next, StoreError},
+    store::Next,
 };
 
 /// How many attempts may be under way, and of what.
@@ -115,18 +115,6 @@ impl Lane {
             return None;
         }
         let desk = self.desk.clone();
-        Some(
-            async move {
-                match desk.store.release(leases).await {
-                    Err(error @ StoreError::Unusable(_)) => Err(error),
-                    Err(error) => {
-                        warn!(error = %error, "Handing leases back failed; they run out by themselves");
-                        Ok(())
-                    }
-                    Ok(()) => Ok(()),
-                }
-            }
-            .boxed(),
-        )
+        Some(hand_back(desk, leases).boxed())
     }
 }

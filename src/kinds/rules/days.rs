@@ -3,7 +3,7 @@
 use jiff::{Timestamp, civil::Date};
 
 use super::Findings;
-use crate::{domain::Violation, formats};
+use crate::domain::{Violation, calendar};
 
 /// An instant that the schema has checked.
 pub fn instant(text: &str) -> Option<Timestamp> {
@@ -17,7 +17,7 @@ pub fn day(text: Option<&str>) -> Option<Date> {
 
 /// The instant at which a day begins by Danish clocks.
 pub fn begin(day: Date) -> Option<Timestamp> {
-    day.to_zoned(formats::copenhagen().clone()).ok().map(|begin| begin.timestamp())
+    day.to_zoned(calendar::copenhagen().clone()).ok().map(|begin| begin.timestamp())
 }
 
 /// Says in a violation which day would have been right, and which came.

@@ -145,6 +145,7 @@ macro_rules! conforms {
                 a_generation_is_kept_as_it_was
                 a_node_is_there_as_long_as_it_says_so
                 a_request_for_a_reload_is_numbered_and_audited
+                each_node_hears_of_the_requests_to_it_whoever_is_asked_after_it
                 an_open_promise_gets_another_deadline_and_keeps_its_steps
                 an_earlier_deadline_comes_at_once_if_it_lies_behind
                 what_is_not_open_or_changed_meanwhile_is_not_moved

@@ -11,7 +11,7 @@ use super::{
     hours,
 };
 use crate::{
-    domain::sla::{Course, Promise},
+    domain::sla::{Clocked, Course, Promise},
     store::{
         Command, Next,
         generations::{How, Move, NewGeneration, NodeReport, OpenPromise, Order, Recompute, ReloadAsked},
@@ -100,7 +100,10 @@ pub(super) async fn a_node_is_there_as_long_as_it_says_so(mut office: Office) {
 }
 
 pub(super) async fn a_request_for_a_reload_is_numbered_and_audited(mut office: Office) {
-    assert!(office.store().reload_asked().await.unwrap().is_none());
+    let asked = async |office: &Office, node: &str, after| {
+        office.store().reload_asked(node.into(), after).await.unwrap()
+    };
+    assert!(asked(&office, "gw1:7", 0).await.is_none());
     let ask = |how, of, node: Option<&str>| ReloadAsked {
         seq: 0,
         at: office.now,
@@ -114,7 +117,36 @@ pub(super) async fn a_request_for_a_reload_is_numbered_and_audited(mut office: O
     let seq = office.store().configure(Order::Ask(Box::new(second.clone()))).await.unwrap();
     assert!(seq > first);
     office.crash();
-    assert_eq!(office.store().reload_asked().await.unwrap(), Some(ReloadAsked { seq, ..second }));
+    assert_eq!(asked(&office, "gw1:7", 0).await, Some(ReloadAsked { seq, ..second }));
+    assert_eq!(asked(&office, "gw1:7", seq).await, None, "it has worked on it");
+}
+
+pub(super) async fn each_node_hears_of_the_requests_to_it_whoever_is_asked_after_it(mut office: Office) {
+    let ask = |node: Option<&str>, at| {
+        let (by, node) = ("cli:karen".to_owned(), node.map(str::to_owned));
+        Order::Ask(Box::new(ReloadAsked { seq: 0, at, by, how: How::Reload, of: None, node }))
+    };
+    let order = async |office: &Office, node| office.store().configure(ask(node, office.now)).await.unwrap();
+    let first = order(&office, Some("a:1")).await;
+    let second = order(&office, Some("b:2")).await;
+    let seen = async |office: &Office, node: &str, after| {
+        office.store().reload_asked(node.into(), after).await.unwrap().map(|ask| ask.seq)
+    };
+    for (node, expected) in [("a:1", Some(first)), ("b:2", Some(second)), ("c:3", None)] {
+        assert_eq!(seen(&office, node, 0).await, expected, "{node}");
+    }
+    let third = order(&office, None).await;
+    let fourth = order(&office, Some("a:1")).await;
+    for (node, expected) in [("a:1", Some(fourth)), ("b:2", Some(third)), ("c:3", Some(third))] {
+        assert_eq!(seen(&office, node, first).await, expected, "{node}: one reading answers both");
+    }
+    office.pass(hours(25));
+    let fifth = order(&office, Some("b:2")).await;
+    assert!(fifth > fourth);
+    assert_eq!(seen(&office, "a:1", 0).await, None, "what is a day old is forgotten");
+    office.pass(hours(25));
+    assert_eq!(seen(&office, "b:2", 0).await, Some(fifth), "the newest stays");
+    assert!(order(&office, None).await > fifth, "so that no number is given twice");
 }
 
 async fn open(office: &Office) -> Vec<OpenPromise> {
@@ -122,11 +154,11 @@ async fn open(office: &Office) -> Vec<OpenPromise> {
 }
 
 pub(super) fn to(open: &OpenPromise, due: Timestamp) -> Move {
+    let promise = Arc::new(Promise::elapsed(&open.promise, due.duration_since(open.starts)));
     Move {
         number: open.number,
-        promise: Arc::new(Promise::elapsed(&open.promise, due.duration_since(open.starts))),
+        to: Clocked { promise, course: Course::between(open.starts, due) },
         old_due: open.due,
-        course: Course::between(open.starts, due),
         expires: Some(due + hours(10)),
     }
 }

@@ -18,8 +18,8 @@ use super::{
 use crate::store::{
     StoreError,
     generations::{
-        self, Generation, Generations, How, KeptGeneration, NODE_FORGOTTEN, NewGeneration, NodeReport,
-        OpenPromise, Order, PromisePlace, Recompute, ReloadAsked,
+        self, ASK_FORGOTTEN, Generation, Generations, How, KeptGeneration, NODE_FORGOTTEN, NewGeneration,
+        NodeReport, OpenPromise, Order, PromisePlace, Recompute, ReloadAsked,
     },
     json as text,
     numbers::{DEADLINES, us},
@@ -58,9 +58,14 @@ impl Generations for Postgres {
         })
     }
 
-    fn reload_asked(&self) -> BoxFuture<'_, Result<Option<ReloadAsked>, StoreError>> {
-        self.readers.read(|client| async move {
-            let found = rows(&client, "SELECT * FROM reload_ask ORDER BY seq DESC LIMIT 1", &[]).await?;
+    fn reload_asked(
+        &self,
+        node: String,
+        after: i64,
+    ) -> BoxFuture<'_, Result<Option<ReloadAsked>, StoreError>> {
+        self.readers.read(move |client| async move {
+            let sql = "SELECT * FROM reload_ask WHERE seq > $2 AND (node IS NULL OR node = $1) ORDER BY seq DESC LIMIT 1";
+            let found = rows(&client, sql, &[&node, &after]).await?;
             found.first().map(reload_asked).transpose()
         })
     }
@@ -168,12 +173,18 @@ pub(super) async fn perform(tx: &mut Tx<'_>, order: &Order) -> Result<i64, Fail>
             Ok(0)
         }
         Order::Ask(ask) => {
+            // Numbers are committed in their order: nobody reads a later one and never sees an earlier.
+            tx.session.client.query(&tx.session.statements.lock, &[&tx.session.locks.generations()]).await?;
             let sql = "INSERT INTO reload_ask (at, who, how, repeats, node) VALUES ($1, $2, $3, $4, $5) RETURNING seq";
             let of = ask.of.map(signed);
             let found =
                 tx.session.query(sql, &[&us(ask.at), &ask.by, &ask.how.name(), &of, &ask.node]).await?;
             tx.logs.audit(us(ask.at), &ask.by, "reload_asked", &generations::asked(ask));
-            found.first().ok_or(Fail::Again)?.value("seq")
+            let seq: i64 = found.first().ok_or(Fail::Again)?.value("seq")?;
+            let before = ask.at.checked_sub(ASK_FORGOTTEN).unwrap_or(Timestamp::MIN);
+            let sql = "DELETE FROM reload_ask WHERE seq < $1 AND at < $2";
+            tx.session.execute(sql, &[&seq, &us(before)]).await?;
+            Ok(seq)
         }
         Order::Audit { what, about, by, now } => {
             tx.logs.audit(us(*now), by, what, about);
@@ -248,24 +259,26 @@ async fn recompute(tx: &mut Tx<'_>, all: &Recompute) -> Result<i64, Fail> {
              WHERE seq = $1 AND due_at = $2 AND next_step_at IS NOT NULL FOR UPDATE";
         let Some(open) = tx.session.query_opt(sql, &[&one.number, &us(one.old_due)]).await? else { continue };
         let (step, old_starts) = (open.small("step")?, open.instant("starts_at")?);
-        let next = one.course.next_step(step).map(|(_, at)| us(at));
-        let [half, risk, near] = one.course.shares.map_or([None; 3], |shares| shares.map(|at| Some(us(at))));
+        let next = one.to.course.next_step(step).map(|(_, at)| us(at));
+        let [half, risk, near] =
+            one.to.course.shares.map_or([None; 3], |shares| shares.map(|at| Some(us(at))));
         let sql =
             "UPDATE deadline SET starts_at = $2, due_at = $3, next_step_at = $4, at_50 = $5, at_75 = $6,
              at_90 = $7, basis = $8 WHERE seq = $1";
-        let (starts, due, basis) = (us(one.course.starts), us(one.course.due), &one.promise.terms.basis);
+        let (starts, due, basis) =
+            (us(one.to.course.starts), us(one.to.course.due), &one.to.promise.terms.basis);
         tx.session.execute(sql, &[&one.number, &starts, &due, &next, &half, &risk, &near, basis]).await?;
-        clocks::says_now(tx.session, one.number, &one.promise).await?;
+        clocks::says_now(tx.session, one.number, &one.to.promise).await?;
         let delivery = one.number / DEADLINES;
         let sql =
             "UPDATE delivery SET due_at = $2, expires_at = $3 WHERE seq = $1 AND state = 0 AND due_at = $4";
         let expires = one.expires.map(us);
-        tx.session.execute(sql, &[&delivery, &us(one.course.due), &expires, &us(one.old_due)]).await?;
+        tx.session.execute(sql, &[&delivery, &us(one.to.course.due), &expires, &us(one.old_due)]).await?;
         // A second way's time moves with the deadline.
         let sql =
             "UPDATE delivery SET due_at = $2, expires_at = $3, next_attempt_at = next_attempt_at + $2 - $4
              WHERE seq = (SELECT f.other_way FROM delivery f WHERE f.seq = $1) AND hold = 'fallback'";
-        tx.session.execute(sql, &[&delivery, &us(one.course.due), &expires, &us(one.old_due)]).await?;
+        tx.session.execute(sql, &[&delivery, &us(one.to.course.due), &expires, &us(one.old_due)]).await?;
         tx.logs.of_delivery(delivery, us(all.now), "recomputed", generations::moved(one, all, old_starts));
         moved += 1;
     }

@@ -1,12 +1,17 @@
-//! What the lanes of all nodes measured, and when their receivers are in maintenance.
+//! How lanes stand, what those of all nodes measured, and when their receivers are in maintenance.
 
+use deadpool_postgres::{Client, GenericClient};
 use jiff::{SignedDuration, Timestamp};
+use tokio_postgres::Row;
 
-use super::{fail::Fail, row::Read, work::Tx};
+use super::{fail::Fail, row::Read, views::rows, work::Tx};
 use crate::{
-    domain::pace::Pace,
+    domain::{
+        maintenance::Maintenance,
+        pace::{Pace, Paced},
+    },
     store::{
-        Commanded,
+        Commanded, LaneState,
         ahead::{Maintain, WINDOWS_MAX},
         numbers::us,
     },
@@ -74,4 +79,48 @@ pub(super) async fn maintain(tx: &mut Tx<'_>, asked: &Maintain, now: Timestamp) 
     tx.logs.audit(us(now), by, what, &about);
     tx.hints.insert(asked.receiver().to_owned());
     Ok(Commanded::Done)
+}
+
+pub(super) async fn lanes(client: &Client) -> Result<Vec<LaneState>, Fail> {
+    let rows = rows(client, "SELECT receiver, circuit, paused FROM lane ORDER BY receiver", &[]).await?;
+    let read = |row: &Row| {
+        Ok(LaneState {
+            receiver: row.value("receiver")?,
+            circuit: row.json("circuit")?.unwrap_or_default(),
+            paused: row.value("paused")?,
+        })
+    };
+    rows.iter().map(read).collect()
+}
+
+pub(super) async fn paces(client: &Client) -> Result<Vec<Paced>, Fail> {
+    let sql = "SELECT receiver, per_second, busy, able, took, at FROM pace ORDER BY receiver, node";
+    let read = |row: &Row| {
+        let figure = |column| row.value::<f64>(column);
+        Ok(Paced {
+            receiver: row.value("receiver")?,
+            pace: Pace {
+                per_second: figure("per_second")?,
+                busy: figure("busy")?,
+                able: figure("able")?,
+                took: figure("took")?,
+            },
+            at: row.instant("at")?,
+        })
+    };
+    rows(client, sql, &[]).await?.iter().map(read).collect()
+}
+
+pub(super) async fn maintenance(client: &impl GenericClient) -> Result<Vec<Maintenance>, Fail> {
+    let sql = "SELECT receiver, from_at, until_at, reason, who FROM maintenance ORDER BY receiver, from_at, until_at";
+    let read = |row: &Row| {
+        Ok(Maintenance {
+            receiver: row.value("receiver")?,
+            from: row.instant("from_at")?,
+            until: row.instant("until_at")?,
+            reason: row.value("reason")?,
+            by: row.value("who")?,
+        })
+    };
+    rows(client, sql, &[]).await?.iter().map(read).collect()
 }

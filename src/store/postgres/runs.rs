@@ -9,10 +9,12 @@ use crate::store::{Beat, clocks::RUNS_KEPT, numbers::us, views::RunView};
 /// Says that the run is up; its first word forgets runs that nobody asks for any more.
 pub(super) async fn beat(tx: &Tx<'_>, beat: &Beat) -> Result<(), Fail> {
     let sql = "INSERT INTO run (id, node, started_at, seen_at, in_order) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT (id) DO UPDATE SET seen_at = greatest(run.seen_at, excluded.seen_at), in_order = excluded.in_order";
+         ON CONFLICT (id) DO UPDATE SET seen_at = greatest(run.seen_at, excluded.seen_at), in_order = excluded.in_order
+         RETURNING xmax = 0 AS is_new";
     let (started, now) = (us(beat.started), us(beat.now));
-    tx.session.execute(sql, &[&beat.run, &beat.node, &started, &now, &beat.ends]).await?;
-    if beat.started == beat.now {
+    let told = tx.session.query(sql, &[&beat.run, &beat.node, &started, &now, &beat.ends]).await?;
+    // A row that was there already was locked for the update, and says by whom.
+    if told.first().ok_or(Fail::Again)?.value("is_new")? {
         let kept = beat.now.checked_sub(RUNS_KEPT).unwrap_or(Timestamp::MIN);
         tx.session.execute("DELETE FROM run WHERE seen_at < $1", &[&us(kept)]).await?;
     }

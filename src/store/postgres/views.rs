@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use tokio_postgres::{Row, types::ToSql};
 
-use super::{Postgres, fail::Fail, row::Read};
+use super::{Postgres, fail::Fail, lanes, row::Read};
 use crate::{
     domain::{
         DeliveryId, ReceiptId,
@@ -275,15 +275,15 @@ impl Views for Postgres {
     }
 
     fn lanes(&self) -> BoxFuture<'_, Result<Vec<LaneState>, StoreError>> {
-        self.readers.read(async move |c| ahead::lanes(&c).await)
+        self.readers.read(async move |c| lanes::lanes(&c).await)
     }
 
     fn paces(&self) -> BoxFuture<'_, Result<Vec<Paced>, StoreError>> {
-        self.readers.read(async move |c| ahead::paces(&c).await)
+        self.readers.read(async move |c| lanes::paces(&c).await)
     }
 
     fn maintenance(&self) -> BoxFuture<'_, Result<Vec<Maintenance>, StoreError>> {
-        self.readers.read(async move |c| ahead::maintenance(&c).await)
+        self.readers.read(async move |c| lanes::maintenance(&c).await)
     }
 
     fn slices(&self, ask: SlicesAsk) -> BoxFuture<'_, Result<Sliced, StoreError>> {

@@ -16,8 +16,8 @@ use super::{
 use crate::store::{
     StoreError,
     generations::{
-        self, Generation, Generations, How, KeptGeneration, NODE_FORGOTTEN, NewGeneration, NodeReport,
-        OpenPromise, Order, PromisePlace, Recompute, ReloadAsked,
+        self, ASK_FORGOTTEN, Generation, Generations, How, KeptGeneration, NODE_FORGOTTEN, NewGeneration,
+        NodeReport, OpenPromise, Order, PromisePlace, Recompute, ReloadAsked,
     },
     json as text,
 };
@@ -60,20 +60,27 @@ impl Generations for Sqlite {
         self.readers.read(nodes)
     }
 
-    fn reload_asked(&self) -> BoxFuture<'_, Result<Option<ReloadAsked>, StoreError>> {
-        self.readers.read(|c| {
-            c.prepare_cached("-- store::reload_asked\nSELECT * FROM reload_ask ORDER BY seq DESC LIMIT 1")?
-                .query_row([], |row| {
-                    Ok(ReloadAsked {
-                        seq: row.get("seq")?,
-                        at: row.instant("at")?,
-                        by: row.get("who")?,
-                        how: how(row)?,
-                        of: number_or_none(row, "repeats")?,
-                        node: row.get("node")?,
-                    })
+    fn reload_asked(
+        &self,
+        node: String,
+        after: i64,
+    ) -> BoxFuture<'_, Result<Option<ReloadAsked>, StoreError>> {
+        self.readers.read(move |c| {
+            c.prepare_cached(
+                "-- store::reload_asked
+                 SELECT * FROM reload_ask WHERE seq > ?2 AND (node IS NULL OR node = ?1) ORDER BY seq DESC LIMIT 1",
+            )?
+            .query_row(params![node, after], |row| {
+                Ok(ReloadAsked {
+                    seq: row.get("seq")?,
+                    at: row.instant("at")?,
+                    by: row.get("who")?,
+                    how: how(row)?,
+                    of: number_or_none(row, "repeats")?,
+                    node: row.get("node")?,
                 })
-                .optional()
+            })
+            .optional()
         })
     }
 
@@ -183,10 +190,16 @@ fn perform(tx: &Tx<'_, '_>, order: &Order) -> rusqlite::Result<i64> {
                  INSERT INTO reload_ask (at, who, how, repeats, node) VALUES (?1, ?2, ?3, ?4, ?5)",
                 params![us(ask.at), ask.by, ask.how.name(), ask.of.map(signed), ask.node],
             )?;
-            let seq = tx
+            let seq: i64 = tx
                 .prepare("-- store::last_reload_ask\nSELECT max(seq) FROM reload_ask")?
                 .query_row([], |row| row.get(0))?;
             audit(tx, &ask.by, "reload_asked", &generations::asked(ask), ask.at)?;
+            let before = ask.at.checked_sub(ASK_FORGOTTEN).unwrap_or(Timestamp::MIN);
+            tx.execute(
+                "-- store::forget_reload_asks
+                 DELETE FROM reload_ask WHERE seq < ?1 AND at < ?2",
+                params![seq, us(before)],
+            )?;
             Ok(seq)
         }
         Order::Audit { what, about, by, now } => audit(tx, by, what, about, *now).map(|()| 0),
@@ -258,36 +271,36 @@ fn recompute(tx: &Tx<'_, '_>, all: &Recompute) -> rusqlite::Result<i64> {
             .query_row(params![one.number, us(one.old_due)], |row| Ok((row.get("step")?, row.instant("starts_at")?)))
             .optional()?;
         let Some((step, old_starts)) = open else { continue };
-        let next = one.course.next_step(step).map(|(_, at)| us(at));
-        let shares = one.course.shares.map_or([None; 3], |shares| shares.map(|at| Some(us(at))));
+        let next = one.to.course.next_step(step).map(|(_, at)| us(at));
+        let shares = one.to.course.shares.map_or([None; 3], |shares| shares.map(|at| Some(us(at))));
         tx.execute(
             "-- store::move_promise
              UPDATE deadline SET starts_at = ?2, due_at = ?3, next_step_at = ?4, at_50 = ?5, at_75 = ?6, at_90 = ?7,
                  basis = ?8 WHERE seq = ?1",
             params![
                 one.number,
-                us(one.course.starts),
-                us(one.course.due),
+                us(one.to.course.starts),
+                us(one.to.course.due),
                 next,
                 shares[0],
                 shares[1],
                 shares[2],
-                one.promise.terms.basis
+                one.to.promise.terms.basis
             ],
         )?;
-        clocks::says_now(tx, one.number, &one.promise)?;
+        clocks::says_now(tx, one.number, &one.to.promise)?;
         let delivery = one.number / DEADLINES;
         tx.execute(
             "-- store::move_delivery
              UPDATE delivery SET due_at = ?2, expires_at = ?3 WHERE seq = ?1 AND state = 0 AND due_at = ?4",
-            params![delivery, us(one.course.due), one.expires.map(us), us(one.old_due)],
+            params![delivery, us(one.to.course.due), one.expires.map(us), us(one.old_due)],
         )?;
         // A second way's time moves with the deadline.
         tx.execute(
             "-- store::move_second_way
              UPDATE delivery SET due_at = ?2, expires_at = ?3, next_attempt_at = next_attempt_at + ?2 - ?4
              WHERE seq = (SELECT f.other_way FROM delivery f WHERE f.seq = ?1) AND hold = 'fallback'",
-            params![delivery, us(one.course.due), one.expires.map(us), us(one.old_due)],
+            params![delivery, us(one.to.course.due), one.expires.map(us), us(one.old_due)],
         )?;
         let told = generations::moved(one, all, old_starts);
         log_event(tx, message_of(delivery), Some(delivery), us(all.now), "recomputed", Some(&told))?;

@@ -6,7 +6,10 @@ use jiff::{Span, Timestamp, civil::Date};
 use serde_json::Value;
 
 use super::{chance::Chance, earlier, never_issued};
-use crate::{domain::Cpr, formats::copenhagen, kinds::KINDS};
+use crate::{
+    domain::{Cpr, calendar::copenhagen},
+    kinds::KINDS,
+};
 
 /// The data of the kind's example, and the id of the message that it answers, if any. Every day and instant in the
 /// data is moved by as many days as lie between the example's own time and `time`, and everybody has another CPR number

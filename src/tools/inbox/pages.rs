@@ -28,8 +28,8 @@ use super::{
     ledger::{Delivery, Ledger},
 };
 use crate::{
-    channels::http::signature::WebhookSecret,
     clock::{Clock, System},
+    webhook_signature::WebhookSecret,
 };
 
 /// `{}` packed by gzip 1.12.

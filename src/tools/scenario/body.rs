@@ -4,7 +4,11 @@ use jiff::{SignedDuration, Timestamp, civil::Date};
 use serde_json::{Value, json};
 
 use super::model::{Content, Message};
-use crate::{domain::Party, formats::copenhagen, tools::generate, units::parse_duration};
+use crate::{
+    domain::{Party, calendar::copenhagen},
+    tools::generate,
+    units::parse_duration,
+};
 
 /// What a message is made with.
 #[derive(Debug, Clone, Copy)]

@@ -42,8 +42,8 @@ impl Part {
 }
 
 /// The configuration that the scenario names, cut off from the world: no broker, no HTTP, nobody to alert, no folders,
-/// and a store in `folder`.
-pub(super) fn loaded(scenario: &Scenario, folder: &Path) -> Result<Loaded, config::Invalid> {
+/// and a store in `folder`. What was loaded still has the settings that were read.
+pub(super) fn loaded(scenario: &Scenario, folder: &Path) -> Result<(Loaded, Settings), config::Invalid> {
     let nowhere = SocketAddr::from(([127, 0, 0, 1], 9));
     let own = demo::configuration(folder, nowhere, "http://127.0.0.1:9", "");
     let own = config::read_text(demo::CONFIGURATION, &own)?;
@@ -62,7 +62,7 @@ pub(super) fn loaded(scenario: &Scenario, folder: &Path) -> Result<Loaded, confi
     settings.target.clear();
     settings.trace = plain.trace;
     settings.spool.clear();
-    Ok(loaded.in_a_world_of(settings))
+    Ok((loaded, settings))
 }
 
 /// Puts a scripted receiver in the place of each that is reached; mailboxes stay what they are.

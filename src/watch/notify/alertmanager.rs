@@ -22,7 +22,7 @@ use crate::domain::alert::Handling;
 const REPEATS_KEPT: i32 = 4;
 /// A test alert ends by itself after this.
 const TEST_LASTS: SignedDuration = SignedDuration::from_mins(1);
-/// Who made a silence, where it was us.
+/// Who made a silence, where it was us: this, the installation and the target.
 const US: &str = "kassebro";
 
 pub struct Alertmanager {
@@ -53,8 +53,6 @@ impl Alertmanager {
                 alerts.push(told(&change.condition, None, notice.at + TEST_LASTS));
             } else if change.change == Change::Resolved && !open_again {
                 alerts.push(told(&change.condition, None, change.at));
-            } else if notice.in_place_of.is_some() && change.change != Change::Resolved {
-                alerts.push(told(&change.condition, None, until));
             }
         }
         let request = self.client.post(format!("{}/api/v2/alerts", self.url)).json(&alerts);
@@ -75,8 +73,10 @@ impl Alertmanager {
         self.has_silences.store(true, Ordering::Relaxed);
         let answer = send(self.client.get(format!("{}/api/v2/silences", self.url))).await?;
         let known: Vec<Value> = answer.json().await.map_err(|_| "its list of silences is not readable")?;
-        let mut missing = snoozed.clone();
-        for silence in known.iter().filter(|s| s["createdBy"] == US && s["status"]["state"] != "expired") {
+        let (mut missing, us) = (snoozed.clone(), format!("{US}/{}/{}", notice.installation, notice.target));
+        for silence in
+            known.iter().filter(|s| s["createdBy"] == us.as_str() && s["status"]["state"] != "expired")
+        {
             let key = silence["comment"].as_str().unwrap_or_default();
             let ends: Option<Timestamp> = silence["endsAt"].as_str().and_then(|at| at.parse().ok());
             let wanted = snoozed.get(key).and_then(|alert| alert.handling.snoozed_until);
@@ -98,7 +98,7 @@ impl Alertmanager {
                 "matchers": matchers,
                 "startsAt": notice.at,
                 "endsAt": alert.handling.snoozed_until,
-                "createdBy": US,
+                "createdBy": us,
                 "comment": key,
             });
             send(self.client.post(format!("{}/api/v2/silences", self.url)).json(&silence)).await?;
@@ -117,7 +117,6 @@ impl Way for Alertmanager {
         async move {
             // Alerts matter more: a silence that cannot be made or taken away is tried again with the next post.
             if notice.reason != Reason::Test
-                && notice.in_place_of.is_none()
                 && let Err(says) = self.silence(notice).await
             {
                 warn!(error = says, "Silences at Alertmanager are not as they should be; trying again");

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{Notice, Way};
 use crate::{
     channels::amqp_publisher::{Letter, Publisher},
-    domain::{Party, message::TYPE_PREFIX},
+    domain::{Party, alert::EVENT_TYPE},
 };
 
 /// Published persistent and mandatory; taken once the broker confirms that it lies in a queue.
@@ -22,14 +22,13 @@ pub struct Amqp {
 
 impl Amqp {
     fn letter(&self, notice: &Notice) -> Letter {
-        let event_type = format!("{TYPE_PREFIX}alert.v1");
         Letter {
             exchange: self.exchange.clone(),
             routing_key: self.routing_key.clone(),
             message_id: notice.id.clone(),
             content_type: "application/cloudevents+json".to_owned(),
-            body: Bytes::from(event(notice, &event_type).to_string()),
-            event_type,
+            body: Bytes::from(event(notice).to_string()),
+            event_type: EVENT_TYPE.to_owned(),
             correlation_id: None,
             headers: vec![],
             timestamp: notice.at,
@@ -37,12 +36,12 @@ impl Amqp {
     }
 }
 
-fn event(notice: &Notice, event_type: &str) -> Value {
+fn event(notice: &Notice) -> Value {
     json!({
         "specversion": "1.0",
         "id": notice.id,
         "source": Party::Gateway.to_string(),
-        "type": event_type,
+        "type": EVENT_TYPE,
         "time": notice.at,
         "datacontenttype": "application/json",
         "data": notice.json(),

@@ -7,7 +7,10 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Alert, AlertChange, Change, Condition, Urgency};
-use crate::domain::{alert::Particulars, calendar};
+use crate::domain::{
+    alert::{Particulars, Reason},
+    calendar,
+};
 
 /// Lines of one mail; who wants more asks `kassebro alerts list`.
 const LINES_MAX: usize = 50;
@@ -21,43 +24,23 @@ pub trait Way: Send + Sync {
     fn tell<'a>(&'a self, notice: &'a Notice) -> BoxFuture<'a, Result<(), String>>;
 }
 
-/// Why somebody is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reason {
-    Changes,
-    /// It is open still.
-    Repeat,
-    /// Nothing is wrong with the telling.
-    Heartbeat,
-    /// A person tries it out.
-    Test,
-}
-
-impl Reason {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Changes => "changes",
-            Self::Repeat => "repeat",
-            Self::Heartbeat => "heartbeat",
-            Self::Test => "test",
-        }
-    }
-}
-
 /// What a target is told at one time.
 #[derive(Debug, Clone)]
 pub struct Notice {
-    /// The same for the same content: what is told twice after a crash can be told by it.
+    /// The same for the same content: what is told twice after a crash can be told by it. Targets have no `/` in
+    /// their names.
     pub id: String,
     pub target: String,
     pub at: Timestamp,
     pub reason: Reason,
     /// In the order in which they happened.
     pub changes: Vec<AlertChange>,
-    /// What is open of what the target hears of; of a repeat, what is repeated.
+    /// What is open of what the target hears of, here; of a repeat, what is repeated.
     pub open: Vec<Alert>,
     /// The target that fails.
     pub in_place_of: Option<String>,
+    /// Which gateway tells, for who keeps things of several; empty for everybody else.
+    pub installation: String,
 }
 
 impl Notice {
@@ -72,7 +55,22 @@ impl Notice {
             Reason::Changes => format!("alert-{target}-{last}"),
             _ => format!("alert-{target}-{}-{}", reason.name(), at.as_millisecond()),
         };
-        Self { id, target: target.to_owned(), at, reason, changes, open: vec![], in_place_of: None }
+        Self {
+            id,
+            target: target.to_owned(),
+            at,
+            reason,
+            changes,
+            open: vec![],
+            in_place_of: None,
+            installation: String::new(),
+        }
+    }
+
+    /// The same, told in the place of another. Whoever stands in for several, or hears of alerts himself, is told
+    /// different things that end at the same change: they are told apart by whom they were meant for.
+    pub(super) fn in_place_of(self, target: &str) -> Self {
+        Self { id: format!("{}/{target}", self.id), in_place_of: Some(target.to_owned()), ..self }
     }
 
     /// As machines read it.

@@ -1,12 +1,15 @@
 //! Another who is told while a target fails.
 //!
 //! It has a cursor of its own, so that neither loses anything: the target is told everything once it works again,
-//! and who stood in for it hears of the end of what it was told of, also then.
+//! and who stood in for it hears of the end of what it was told of, also then. A second cursor holds the youngest
+//! alert that it was told of; it hears of the end of every alert up to that one, also of those that only the target
+//! was told of before it failed.
 
 use std::time::Duration;
 
 use super::{
-    AlertChange, Change, Notice, Otherwise, Reason, Teller, elapsed, failed, info, log, went_through,
+    AlertChange, Change, Condition, Notice, Otherwise, Reason, Teller, elapsed, failed, info, lead, log,
+    went_through,
 };
 use crate::store::StoreError;
 
@@ -52,13 +55,16 @@ impl Teller<'_> {
         let changes: Vec<AlertChange> = page.changes.into_iter().filter(|c| c.seq <= last).collect();
         if let Some(first) = changes.first() {
             let now = self.desk.clock.now();
-            if elapsed(first.at, now) < self.target.pace.group_wait || !store.lead(cursor.clone()).await? {
+            let waits = elapsed(first.at, now) < self.target.rhythm.group_wait;
+            if waits || !lead::leads(self.desk, &cursor, after).await? {
                 return Ok(Ok(()));
             }
             let opened = changes.iter().map(|change| change.alert).max();
-            let mut notice = Notice::new(&other.audience.name, Reason::Changes, last, changes, now);
-            notice.in_place_of = Some(self.name().to_owned());
-            if let Err(says) = other.way.tell(&notice).await {
+            let mut open = store.open_alerts().await?;
+            open.retain(|alert| self.only_here(other, &alert.condition));
+            let notice = Notice::new(&other.audience.name, Reason::Changes, last, changes, now);
+            let notice = Notice { open, ..notice.in_place_of(self.name()) };
+            if let Err(says) = lead::tell(self.desk, &cursor, &*other.way, &notice).await {
                 return Ok(Err(says));
             }
             info!("Told {} of alerts in place of {}", other.audience.name, self.name());
@@ -83,8 +89,11 @@ impl Teller<'_> {
     ) -> bool {
         let news = failing && change.seq > own;
         let end = change.change == Change::Resolved && change.alert <= known;
-        (news || end)
-            && self.target.audience.hears(&change.condition)
-            && !other.audience.hears(&change.condition)
+        (news || end) && self.only_here(other, &change.condition)
+    }
+
+    /// Whether the target hears of it, and the other would not by itself.
+    fn only_here(&self, other: &Otherwise, condition: &Condition) -> bool {
+        self.target.audience.hears(condition) && !other.audience.hears(condition)
     }
 }

@@ -222,6 +222,41 @@ async fn alertmanager_has_every_step_and_what_is_snoozed_is_silenced_there_until
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn two_gateways_at_one_alertmanager_leave_each_others_silences_alone() {
+    let alertmanager = Alertmanager::start().await;
+    let down = Receiver::start(Plays::Answers(answer(503, "", "")));
+    let alerts = format!("[alerts]\nalertmanager = \"{}\"\n", alertmanager.url());
+    let late = async |code: &str| {
+        let world = Plan::new().http(code, &down.url(), "").and(&alerts).start().await;
+        world.send_kind("complaint", "late", code, SignedDuration::from_hours(25));
+        let key = format!("KassebroSlaBreached/complaint.v1/delivered/{code}/100");
+        eventually("it is an alert there", SOON, async || {
+            let is_there = |alert: &Value| {
+                alert["labels"]["alertname"] == "KassebroSlaBreached" && alert["labels"]["receiver"] == code
+            };
+            alertmanager.alerts().iter().any(is_there).then_some(())
+        })
+        .await;
+        (world, key)
+    };
+    let (first, key) = late(CODE).await;
+    command(&first, &["alerts", "snooze", &key, "--until", "2h"]).exits(0);
+    let by = eventually("it is silenced there", SOON, async || alertmanager.silenced_by().pop()).await;
+    assert!(by.starts_with("kassebro/") && by.ends_with("/alertmanager"), "{by}");
+    // Its first post looks for silences of a process before it, and comes after that look.
+    let (second, other_key) = late(OTHER).await;
+    assert_eq!(alertmanager.silenced_by(), [by.as_str()]);
+    command(&second, &["alerts", "snooze", &other_key, "--until", "2h"]).exits(0);
+    eventually("both are silenced", SOON, async || (alertmanager.silenced_by().len() == 2).then_some(()))
+        .await;
+    command(&second, &["alerts", "unsnooze", &other_key]).exits(0);
+    eventually("one is not any more", SOON, async || {
+        (alertmanager.silenced_by() == [by.as_str()]).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn silence_is_visible_by_a_heartbeat() {
     let desk = ear();
     let mut world = Plan::new().and(&webhook("desk", &desk, "heartbeat = \"6h\"")).start().await;

@@ -1,18 +1,12 @@
-//! What lies ahead of each receiver: its pace, its maintenance, and its backlog in deadline order.
+//! What lies ahead of each receiver: its backlog in deadline order.
 
-use deadpool_postgres::{Client, GenericClient};
+use deadpool_postgres::Client;
 use tokio_postgres::Row;
 
 use super::{row, rows};
 use crate::{
-    domain::{
-        forecast::Slice,
-        maintenance::Maintenance,
-        pace::{Pace, Paced},
-        sla::DELIVERED,
-    },
+    domain::{forecast::Slice, sla::DELIVERED},
     store::{
-        LaneState,
         ahead::{Ahead, Sliced, SlicesAsk},
         numbers::{delivery_id, us},
         postgres::{fail::Fail, row::Read},
@@ -82,48 +76,4 @@ pub(super) async fn ahead(
         })
     };
     rows(client, &sql, &[&receiver, &from, &until, &i64::from(most)]).await?.iter().map(read).collect()
-}
-
-pub(super) async fn lanes(client: &Client) -> Result<Vec<LaneState>, Fail> {
-    let rows = rows(client, "SELECT receiver, circuit, paused FROM lane ORDER BY receiver", &[]).await?;
-    let read = |row: &Row| {
-        Ok(LaneState {
-            receiver: row.value("receiver")?,
-            circuit: row.json("circuit")?.unwrap_or_default(),
-            paused: row.value("paused")?,
-        })
-    };
-    rows.iter().map(read).collect()
-}
-
-pub(super) async fn paces(client: &Client) -> Result<Vec<Paced>, Fail> {
-    let sql = "SELECT receiver, per_second, busy, able, took, at FROM pace ORDER BY receiver, node";
-    let read = |row: &Row| {
-        let figure = |column| row.value::<f64>(column);
-        Ok(Paced {
-            receiver: row.value("receiver")?,
-            pace: Pace {
-                per_second: figure("per_second")?,
-                busy: figure("busy")?,
-                able: figure("able")?,
-                took: figure("took")?,
-            },
-            at: row.instant("at")?,
-        })
-    };
-    rows(client, sql, &[]).await?.iter().map(read).collect()
-}
-
-pub(super) async fn maintenance(client: &impl GenericClient) -> Result<Vec<Maintenance>, Fail> {
-    let sql = "SELECT receiver, from_at, until_at, reason, who FROM maintenance ORDER BY receiver, from_at, until_at";
-    let read = |row: &Row| {
-        Ok(Maintenance {
-            receiver: row.value("receiver")?,
-            from: row.instant("from_at")?,
-            until: row.instant("until_at")?,
-            reason: row.value("reason")?,
-            by: row.value("who")?,
-        })
-    };
-    rows(client, sql, &[]).await?.iter().map(read).collect()
 }

@@ -15,7 +15,7 @@ use crate::{
         ahead::show_maintenance,
         numbers::delivery_id,
         parse_json,
-        postgres::{fail::Fail, row::Read},
+        postgres::{fail::Fail, lanes, row::Read},
         views::{EventView, MessageFilter, MessageLine, MessageView},
     },
 };
@@ -151,7 +151,7 @@ pub(super) async fn message(
         deliveries(&tx, "WHERE d.seq BETWEEN $1 AND $2 ORDER BY d.seq", &[&span.0, &span.1]).await?;
     let span: (i64, i64) = (seq * 4096, seq * 4096 + 4095);
     let rest = "WHERE p.seq BETWEEN $1 AND $2 ORDER BY p.due_at, p.seq";
-    show_maintenance(&mut view.deliveries, &super::ahead::maintenance(&tx).await?, now);
+    show_maintenance(&mut view.deliveries, &lanes::maintenance(&tx).await?, now);
     view.promises = promises(&tx, rest, &[&span.0, &span.1], now).await?;
     view.history = history(&tx, seq, view.line.receipt_id).await?;
     tx.commit().await?;
