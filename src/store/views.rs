@@ -10,9 +10,11 @@ use serde_json::Value;
 mod danger;
 mod held;
 pub(super) mod known;
+mod promised;
 
 pub use danger::{Endangered, Fallbacks, WaiverRequest};
 pub use held::{HELD, HeldGroup};
+pub use promised::{ClockView, PromiseView};
 
 use super::{
     Arrived, Conservation, LaneState, LoggedAnswer, MailboxItem, StoreError,
@@ -27,7 +29,6 @@ use crate::domain::{
     ladder::Reach,
     maintenance::Maintenance,
     pace::Paced,
-    sla::Promise,
 };
 
 /// One line of a list of messages.
@@ -108,40 +109,6 @@ pub struct DeliveryView {
     /// When it was let go as a second way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub released: Option<Timestamp>,
-}
-
-/// One promise of a message, with its standing at the time it was asked.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PromiseView {
-    pub receipt_id: ReceiptId,
-    pub delivery_id: DeliveryId,
-    pub message_id: String,
-    pub kind: String,
-    pub receiver: String,
-    pub promise: String,
-    pub starts: Timestamp,
-    pub received: Timestamp,
-    pub due: Timestamp,
-    /// Since when its clock stands still, if it does.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub paused: Option<Timestamp>,
-    /// Who says so: a setting, or an agreement with its clause. Not known of what was promised by an earlier version.
-    pub basis: Option<String>,
-    pub met: Option<Timestamp>,
-    pub standing: String,
-    pub attempts: u32,
-    pub next_attempt: Option<Timestamp>,
-    pub state: String,
-}
-
-/// What a promise of a message says that is not plain, and how far its clock is.
-#[derive(Debug, Clone)]
-pub struct ClockView {
-    pub delivery_id: DeliveryId,
-    pub promise: Promise,
-    /// `waiting` for what starts it, `begun`, or `over`.
-    pub state: &'static str,
 }
 
 /// A time in which a process of the gateway was up.

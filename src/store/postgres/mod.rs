@@ -75,8 +75,7 @@ use writer::{Desk, Op, Writer};
 const THREADS: usize = 2;
 /// Bytes of messages in one batch; a longer one is parted. PostgreSQL takes a gigabyte at once.
 const PART_BYTES_MAX: usize = 128 * 1024 * 1024;
-/// For how long a look at the table is believed, which other nodes fill too: so long, and the time until its lane has
-/// a place again, does what a node that died left there wait for those that live, when they are at their limit.
+/// How long a look at the table is believed: so long may what a node that died left there wait for a lane that is full.
 const BELIEVED: SignedDuration = SignedDuration::from_secs(1);
 /// How long connections may take to end with the process.
 const END_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
