@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     alert::{Climb, Urgency},
-    sla::{BREACHED, Course, STEPS},
+    sla::{AT_RISK, BREACHED, Course, STEPS},
 };
 
 /// When a step is reached.
@@ -215,12 +215,12 @@ impl Ladders {
         self.0.iter().find(|ladder| ladder.serves(kind, agreement, promise))
     }
 
-    /// What must be counted to know who stands on which step.
+    /// What must be counted to know who stands on which step, and who is at risk, whatever the steps.
     pub fn reach(&self, now: Timestamp) -> Reach {
         let steps = || self.0.iter().flat_map(|ladder| &ladder.steps).map(|step| step.at);
         let shares = steps().filter_map(|at| if let At::Share(share) = at { Some(share) } else { None });
         let due: BTreeSet<Timestamp> = steps().filter_map(|at| at.due_by(now)).collect();
-        Reach { share: shares.min().unwrap_or(BREACHED), due: due.into_iter().collect() }
+        Reach { share: shares.min().unwrap_or(AT_RISK).min(AT_RISK), due: due.into_iter().collect() }
     }
 }
 
@@ -303,7 +303,7 @@ mod tests {
         assert_eq!(name("job_offer.v2", Some("other")), Some("default"));
         let now = Timestamp::UNIX_EPOCH;
         let reach = ladders.reach(now);
-        assert_eq!((reach.share, reach.due), (90, vec![now, now + SignedDuration::from_hours(1)]));
+        assert_eq!((reach.share, reach.due), (AT_RISK, vec![now, now + SignedDuration::from_hours(1)]));
     }
 
     #[test]

@@ -168,7 +168,7 @@ async fn where_two_are_needed_one_asks_to_waive_and_another_agrees() {
     let world = plan
         .and("[ladder.complaint]\nwaive_needs_two = true\n")
         .and("[ladder.decided]\npromises = [\"decided\"]\nwaive_needs_two = true\nsteps = [{ at = \"breach\", urgency = \"critical\" }]\n")
-        .and(&format!("[promise.placement]\nalso = [{decided}]\n"))
+        .and(&format!("[promise.placement]\nwithin = \"24h\"\nalso = [{decided}]\n"))
         .start()
         .await;
     world.send("one", CODE);

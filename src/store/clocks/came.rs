@@ -16,7 +16,7 @@ use crate::{
         placement::Placed,
         sla::{Further, Promise, Starts, Stops},
     },
-    store::{Accepted, NewDelivery},
+    store::{Accepted, NewDelivery, numbers::message_of},
 };
 
 /// Records about one citizen that are read at the most, the latest of them.
@@ -41,11 +41,12 @@ pub(in crate::store) struct Counted<'a> {
     pub(in crate::store) by: &'a Came,
 }
 
-/// How the count went, in the order of the records, until as many happened as are wanted.
-pub(in crate::store) fn counted(came: &[Came], since: Timestamp, wanted: u16) -> Vec<Counted<'_>> {
+/// How the count went for a promise of the message `own`, in the order of the records, until as many happened as are
+/// wanted. Who promises another message of its own kind has not kept that by the message itself, nor by a correction of it.
+pub(in crate::store) fn counted(came: &[Came], own: i64, since: Timestamp, wanted: u16) -> Vec<Counted<'_>> {
     let mut happened = BTreeSet::new();
     let mut counts = Vec::new();
-    for by in came {
+    for by in came.iter().filter(|by| by.first != own && by.message != own) {
         let changed = if by.happened.is_some_and(|at| at >= since) {
             happened.insert(by.first)
         } else {
@@ -92,7 +93,7 @@ impl Clock {
         let open = self.run.as_ref().filter(|run| run.is_open());
         let Some(starts) = open.map(|run| run.course.starts) else { return vec![] };
         let (now, wanted) = (kept(now), self.promise.terms.count);
-        let counts = counted(came, starts, wanted);
+        let counts = counted(came, message_of(self.delivery()), starts, wanted);
         let is_told = |place: usize, counted: &Counted<'_>| match tell {
             Tell::All => true,
             Tell::Only(message) => counted.by.message == message,
@@ -144,7 +145,7 @@ mod tests {
     }
 
     fn counts(all: &[Came], wanted: u16) -> Vec<(usize, i64)> {
-        counted(all, at(10), wanted).iter().map(|counted| (counted.count, counted.by.message)).collect()
+        counted(all, 99, at(10), wanted).iter().map(|counted| (counted.count, counted.by.message)).collect()
     }
 
     #[test]
@@ -152,6 +153,13 @@ mod tests {
         let all = [came(1, 1, Some(9)), came(2, 2, None), came(3, 3, Some(10)), came(4, 4, Some(50))];
         assert_eq!(counts(&all, 3), [(1, 3), (2, 4)]);
         assert_eq!(counts(&all, 1), [(1, 3)], "and it is met by the first that does");
+    }
+
+    #[test]
+    fn a_promise_of_the_next_is_not_met_by_its_own_message() {
+        let all = [came(1, 1, Some(12)), came(2, 1, Some(13)), came(3, 3, Some(20))];
+        let met: Vec<_> = counted(&all, 1, at(10), 1).iter().map(|counted| counted.by.message).collect();
+        assert_eq!(met, [3]);
     }
 
     #[test]

@@ -181,6 +181,33 @@ pub(super) async fn what_came_while_nobody_counted_counts_when_the_clock_goes_on
 }
 
 /// Each node stores one of the two at the same moment: neither passes the other by unseen.
+pub(super) async fn a_promise_of_the_next_of_its_kind_is_not_met_by_its_own_message(mut office: Office) {
+    let now = office.now;
+    let mut one = placement(&mut office, interviews(1, Starts::Registration), now);
+    one.meets = interview(&mut office, "i-1", Some(now)).meets;
+    one.envelope.kind = interview(&mut office, "i-1", None).envelope.kind;
+    office.accept(one).await;
+    assert_eq!(came(&office).await.standing, "on_track");
+    office.pass(hours(1));
+    let now = office.now;
+    let next = interview(&mut office, "i-2", Some(now));
+    office.accept(next).await;
+    assert_eq!(came(&office).await.standing, "met");
+}
+
+pub(super) async fn what_died_is_not_taken_up_for_a_citizen_who_is_placed_no_more(mut office: Office) {
+    let now = office.now;
+    let placed = placement(&mut office, interviews(1, Starts::Registration), now);
+    let delivery = office.accept(placed).await.answer().receipt_id.delivery(1);
+    office.attempt(Next::Dead(fault(FaultCode::ReceiverRefused))).await;
+    let (mut gone, about) = citizen(&mut office, "gone", "placement", ANNA);
+    gone.ends_placement = Some(about);
+    gone.deliveries.clear();
+    office.accept(gone).await;
+    command(&office, Command::Retry(delivery)).await;
+    assert_eq!(came(&office).await.standing, "ended");
+}
+
 pub(super) async fn a_promise_and_what_it_waits_for_at_two_nodes_find_each_other(mut office: Office) {
     let other = another(&office);
     let (now, about) = (office.now, |number: u8| Placed([number; 16]));

@@ -69,6 +69,8 @@ macro_rules! conforms {
                 a_promise_of_three_is_met_by_the_third
                 what_is_in_one_batch_counts_in_whichever_order_it_lies
                 what_came_while_nobody_counted_counts_when_the_clock_goes_on
+                a_promise_of_the_next_of_its_kind_is_not_met_by_its_own_message
+                what_died_is_not_taken_up_for_a_citizen_who_is_placed_no_more
             }
             standing {
                 open_promises_are_counted_by_how_they_stand

@@ -149,6 +149,7 @@ pub(super) async fn others_hear(tx: &mut Tx<'_>, seq: i64, message: &Accepted) -
 async fn all_hear(tx: &mut Tx<'_>, found: &[Row], what: Happened<'_>, now: Timestamp) -> Result<bool, Fail> {
     let mut changed = false;
     for mut clock in select(tx.session, found).await? {
+        let state = clock.state;
         let mut lines = clock.hears(what, now);
         if !lines.is_empty()
             && clock.recounts(what)
@@ -157,9 +158,12 @@ async fn all_hear(tx: &mut Tx<'_>, found: &[Row], what: Happened<'_>, now: Times
             let came = came::about(tx.session, about, kind).await?;
             lines.extend(clock.count(&came, Tell::Last, now));
         }
+        // One that its delivery's death had ended may be over for good now, of which there is nothing to tell.
+        if !lines.is_empty() || clock.state != state {
+            save(tx.session, &clock).await?;
+        }
         if !lines.is_empty() {
             changed = true;
-            save(tx.session, &clock).await?;
             tell(tx, &clock, lines, now);
         }
     }

@@ -164,6 +164,7 @@ fn all_hear(
 ) -> rusqlite::Result<bool> {
     let mut changed = false;
     for mut clock in found {
+        let state = clock.state;
         let mut lines = clock.hears(what, now);
         if !lines.is_empty()
             && clock.recounts(what)
@@ -172,9 +173,12 @@ fn all_hear(
             let came = came::about(tx, about, kind)?;
             lines.extend(clock.count(&came, Tell::Last, now));
         }
+        // One that its delivery's death had ended may be over for good now, of which there is nothing to tell.
+        if !lines.is_empty() || clock.state != state {
+            save(tx, &clock)?;
+        }
         if !lines.is_empty() {
             changed = true;
-            save(tx, &clock)?;
             tell(tx, &clock, lines, now)?;
         }
     }

@@ -76,7 +76,8 @@ async fn read(client: &mut Client) -> Result<Kept, tokio_postgres::Error> {
         .isolation_level(tokio_postgres::IsolationLevel::RepeatableRead)
         .start()
         .await?;
-    let sql = "SELECT seq, receipt, state, party, id, findings, raw FROM message ORDER BY seq";
+    let sql = "SELECT m.seq, receipt, state, party, id, findings, coalesce(m.raw, p.raw) AS raw
+         FROM message m LEFT JOIN parcel p ON p.seq = m.seq * 256 + 1 ORDER BY m.seq";
     let mut messages: BTreeMap<i64, Message> = BTreeMap::new();
     for row in tx.query(sql, &[]).await? {
         messages.insert(row.get("seq"), message(&row));
