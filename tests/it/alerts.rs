@@ -168,12 +168,12 @@ async fn where_two_are_needed_one_asks_to_waive_and_another_agrees() {
     let world = plan
         .and("[ladder.complaint]\nwaive_needs_two = true\n")
         .and("[ladder.decided]\npromises = [\"decided\"]\nwaive_needs_two = true\nsteps = [{ at = \"breach\", urgency = \"critical\" }]\n")
-        .and(&format!("[promise.placement]\nwithin = \"24h\"\nalso = [{decided}]\n"))
+        .and(&format!("[promise.risk_notice]\nwithin = \"24h\"\nretry_window = \"30d\"\nalso = [{decided}]\n"))
         .start()
         .await;
     world.send("one", CODE);
     world.send_kind("recommendation", "other", CODE, SignedDuration::from_secs(1));
-    world.send_kind("placement", "begins-later", CODE, SignedDuration::from_secs(2));
+    world.send_kind("risk_notice", "begins-later", CODE, SignedDuration::from_secs(2));
     let delivery = async |id: &str| world.view(id).await.deliveries[0].delivery_id.to_string();
     let (one, other) = (delivery("one").await, delivery("other").await);
     let waive = |delivery: &str, by: &str| {
