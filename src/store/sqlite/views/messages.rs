@@ -20,7 +20,7 @@ use crate::{
 /// A message's derived state: the first of invalid, pending, dead, cancelled, delivered that applies. Of two ways one
 /// is left out: a second that is held back or was not needed, and the one that failed where the other did not.
 pub(super) const DERIVED: &str = "CASE WHEN m.state = 1 THEN 'invalid' ELSE coalesce((
-    SELECT CASE min(CASE WHEN d.other_way < d.seq AND (d.hold = 'fallback' OR d.state = 3) THEN 3
+    SELECT CASE min(CASE WHEN d.hold = 'fallback' THEN 3
             WHEN d.state > 1 AND EXISTS (SELECT 1 FROM delivery o WHERE o.seq = d.other_way AND o.state = 1) THEN 3
             WHEN d.state = 0 THEN 0 WHEN d.state = 2 THEN 1 WHEN d.state = 3 THEN 2 ELSE 3 END)
         WHEN 0 THEN 'pending' WHEN 1 THEN 'dead' WHEN 2 THEN 'cancelled' ELSE 'delivered' END
