@@ -165,7 +165,7 @@ fn terms_are_read_back_as_they_were() {
     let text = serde_json::to_string(&kind).unwrap();
     assert_eq!(serde_json::from_str::<Terms>(&text).unwrap(), kind);
     let named = office();
-    let again: Calendar = serde_json::from_str(&named.written()).unwrap();
+    let again: Calendar = serde_json::from_str(named.written()).unwrap();
     assert_eq!(Named::new("office", again), *named);
 }
 
