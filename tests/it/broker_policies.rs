@@ -34,7 +34,7 @@ async fn a_policy_that_destroys_or_moves_messages_is_an_error() {
     ] {
         let (key, _value) = definition.as_object().unwrap().iter().next().unwrap();
         broker.set_policy("careless", "^kassebro[.]in", &definition).await;
-        let (code, problems) = eventually(&format!("{key} is reported"), SOON, async || {
+        let (code, problems) = eventually(&format!("{key} is reported"), SOON * 3, async || {
             let checked = with(folder.path(), &seeing, &["topology", "check"]);
             let problems = checked.json();
             problems[0]["problem"]

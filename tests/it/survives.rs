@@ -190,7 +190,8 @@ async fn what_was_taken_is_not_set_aside_for_the_deaths_that_come_after() {
     }
     scene.gateway.unset(CRASH);
     scene.gateway.restart().await;
-    let kept = scene.delivered(1).await;
+    // It was delivered long ago: that it is in nobody's hand any more says that it was brought and known again.
+    let kept = scene.until("it is put down", |kept| kept.delivered() == 1 && kept.in_hand == 0).await;
     scene.assert_conserved(&kept, std::slice::from_ref(&id));
     scene.stop_with_nothing_left().await;
     let kept = scene.kept();
