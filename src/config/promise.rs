@@ -11,15 +11,13 @@ use super::{
     settings::{Period, Settings},
 };
 use crate::{
-    domain::sla::{self, DELIVERED, Promise, Starts, Stops, Terms},
+    domain::sla::{self, DELIVERED, FURTHER_MAX, Promise, Starts, Stops, Terms},
     kinds::{KINDS, Kind},
     units,
 };
 
 /// Stands for a calendar where one says that its promise counts none.
 pub(super) const ELAPSED: &str = "elapsed";
-/// What a message may be promised beside being delivered.
-const FURTHER_MAX: usize = 15;
 /// What stops a clock and is no kind.
 const CASE_WORDS: [&str; 4] = ["receipt", "answered", "decided", "closed"];
 /// Messages of a kind that a promise may wait for.

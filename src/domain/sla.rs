@@ -18,6 +18,8 @@ pub const STEPS: [u8; 4] = [50, 75, 90, 100];
 pub const AT_RISK: u8 = 75;
 /// At this share it is breached.
 pub const BREACHED: u8 = 100;
+/// Promises of a message beside that of being delivered; a delivery has room for as many.
+pub const FURTHER_MAX: usize = 15;
 
 /// The way of a clock: when it started, when each step falls due, and when it is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

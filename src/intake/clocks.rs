@@ -7,14 +7,11 @@ use crate::{
     domain::{
         Agreement, Event,
         placement::{Bearing, Placed},
-        sla::{Clocked, Further, Starts, Stops},
+        sla::{Clocked, FURTHER_MAX, Further, Starts, Stops},
     },
     kinds::{self, Kind},
     store::{Arrived, Meets},
 };
-
-/// Promises beside that of being delivered; a delivery has room for as many.
-const FURTHER_MAX: usize = 15;
 
 /// The clock starts at the business time, or at receipt where that lies a little ahead. With it comes the instant
 /// after which it is tried no more; `None`: never.

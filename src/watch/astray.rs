@@ -1,9 +1,9 @@
 //! Messages that lay in a queue whose owner did not put them there: somebody errs, or somebody tries.
 
 use futures_util::{FutureExt, future::BoxFuture};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-use super::{Desk, Watcher};
+use super::{Desk, Watcher, lately};
 use crate::{
     domain::alert::{Condition, Urgency},
     store::{StoreError, views::Astray},
@@ -12,8 +12,6 @@ use crate::{
 pub(super) struct Strays;
 
 const ASTRAY: &str = "KassebroMessagesAstray";
-/// The alert is resolved when none has come for this long. Whoever wants it silent before acknowledges it.
-const QUIET_AFTER: SignedDuration = SignedDuration::from_hours(1);
 
 impl Watcher for Strays {
     fn names(&self) -> &'static [&'static str] {
@@ -25,11 +23,7 @@ impl Watcher for Strays {
         desk: &'a Desk,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Vec<Condition>, StoreError>> {
-        async move {
-            let since = now.checked_sub(QUIET_AFTER).unwrap_or(Timestamp::MIN);
-            Ok(desk.store.astray(since).await?.iter().map(condition).collect())
-        }
-        .boxed()
+        async move { Ok(desk.store.astray(lately(now)).await?.iter().map(condition).collect()) }.boxed()
     }
 }
 

@@ -1,10 +1,10 @@
 //! Second ways: let go when the first endangers the promise, and told of while people may want to know.
 
 use futures_util::{FutureExt, future::BoxFuture};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tracing::warn;
 
-use super::{Desk, STEPS_MAX, Watcher};
+use super::{Desk, STEPS_MAX, Watcher, lately};
 use crate::{
     domain::alert::{Condition, Urgency},
     store::{StoreError, views},
@@ -14,8 +14,6 @@ use crate::{
 pub(super) struct Fallbacks;
 
 const RELEASED: &str = "KassebroFallbackReleased";
-/// The alert is resolved when none was let go for this long. Whoever wants it silent before acknowledges it.
-const QUIET_AFTER: SignedDuration = SignedDuration::from_hours(1);
 
 impl Watcher for Fallbacks {
     fn names(&self) -> &'static [&'static str] {
@@ -27,11 +25,7 @@ impl Watcher for Fallbacks {
         desk: &'a Desk,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Vec<Condition>, StoreError>> {
-        async move {
-            let since = now.checked_sub(QUIET_AFTER).unwrap_or(Timestamp::MIN);
-            Ok(desk.store.fallbacks(since).await?.iter().map(condition).collect())
-        }
-        .boxed()
+        async move { Ok(desk.store.fallbacks(lately(now)).await?.iter().map(condition).collect()) }.boxed()
     }
 }
 

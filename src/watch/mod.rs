@@ -6,7 +6,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tracing::{info, warn};
 
 use crate::{
@@ -101,6 +101,15 @@ pub trait Watcher: Send + Sync {
         desk: &'a Desk,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Vec<Condition>, StoreError>>;
+}
+
+/// What happens at an instant and is over has an alert until none has come for this long. Whoever wants it silent before
+/// acknowledges it.
+const QUIET_AFTER: SignedDuration = SignedDuration::from_hours(1);
+
+/// Since when such a thing is alerted.
+fn lately(now: Timestamp) -> Timestamp {
+    now.checked_sub(QUIET_AFTER).unwrap_or(Timestamp::MIN)
 }
 
 /// Every watcher.
