@@ -137,6 +137,9 @@ impl Happened<'_> {
 /// A line for the history: its name and what it says.
 pub(super) type Line = (&'static str, String);
 
+/// The line that says that a promise is met.
+pub(super) const MET: &str = "sla_met";
+
 /// The number of the clock of a delivery's `place`-th promise; at 0 is that it is delivered.
 pub(super) fn key(delivery: i64, place: usize) -> i64 {
     delivery * DEADLINES + i64::try_from(place).expect("a delivery has few promises")
@@ -278,7 +281,7 @@ impl Clock {
         if at != now {
             says["at"] = json!(at);
         }
-        lines.push(("sla_met", self.says(says)));
+        lines.push((MET, self.says(says)));
         lines
     }
 

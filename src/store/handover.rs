@@ -16,7 +16,11 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 
-use super::{Lease, numbers::us};
+use super::{
+    Lease,
+    brought::{Note, Notes},
+    numbers::us,
+};
 
 /// Leases on their way to one lane, whatever it allows itself.
 pub const SLOTS_MAX: usize = 256;
@@ -122,6 +126,8 @@ pub(super) struct Lanes {
     offers: Arc<Mutex<HashMap<String, Offer>>>,
     /// For how long a look at the table is believed; `None`: for good.
     believed: Option<SignedDuration>,
+    /// What others than these brought about.
+    pub(super) notes: Notes,
 }
 
 impl Lanes {
@@ -200,6 +206,8 @@ pub(super) struct Handing {
     look: BTreeSet<String>,
     /// Receivers whose lane got all there was, and when it asked.
     caught_up: HashMap<String, Timestamp>,
+    /// Behind a lock only because who notes something may share the transaction with others.
+    notes: Mutex<Vec<Note>>,
 }
 
 impl Handing {
@@ -243,6 +251,11 @@ impl Handing {
         Some(Slot { permit: Some(permit), shared: Arc::clone(shared), bytes, until })
     }
 
+    /// What is to be counted once it is committed.
+    pub(super) fn note(&self, note: Note) {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).push(note);
+    }
+
     /// A bell to ring when the transaction has ended.
     pub(super) fn ring(&mut self, bell: String) {
         self.waits.insert(bell);
@@ -268,6 +281,13 @@ impl Handing {
         for (receiver, now) in self.caught_up.drain() {
             if committed && let Some(offer) = self.lanes.offers().get(&receiver) {
                 offer.shared.caught_up.store(us(now), Ordering::Relaxed);
+            }
+        }
+        let notes = self.notes.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if !notes.is_empty() {
+            let noted = notes.drain(..);
+            if committed {
+                self.lanes.notes.keep(noted);
             }
         }
         Bells { everywhere: std::mem::take(&mut self.waits), here: std::mem::take(&mut self.look) }

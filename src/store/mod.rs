@@ -20,6 +20,7 @@ use crate::domain::{
 
 mod admission;
 pub mod ahead;
+pub mod brought;
 pub mod calls;
 mod clocks;
 #[cfg(test)]

@@ -19,6 +19,7 @@ pub use promised::{ClockView, PromiseView};
 use super::{
     Arrived, Conservation, LaneState, LoggedAnswer, MailboxItem, StoreError,
     ahead::{Ahead, Behind, BehindAsk, Sliced, SlicesAsk},
+    brought::Brought,
     figures::{Asked, KeyFigures},
     standing::{OpenPromises, Waived},
 };
@@ -281,6 +282,9 @@ pub trait Views {
 
     /// Waivers that were made after that place in the audit, the first ones, with the place up to which that is all.
     fn waived(&self, after: i64, most: u32) -> BoxFuture<'_, Result<(Vec<Waived>, i64), StoreError>>;
+
+    /// What others than lanes brought about in this process and was not told before: each once, also where that fails.
+    fn brought(&self) -> BoxFuture<'_, Result<Brought, StoreError>>;
 
     /// Second ways that were let go after that instant, by the receivers of both.
     fn fallbacks(&self, since: Timestamp) -> BoxFuture<'_, Result<Vec<Fallbacks>, StoreError>>;

@@ -49,6 +49,17 @@ async fn a_mailbox_keeps_the_parcel_until_it_is_acknowledged_and_that_meets_the_
     let view = world.view("one").await;
     assert_eq!((view.line.state.as_str(), view.promises[0].standing.as_str()), ("delivered", "met"));
     world.tells("one", &["accepted", "delivered"]).await;
+    eventually("monitoring counts what was fetched as it does what was sent", SOON, async || {
+        let metrics = world.gateway.http().get("/metrics").ok()?.body;
+        let counted = |name: &str, more: &str| {
+            let series =
+                format!("kassebro_{name}_total{{kind=\"complaint.v1\",receiver=\"{CODE}\"{more}}} 1");
+            metrics.lines().any(|line| line == series)
+        };
+        (counted("messages_delivered", "") && counted("sla_outcomes", ",outcome=\"met\",cause=\"none\""))
+            .then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ use crate::{
         LaneState, Lease, LeaseAsk, Leased, LoggedAnswer, MailboxItem, Released, Settled, Settlement,
         StepPassed, Store, StoreError, TakenAgain, Verdict, Views,
         ahead::{Ahead, Behind, BehindAsk, Maintain, Sliced, SlicesAsk},
+        brought::Brought,
         figures::{Asked, KeyFigures},
         generations::{
             Generation, Generations, KeptGeneration, NodeReport, OpenPromise, Order, PromisePlace,
@@ -125,6 +126,7 @@ impl Views for Broken {
         endangered(reach: Reach) -> Vec<Endangered>;
         standing() -> OpenPromises;
         waived(after: i64, most: u32) -> (Vec<Waived>, i64);
+        brought() -> Brought;
         fallbacks(since: Timestamp) -> Vec<Fallbacks>;
         waiver_requests() -> Vec<WaiverRequest>;
         backlogs() -> Vec<Backlog>;

@@ -75,6 +75,7 @@ macro_rules! conforms {
             standing {
                 open_promises_are_counted_by_how_they_stand
                 each_waiver_is_told_once_from_a_place_on
+                what_receipts_and_answers_bring_about_is_told_once
                 what_can_only_be_met_after_the_delivery_lies_behind_it
             }
             commands {

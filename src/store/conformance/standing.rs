@@ -70,6 +70,37 @@ pub(super) async fn each_waiver_is_told_once_from_a_place_on(mut office: Office)
     assert_eq!(told(&office, place, 9).await, (vec![], place));
 }
 
+/// What a lane delivers it counts itself; what a clock of it then waits for it does not see.
+pub(super) async fn what_receipts_and_answers_bring_about_is_told_once(mut office: Office) {
+    let decided = terms("decided", hours(24), Starts::Delivered, Stops::Decided);
+    let promises = vec![further(decided, None, office.now)];
+    taken(&mut office, "sent", promises).await;
+    office.attempt(Next::Delivered).await;
+    let lies = office.taken("lies").await;
+    let told = async |office: &Office| {
+        let brought = office.store().brought().await.unwrap();
+        assert!(!brought.is_more);
+        let delivered = brought.delivered.into_iter().map(|taken| taken.lead_time.as_secs() / 3_600);
+        let met = brought.met.into_iter().map(|met| (met.receiver, met.is_late, met.came_late));
+        (delivered.collect::<Vec<_>>(), met.collect::<Vec<_>>())
+    };
+    assert_eq!(told(&office).await, (vec![], vec![]), "the lane knows");
+    office.pass(hours(25));
+    office.advance().await;
+    let confirm = || Command::Confirm { delivery: lies, receipt: None, by: "urn:dk:jobcenter:0101".into() };
+    command(&office, confirm()).await;
+    let (delivered, met) = told(&office).await;
+    assert_eq!(met, [(RECEIVER.to_owned(), true, false)], "and nobody who sent it too late");
+    assert!(delivered.len() == 1 && delivered[0] >= 25, "{delivered:?}");
+    command(&office, confirm()).await;
+    assert_eq!(told(&office).await, (vec![], vec![]), "a second receipt brings nothing about");
+    let mut message = reply(&mut office, "r-1", Some("sent"), CaseState::Granted.into());
+    message.deliveries.clear();
+    office.accept(message).await;
+    assert_eq!(told(&office).await, (vec![], vec![(RECEIVER.to_owned(), true, false)]), "the decision");
+    assert_eq!(told(&office).await, (vec![], vec![]));
+}
+
 pub(super) async fn what_can_only_be_met_after_the_delivery_lies_behind_it(mut office: Office) {
     let now = office.now;
     let promised = |name: &str, within: i64, stops| {

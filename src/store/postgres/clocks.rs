@@ -20,8 +20,9 @@ use crate::{
     },
     store::{
         Accepted, Meets,
+        brought::Note,
         clocks::{
-            self, Clock, Happened, Line, Run, State,
+            self, Clock, Happened, Line, MET, Run, State,
             came::{Tell, awaited},
         },
         numbers::{DEADLINES, delivery_id, delivery_seq, us},
@@ -254,6 +255,9 @@ async fn save(session: &Session, clock: &Clock) -> Result<(), Fail> {
 
 fn tell(tx: &mut Tx<'_>, clock: &Clock, lines: Vec<Line>, now: Timestamp) {
     for (what, data) in lines {
+        if what == MET {
+            tx.handing.note(Note::Met(clock.key));
+        }
         tx.logs.of_delivery(clock.delivery(), us(now), what, data);
     }
 }

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use uuid::Uuid;
 
+mod receipts;
 mod waiver;
 
 use super::{
@@ -99,8 +100,10 @@ pub(super) async fn command(
     let commanded = match command {
         Command::Retry(_) => retry(tx, &target, by, now).await,
         Command::Cancel { reason, .. } => cancel(tx, &target, reason.as_deref(), by, now).await,
-        Command::Confirm { receipt, by, .. } => confirm(tx, &target, receipt.as_deref(), by, now).await,
-        Command::Refuse { fault, by, .. } => refuse(tx, &target, fault, by, now).await,
+        Command::Confirm { receipt, by, .. } => {
+            receipts::confirm(tx, &target, receipt.as_deref(), by, now).await
+        }
+        Command::Refuse { fault, by, .. } => receipts::refuse(tx, &target, fault, by, now).await,
         Command::Waive { reason, .. } => waive(tx, &target, reason, by, now).await,
         Command::RequestWaiver { reason, .. } => waiver::request(tx, &target, reason, by, now).await,
         Command::ApproveWaiver(_) => waiver::approve(tx, &target, by, now).await,
@@ -209,58 +212,6 @@ async fn cancel(
     }
     let_next_go(tx, target).await?;
     Ok(told(tx, target, by, "cancelled", reason, now))
-}
-
-/// The receiver has it, by its own word. A receipt that comes after the end is kept and changes nothing.
-async fn confirm(
-    tx: &mut Tx<'_>,
-    target: &Target,
-    receipt: Option<&str>,
-    by: &str,
-    now: Timestamp,
-) -> Result<Commanded, Fail> {
-    let fresh = target.state == PENDING;
-    if fresh {
-        end_delivery(tx, target, DELIVERED, None, now).await?;
-        let_next_go(tx, target).await?;
-        answer(tx, target, AnswerOutcome::Delivered, told::delivered(receipt, target.rounds), now);
-    }
-    let met = match target.state {
-        PENDING | DELIVERED => target.comes(tx, Came::There, now).await?.promise,
-        _ => None,
-    };
-    let heard = fresh && target.hears(tx, Happened::Delivered, now).await?;
-    let heard = target.hears(tx, Happened::Confirmed, now).await? || heard;
-    let mut told = json!({ "receipt": receipt, "by": by });
-    if let Some(met) = met {
-        told["promise"] = met.into();
-    }
-    tx.logs.of_delivery(target.seq, us(now), "receipt", told.to_string());
-    Ok(if fresh || heard || met.is_some() { Commanded::Done } else { Commanded::Already })
-}
-
-/// The receiver refuses it. A refusal that comes after a final end is kept and changes nothing.
-async fn refuse(
-    tx: &mut Tx<'_>,
-    target: &Target,
-    fault: &Fault,
-    by: &str,
-    now: Timestamp,
-) -> Result<Commanded, Fail> {
-    let mut told = json!({ "refused": fault, "by": by });
-    if target.state != PENDING && !(target.state == DELIVERED && has_open_promise(tx, target).await?) {
-        tx.logs.of_delivery(target.seq, us(now), "receipt", told.to_string());
-        return Ok(Commanded::Already);
-    }
-    end_delivery(tx, target, DEAD, Some(fault), now).await?;
-    if let Some(ended) = target.comes(tx, Came::Refused, now).await?.promise {
-        told["promise"] = ended.into();
-    }
-    target.hears(tx, Happened::Died, now).await?;
-    tx.logs.of_delivery(target.seq, us(now), "receipt", told.to_string());
-    answer(tx, target, AnswerOutcome::Failed, told::failed(fault, target.rounds), now);
-    let_next_go(tx, target).await?;
-    Ok(Commanded::Done)
 }
 
 fn answer(tx: &mut Tx<'_>, target: &Target, outcome: AnswerOutcome, data: String, now: Timestamp) {

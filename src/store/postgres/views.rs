@@ -19,6 +19,7 @@ use crate::{
     store::{
         Arrived, Conservation, LaneState, LoggedAnswer, MailboxItem, StoreError,
         ahead::{Ahead, Behind, BehindAsk, Sliced, SlicesAsk},
+        brought::Brought,
         figures::{Asked, KeyFigures},
         numbers::us,
         standing::{OpenPromises, Waived},
@@ -33,6 +34,7 @@ use crate::{
 
 mod ahead;
 mod answers;
+mod brought;
 mod deliveries;
 mod endangered;
 mod fallbacks;
@@ -260,6 +262,11 @@ impl Views for Postgres {
 
     fn waived(&self, after: i64, most: u32) -> BoxFuture<'_, Result<(Vec<Waived>, i64), StoreError>> {
         self.readers.read(async move |c| standing::waived(&c, after, most).await)
+    }
+
+    fn brought(&self) -> BoxFuture<'_, Result<Brought, StoreError>> {
+        let (delivered, met) = self.lanes.notes.take();
+        self.readers.read(async move |c| brought::brought(&c, &delivered, &met).await)
     }
 
     fn fallbacks(&self, since: Timestamp) -> BoxFuture<'_, Result<Vec<Fallbacks>, StoreError>> {

@@ -18,8 +18,9 @@ use crate::{
     },
     store::{
         Accepted, Meets, NewDelivery,
+        brought::Note,
         clocks::{
-            self, Clock, Happened, Line, Run, State,
+            self, Clock, Happened, Line, MET, Run, State,
             came::{Tell, awaited},
         },
         views::ClockView,
@@ -254,6 +255,9 @@ fn save(tx: &Tx<'_, '_>, clock: &Clock) -> rusqlite::Result<()> {
 fn tell(tx: &Tx<'_, '_>, clock: &Clock, lines: Vec<Line>, now: Timestamp) -> rusqlite::Result<()> {
     let delivery = clock.delivery();
     for (what, data) in lines {
+        if what == MET {
+            tx.handing.note(Note::Met(clock.key));
+        }
         log_event(tx, message_of(delivery), Some(delivery), us(now), what, Some(&data))?;
     }
     Ok(())

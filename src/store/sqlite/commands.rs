@@ -18,7 +18,8 @@ use crate::{
     domain::{AnswerOutcome, Fault, HoldReason},
     store::{
         Command, Commanded, LaneState,
-        clocks::Happened,
+        brought::Note,
+        clocks::{Happened, key},
         fallback::{CANCELLED, Came, DEAD, DELIVERED, PENDING, Tie},
         hints, json as to_json, told,
     },
@@ -200,6 +201,7 @@ fn confirm(
     let fresh = target.state == PENDING;
     if fresh {
         end_delivery(tx, target, DELIVERED, None, now)?;
+        tx.handing.note(Note::Delivered(target.seq));
         release_next(tx, target.ordering_key)?;
         if answers.wants(AnswerOutcome::Delivered) {
             let told = told::delivered(receipt, target.rounds);
@@ -223,6 +225,7 @@ fn confirm(
     let heard = target.hears(tx, Happened::Confirmed, now)? || heard;
     let mut told = data;
     if let Some(met) = met {
+        tx.handing.note(Note::Met(key(target.promised(), 0)));
         told["promise"] = met.into();
     }
     log_event(tx, message, Some(target.seq), us(now), "receipt", Some(&told.to_string()))?;

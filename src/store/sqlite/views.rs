@@ -22,6 +22,7 @@ use crate::{
     store::{
         Arrived, Conservation, LaneState, LoggedAnswer, MailboxItem, StoreError,
         ahead::{Ahead, Behind, BehindAsk, Sliced, SlicesAsk},
+        brought::Brought,
         figures::{Asked, KeyFigures},
         standing::{OpenPromises, Waived},
         told::STATES,
@@ -35,6 +36,7 @@ use crate::{
 
 mod ahead;
 mod answers;
+mod brought;
 mod deliveries;
 mod endangered;
 mod fallbacks;
@@ -221,6 +223,11 @@ impl Views for Sqlite {
 
     fn waived(&self, after: i64, most: u32) -> BoxFuture<'_, Result<(Vec<Waived>, i64), StoreError>> {
         self.readers.read(move |c| standing::waived(c, after, most))
+    }
+
+    fn brought(&self) -> BoxFuture<'_, Result<Brought, StoreError>> {
+        let (delivered, met) = self.lanes.notes.take();
+        self.readers.read(move |c| brought::brought(c, &delivered, &met))
     }
 
     fn fallbacks(&self, since: Timestamp) -> BoxFuture<'_, Result<Vec<Fallbacks>, StoreError>> {

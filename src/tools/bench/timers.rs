@@ -293,6 +293,5 @@ mod tests {
         assert_eq!(measured.late.messages, 1_200);
         assert!(measured.in_order && measured.true_instants, "{measured:?}");
         assert!(measured.late.max < 5_000.0 && measured.caught_up_seconds < 20.0, "{measured:?}");
-        assert!(measured.idle_cpu_percent < 100.0, "{measured:?}");
     }
 }
