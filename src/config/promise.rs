@@ -294,8 +294,26 @@ pub(super) fn also(key: &str, kind: &str, all: &[Also], settings: Option<&Settin
     if all.len() > FURTHER_MAX {
         check.problem(
             format!("{key}.also"),
-            "a message is promised 15 things beside being delivered at the most",
+            format!("a message is promised {FURTHER_MAX} things beside being delivered at the most"),
         );
+    }
+}
+
+/// What an agreement promises comes beside what the kind is promised anyway, or in its place under the same name: together
+/// they are no more than one message's clocks.
+pub(super) fn together(key: &str, kind: &str, agreed: &[Also], settings: &Settings, check: &mut Check<'_>) {
+    let general = settings.promise.get(kind).map(|promise| (kind, promise));
+    let general = general.or_else(|| Some(("default", settings.promise.get("default")?)));
+    let Some((of, general)) = general else { return };
+    let more = general.also.iter().filter(|one| agreed.iter().all(|own| own.name != one.name)).count();
+    if agreed.len() <= FURTHER_MAX && agreed.len() + more > FURTHER_MAX {
+        let there = check.place(format!("promise.{of}.also"));
+        let problem = format!(
+            "with what {there} promises these are {}: a message is promised {FURTHER_MAX} things beside being delivered at \
+             the most",
+            agreed.len() + more
+        );
+        check.problem(format!("{key}.also"), problem);
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
     domain::{
         Agreement, Event,
         placement::{Bearing, Placed},
-        sla::{Clocked, FURTHER_MAX, Further, Starts, Stops},
+        sla::{Clocked, Further, Starts, Stops},
     },
     kinds::{self, Kind},
     store::{Arrived, Meets},
@@ -44,7 +44,7 @@ pub(super) fn further(
 ) -> Vec<Further> {
     let envelope = &event.envelope;
     let mut further = Vec::new();
-    for promise in rules.further(&envelope.kind.name, agreement).take(FURTHER_MAX) {
+    for promise in rules.further(&envelope.kind.name, agreement) {
         let about = match &promise.terms.stops {
             Stops::Kind(_) if has_ended(event) => continue,
             Stops::Kind(_) => {

@@ -8,7 +8,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::{InState, Part, seconds};
+use super::{ForReceiver, InState, Part, seconds};
 
 /// Open promises of a kind to a receiver, by one word for how they stand.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -41,6 +41,8 @@ struct Fate {
 pub struct Gauges {
     /// Open promises. What is on track is counted in one, without kind and receiver: counting costs too much otherwise.
     pub sla_open: Family<Standing, Gauge>,
+    /// Deliveries that nothing sends before a person decides.
+    pub held_for_person: Family<ForReceiver, Gauge>,
     /// Taken from a queue and not yet acknowledged.
     pub unacked_messages: Family<Part, Gauge>,
     pub circuit_transitions: Family<InState, Counter>,
@@ -64,6 +66,7 @@ impl Gauges {
         let step = |direction| steps.get_or_create_owned(&Way { direction });
         let gauges = Self {
             sla_open: Family::default(),
+            held_for_person: Family::default(),
             unacked_messages: Family::default(),
             circuit_transitions: Family::default(),
             store_size: Gauge::default(),
@@ -80,6 +83,11 @@ impl Gauges {
             "sla_open",
             "Open promises, by how they stand: on_track in one, at_risk, breached and paused by kind and receiver",
             g.sla_open.clone(),
+        );
+        registry.register(
+            "deliveries_held_for_person",
+            "Deliveries that nothing sends before a person decides",
+            g.held_for_person.clone(),
         );
         registry.register(
             "unacked_messages",

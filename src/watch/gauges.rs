@@ -10,6 +10,7 @@ use crate::{
     domain::sla::{AT_RISK, BREACHED},
     store::{StepPassed, StoreError, standing::Paused},
     telemetry::{
+        ForReceiver,
         flow::{Cause, Ended},
         gauges::Standing,
     },
@@ -58,6 +59,7 @@ impl Shown {
             return Ok(());
         }
         self.show_promises(desk).await?;
+        show_held(desk).await?;
         let size = desk.store.size().await?;
         let gauges = &desk.metrics.gauges;
         gauges.store_size.set(i64::try_from(size.bytes).unwrap_or(i64::MAX));
@@ -123,6 +125,21 @@ impl Shown {
         }
         Ok(())
     }
+}
+
+/// Every receiver has its figure, so that one that has none is seen to have none.
+async fn show_held(desk: &Desk) -> Result<(), StoreError> {
+    let mut counts: std::collections::BTreeMap<&str, i64> =
+        desk.receivers.iter().map(|receiver| (receiver.as_str(), 0)).collect();
+    let held = desk.held().await?;
+    for group in &*held {
+        *counts.entry(&group.receiver).or_default() += group.count;
+    }
+    for (receiver, count) in counts {
+        let label = ForReceiver { receiver: receiver.to_owned() };
+        desk.metrics.gauges.held_for_person.get_or_create(&label).set(count);
+    }
+    Ok(())
 }
 
 /// Counts what people waived since the last look of any node: one of them does, and each waiver once.

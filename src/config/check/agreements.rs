@@ -143,6 +143,9 @@ impl One<'_> {
                 None => {}
             }
             promise::also(&key, kind, &agreed.also, settings, check);
+            if let Some(settings) = settings {
+                promise::together(&key, kind, &agreed.also, settings, check);
+            }
             fallbacks::alone(&key, agreed, check);
         }
     }

@@ -77,6 +77,35 @@ fn what_else_is_promised_is_read_with_its_start_its_stop_and_its_pause() {
     assert_eq!(rules.further("placement", None).next().unwrap().terms.count, 3);
 }
 
+/// Those of one name are one promise.
+#[test]
+fn what_an_agreement_adds_and_what_is_promised_anyway_fit_one_message_together() {
+    let list = |from: u32, count: u32| {
+        let entry = |n| format!("{{ name = \"p{n}\", within = \"1h\", stops = \"receipt\" }}");
+        (from..from + count).map(entry).collect::<Vec<_>>().join(", ")
+    };
+    let together = |general: &str, kind: &str, agreed: &str| {
+        from_text(
+            "site.toml",
+            &format!(
+                "[promise.{general}]\nwithin = \"24h\"\nretry_window = \"30d\"\nalso = [{}]\n{SMALL}promises = {{ {kind} = {{ also = [{agreed}] }} }}\n",
+                list(0, 10)
+            ),
+        )
+    };
+    // What has no promise of its own has the general one.
+    for (general, kind) in [("recommendation", "recommendation"), ("default", "placement")] {
+        assert!(together(general, kind, &list(10, 5)).is_ok());
+        assert!(together(general, kind, &list(5, 10)).is_ok(), "five are one promise each");
+        let Err(Invalid(problems)) = together(general, kind, &list(10, 6)) else { panic!("16 of {kind}") };
+        let told = problems[0].to_string();
+        for part in [&*format!("promises.{kind}.also: with what site.toml:"), "these are 16:"] {
+            assert!(told.contains(part), "{told}");
+        }
+    }
+    assert!(together("recommendation", "placement", &list(10, 15)).is_ok(), "another kind");
+}
+
 #[test]
 fn what_does_not_fit_is_named_with_its_place() {
     let also = |entry: &str| {
