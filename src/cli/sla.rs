@@ -141,8 +141,9 @@ async fn explain(context: &Context, id: &str) -> Outcome {
     let message = messages::find(&*store, id).await?;
     let clocks = store.clocks(message.line.receipt_id).await?;
     let first = message.promises.iter().map(|promise| promise.starts).min();
-    let runs = store.runs(first.unwrap_or(message.line.received)).await?;
-    let explained = explain::explain(&message, &clocks, &runs, now());
+    let from = first.unwrap_or(message.line.received);
+    let around = explain::Around::read(&*store, &message, from).await?;
+    let explained = explain::explain(&message, &clocks, &around, now());
     if explained.is_empty() {
         let what = format!("nothing is promised for message {id}: it is {}", message.line.state);
         return Err(Failure::not_found(what));

@@ -28,6 +28,8 @@ impl Urgency {
     }
 }
 
+/// The alert of a receiver whose circuit is open.
+pub const CIRCUIT_OPEN: &str = "KassebroCircuitOpen";
 /// The alert that always fires.
 pub const WATCHDOG: &str = "KassebroWatchdog";
 

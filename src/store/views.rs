@@ -319,6 +319,9 @@ pub trait Views {
 
     fn open_alerts(&self) -> BoxFuture<'_, Result<Vec<Alert>, StoreError>>;
 
+    /// The alerts of one key that were open at `from` or later, in order.
+    fn alerts_of(&self, key: String, from: Timestamp) -> BoxFuture<'_, Result<Vec<Alert>, StoreError>>;
+
     /// Changes of alerts after a cursor, in order.
     fn alert_changes(&self, after: i64, most: u32) -> BoxFuture<'_, Result<Vec<AlertChange>, StoreError>>;
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::{Desk, Watcher};
 use crate::{
     domain::{
-        alert::{Condition, Urgency},
+        alert::{CIRCUIT_OPEN, Condition, Urgency},
         circuit::Circuit,
     },
     store::{LaneState, StoreError},
@@ -14,7 +14,6 @@ use crate::{
 
 pub(super) struct Lanes;
 
-const CIRCUIT_OPEN: &str = "KassebroCircuitOpen";
 const PAUSED: &str = "KassebroReceiverPaused";
 
 impl Watcher for Lanes {

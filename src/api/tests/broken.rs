@@ -137,6 +137,7 @@ impl Views for Broken {
         behind(ask: BehindAsk) -> Vec<Behind>;
         ahead(receiver: String, from: Timestamp, until: Timestamp, most: u32) -> Vec<Ahead>;
         open_alerts() -> Vec<Alert>;
+        alerts_of(key: String, from: Timestamp) -> Vec<Alert>;
         alert_changes(after: i64, most: u32) -> Vec<AlertChange>;
         answers(party: String, after: i64, most: u32) -> Vec<LoggedAnswer>;
         cursor(name: String) -> i64;

@@ -11,13 +11,15 @@ use crate::{
         FaultClass,
         sla::{DELIVERED, Starts, Stops, Terms},
     },
-    store::views::{ClockView, DeliveryView, EventView, MessageView, PromiseView, RunView},
+    store::views::{ClockView, DeliveryView, EventView, MessageView, PromiseView},
 };
 
+mod around;
 mod second;
 mod time;
 mod words;
 
+pub(super) use around::Around;
 use second::SecondWay;
 use time::{Known, Whose};
 
@@ -53,7 +55,7 @@ pub(super) struct Explained {
     before_first_attempt_seconds: i64,
     /// In attempts.
     attempting_seconds: i64,
-    /// Between attempts after faults of the receiver.
+    /// Between attempts after faults of the receiver, and while its circuit was open.
     receiver_unavailable_seconds: i64,
     /// The receiver has it, or may fetch it, and is to act.
     receiver_seconds: i64,
@@ -74,6 +76,9 @@ pub(super) struct Explained {
     /// Why it waits, if it does.
     hold: Option<String>,
     next_attempt: Option<Timestamp>,
+    /// The receiver is probed, and before that has come to something nothing else is sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    circuit_open_since: Option<Timestamp>,
 }
 
 /// A promise whose clock has not begun.
@@ -140,7 +145,7 @@ struct Attempt {
 pub(super) fn explain(
     message: &MessageView,
     clocks: &[ClockView],
-    runs: &[RunView],
+    around: &Around,
     now: Timestamp,
 ) -> Vec<Told> {
     let begun = message.promises.iter().filter_map(|promise| {
@@ -149,7 +154,7 @@ pub(super) fn explain(
             .iter()
             .find(|c| c.delivery_id == promise.delivery_id && c.promise.name() == promise.promise);
         let story = Story { message, promise, delivery, clock };
-        Some(Told::Begun(Box::new(story.explained(runs, now))))
+        Some(Told::Begun(Box::new(story.explained(around, now))))
     });
     let waiting = clocks.iter().filter(|clock| clock.state == "waiting").map(|clock| {
         let delivery = message.deliveries.iter().find(|d| d.delivery_id == clock.delivery_id);
@@ -219,7 +224,7 @@ impl Story<'_> {
         spans
     }
 
-    fn known(&self, attempts: &[Attempt], until: Timestamp, runs: &[RunView], now: Timestamp) -> Known {
+    fn known(&self, attempts: &[Attempt], until: Timestamp, around: &Around, now: Timestamp) -> Known {
         let attempts = attempts.iter().map(|attempt| {
             let ended = attempt.started + SignedDuration::from_millis(attempt.took_ms);
             let after = match (attempt.receiver_unavailable, attempt.deposited) {
@@ -227,7 +232,7 @@ impl Story<'_> {
                 (false, true) => Whose::Receiver,
                 (false, false) => Whose::Waiting,
             };
-            ((attempt.started.as_second(), ended.as_second()), after)
+            (span(attempt.started, ended), after)
         });
         let has_it = self.delivery.settled.filter(|_| self.delivery.state == "delivered");
         Known {
@@ -235,18 +240,27 @@ impl Story<'_> {
             until: until.as_second(),
             arrived: self.promise.received.as_second(),
             paused: self.paused(until),
-            down: time::down(runs, now),
+            down: time::down(&around.runs, now),
+            unavailable: self.outages(around).map(|(from, to)| span(from, to.unwrap_or(now))).collect(),
             attempts: attempts.collect(),
             delivered: has_it.map(Timestamp::as_second),
         }
     }
 
-    fn explained(&self, runs: &[RunView], now: Timestamp) -> Explained {
+    fn outages<'a>(
+        &'a self,
+        around: &'a Around,
+    ) -> impl Iterator<Item = (Timestamp, Option<Timestamp>)> + 'a {
+        let own = around.outages.iter().filter(|(receiver, ..)| *receiver == self.delivery.receiver);
+        own.map(|(_, from, to)| (*from, *to))
+    }
+
+    fn explained(&self, around: &Around, now: Timestamp) -> Explained {
         let Self { promise, delivery, .. } = *self;
         let attempts: Vec<Attempt> =
             self.events().filter(|event| event.what == "attempt").filter_map(attempt).collect();
         let until = self.until(now);
-        let known = self.known(&attempts, until, runs, now);
+        let known = self.known(&attempts, until, around, now);
         let terms = self.clock.map(|clock| &clock.promise.terms);
         let waived = self.events().find(|event| event.what == "waived");
         Explained {
@@ -281,6 +295,7 @@ impl Story<'_> {
             second_way: if self.is_delivered() { second::way(self.message, delivery) } else { None },
             hold: delivery.hold.clone(),
             next_attempt: promise.next_attempt,
+            circuit_open_since: self.outages(around).find(|(_, to)| to.is_none()).map(|(from, _)| from),
         }
     }
 
@@ -318,6 +333,10 @@ impl Story<'_> {
             used_seconds: (promise.budget.used(starts, until) - still).as_secs(),
         })
     }
+}
+
+fn span(from: Timestamp, to: Timestamp) -> time::Span {
+    (from.as_second(), to.as_second())
 }
 
 /// What happened to a clock besides its steps, in words.

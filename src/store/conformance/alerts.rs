@@ -37,6 +37,7 @@ pub(super) async fn a_condition_opens_one_alert_and_its_absence_resolves_it(mut 
     assert_eq!(reconcile(&office, &[NAME], vec![b.clone()]).await, [(Change::Resolved, key_a.clone())]);
     assert!(reconcile(&office, &[NAME], vec![b]).await.is_empty(), "resolved once");
     assert_eq!(reconcile(&office, &[NAME], vec![a]).await.len(), 2, "one opens again, one is resolved");
+    let a_key = key_a.clone();
     let log = office.store().alert_changes(0, 100).await.unwrap();
     assert!(log.is_sorted_by(|x, y| x.seq < y.seq));
     let told: Vec<_> = log.iter().map(|c| (c.change, c.condition.key.clone())).collect();
@@ -57,6 +58,13 @@ pub(super) async fn a_condition_opens_one_alert_and_its_absence_resolves_it(mut 
         ]
     );
     assert_eq!(office.store().alert_changes(log[2].seq, 1).await.unwrap().len(), 1, "read by cursor");
+    let of = async |from: Timestamp| {
+        let alerts = office.store().alerts_of(a_key.clone(), from).await.unwrap();
+        alerts.into_iter().map(|alert| (alert.opened, alert.resolved)).collect::<Vec<_>>()
+    };
+    let before = office.now - hours(1);
+    assert_eq!(of(before).await, [(before, Some(office.now)), (office.now, None)], "of one key, in order");
+    assert_eq!(of(office.now).await, [(office.now, None)], "what was over by then is not told");
 }
 
 pub(super) async fn an_open_alert_keeps_its_earliest_beginning(mut office: Office) {

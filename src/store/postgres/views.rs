@@ -33,6 +33,7 @@ use crate::{
 };
 
 mod ahead;
+mod alerts;
 mod answers;
 mod brought;
 mod deliveries;
@@ -146,18 +147,6 @@ async fn raw(client: &Client, receipt: ReceiptId) -> Result<Option<RawMessage>, 
         raw: row.value::<Vec<u8>>("raw")?.into(),
         received: row.instant("received_at")?,
     }))
-}
-
-async fn open_alerts(client: &Client) -> Result<Vec<Alert>, Fail> {
-    let sql = "SELECT seq, condition, handling, opened_at, acknowledged_at, resolved_at FROM alert
-             WHERE resolved_at IS NULL ORDER BY seq";
-    rows(client, sql, &[]).await?.iter().map(super::alerts::alert).collect()
-}
-
-async fn alert_changes(client: &Client, after: i64, most: u32) -> Result<Vec<AlertChange>, Fail> {
-    let sql = "SELECT seq, alert, at, what, condition, particulars FROM alert_change
-             WHERE seq > $1 ORDER BY seq LIMIT $2";
-    rows(client, sql, &[&after, &i64::from(most)]).await?.iter().map(super::alerts::change).collect()
 }
 
 /// How the promise `p` stands at the instant `$1`, as [`crate::domain::sla::Standing`] says it; `open` while it is
@@ -312,11 +301,15 @@ impl Views for Postgres {
     }
 
     fn open_alerts(&self) -> BoxFuture<'_, Result<Vec<Alert>, StoreError>> {
-        self.readers.read(async move |c| open_alerts(&c).await)
+        self.readers.read(async move |c| alerts::open(&c).await)
+    }
+
+    fn alerts_of(&self, key: String, from: Timestamp) -> BoxFuture<'_, Result<Vec<Alert>, StoreError>> {
+        self.readers.read(async move |c| alerts::of(&c, &key, from).await)
     }
 
     fn alert_changes(&self, after: i64, most: u32) -> BoxFuture<'_, Result<Vec<AlertChange>, StoreError>> {
-        self.readers.read(async move |c| alert_changes(&c, after, most).await)
+        self.readers.read(async move |c| alerts::changes(&c, after, most).await)
     }
 
     fn answers(

@@ -75,6 +75,18 @@ pub(super) fn open(connection: &Connection) -> rusqlite::Result<Vec<Alert>> {
         .collect()
 }
 
+/// Those of one key that were open after `from`, in order.
+pub(super) fn of(connection: &Connection, key: &str, from: Timestamp) -> rusqlite::Result<Vec<Alert>> {
+    connection
+        .prepare_cached(
+            "-- store::alerts_of
+             SELECT seq, condition, handling, opened_at, acknowledged_at, resolved_at FROM alert
+             WHERE key = ?1 AND (resolved_at IS NULL OR resolved_at > ?2) ORDER BY seq",
+        )?
+        .query_map(params![key, us(from)], alert)?
+        .collect()
+}
+
 fn condition(row: &Row<'_>) -> rusqlite::Result<Condition> {
     read_json(row, "condition")?.ok_or_else(|| unreadable("condition", Type::Null, "it is missing"))
 }

@@ -288,6 +288,10 @@ impl Views for Sqlite {
         self.readers.read(super::alerts::open)
     }
 
+    fn alerts_of(&self, key: String, from: Timestamp) -> BoxFuture<'_, Result<Vec<Alert>, StoreError>> {
+        self.readers.read(move |c| super::alerts::of(c, &key, from))
+    }
+
     fn alert_changes(&self, after: i64, most: u32) -> BoxFuture<'_, Result<Vec<AlertChange>, StoreError>> {
         self.readers.read(move |c| super::alerts::changes(c, after, most))
     }

@@ -11,7 +11,7 @@ use crate::{
         calendar::{Calendar, Named},
         sla::{Promise, Stops, Terms, Within},
     },
-    store::views::MessageLine,
+    store::views::{MessageLine, RunView},
 };
 
 const RECEIPT: Uuid = Uuid::from_bytes([0x33; 16]);
@@ -100,7 +100,8 @@ fn story(message: &MessageView, runs: &[RunView], now: Timestamp) -> Explained {
 }
 
 fn told(message: &MessageView, clocks: &[ClockView], runs: &[RunView], now: Timestamp) -> Explained {
-    let mut told = explain(message, clocks, runs, now);
+    let around = Around { runs: runs.to_vec(), outages: vec![] };
+    let mut told = explain(message, clocks, &around, now);
     let Told::Begun(explained) = told.swap_remove(0) else { panic!("its clock runs") };
     *explained
 }
@@ -162,6 +163,25 @@ fn what_is_open_says_what_comes_next() {
     assert!(words.ends_with("1h00m ago; next attempt 2026-11-02 15:00:00"), "{words}");
     let untried = story(&message(&[], None), &[], at("13:00"));
     assert_eq!(untried.before_first_attempt_seconds, 4 * 3600);
+}
+
+/// One that came while nothing was sent is not ours to answer for, tried or not.
+#[test]
+fn while_the_circuit_is_open_the_receiver_is_waited_for() {
+    let outages = vec![
+        ("kbh".to_owned(), at("08:30"), Some(at("10:00"))),
+        ("kbh".to_owned(), at("12:00"), None),
+        ("elsewhere".to_owned(), at("08:00"), None),
+    ];
+    let around = Around { runs: vec![], outages };
+    let mut told = explain(&message(&[], None), &[], &around, at("13:00"));
+    let Told::Begun(explained) = told.swap_remove(0) else { panic!("its clock runs") };
+    assert_eq!(parts(&explained).map(|seconds| seconds / 60), [60, 0, 120, 0, 120, 0, 0, 0]);
+    let words = explained.words().join("\n");
+    assert!(
+        words.contains("the receiver's circuit is open since 2026-11-02 13:00:00: it goes when"),
+        "{words}"
+    );
 }
 
 #[test]
@@ -235,6 +255,7 @@ proptest! {
         from in 0i64..100, lasts in 0i64..1000, arrived in 0i64..1200, delivered in proptest::option::of(0i64..1200),
         paused in proptest::collection::vec((0i64..1200, 0i64..200), 0..4),
         down in proptest::collection::vec((0i64..1200, 0i64..200), 0..4),
+        unavailable in proptest::collection::vec((0i64..1200, 0i64..200), 0..4),
         attempts in proptest::collection::vec((0i64..1200, 0i64..50, 0usize..3), 0..6),
     ) {
         let span = |(from, lasts): (i64, i64)| (from, from + lasts);
@@ -243,6 +264,7 @@ proptest! {
             from, until: from + lasts, arrived, delivered,
             paused: paused.into_iter().map(span).collect(),
             down: down.into_iter().map(span).collect(),
+            unavailable: unavailable.into_iter().map(span).collect(),
             attempts: attempts.into_iter().map(|(at, took, whose)| (span((at, took)), after[whose])).collect(),
         };
         let all = [

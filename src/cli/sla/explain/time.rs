@@ -21,7 +21,7 @@ pub(super) enum Whose {
     GatewayDown,
     /// In attempts.
     Attempting,
-    /// Between attempts after faults of the receiver.
+    /// Its circuit was open, or between attempts after faults of the receiver.
     ReceiverUnavailable,
     /// The receiver has it, or may fetch it, and is to act.
     Receiver,
@@ -39,6 +39,8 @@ pub(super) struct Known {
     pub(super) arrived: i64,
     pub(super) paused: Vec<Span>,
     pub(super) down: Vec<Span>,
+    /// The receiver's circuit was open.
+    pub(super) unavailable: Vec<Span>,
     /// Attempts in their order, and whose the time after each is until the next.
     pub(super) attempts: Vec<(Span, Whose)>,
     /// From then on the receiver has it.
@@ -53,7 +55,12 @@ impl Known {
 
     /// The time in parts that follow each other.
     pub(super) fn parts(&self) -> Vec<(Span, Whose)> {
-        let spans = self.paused.iter().chain(&self.down).chain(self.attempts.iter().map(|(span, _)| span));
+        let spans = self
+            .paused
+            .iter()
+            .chain(&self.down)
+            .chain(&self.unavailable)
+            .chain(self.attempts.iter().map(|(span, _)| span));
         let mut edges: Vec<i64> = spans.flat_map(|(from, to)| [*from, *to]).collect();
         edges.extend([self.from, self.until, self.arrived]);
         edges.extend(self.delivered);
@@ -80,6 +87,9 @@ impl Known {
         }
         if self.delivered.is_some_and(|delivered| at >= delivered) {
             return Whose::Receiver;
+        }
+        if self.unavailable.iter().any(within) {
+            return Whose::ReceiverUnavailable;
         }
         let before = self.attempts.iter().rfind(|((from, _), _)| *from <= at);
         before.map_or(Whose::BeforeFirst, |(_, after)| *after)
