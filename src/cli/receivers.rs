@@ -43,7 +43,7 @@ pub(super) enum Command {
         #[arg(long)]
         reason: String,
     },
-    /// Send to it again, nearest deadline first.
+    /// Send to it again, nearest deadline first. One whose circuit is open is probed at once.
     #[command(after_help = "Example:\n  kassebro receivers resume kbh-klager\n\n\
                             Exit codes: 0 resumed, 4 no such receiver.")]
     Resume { name: String },

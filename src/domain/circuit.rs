@@ -121,6 +121,13 @@ impl Circuit {
         }
     }
 
+    /// A person knows that the receiver is back: it is probed as soon as the lane sees this.
+    pub fn probe_now(&mut self, now: Timestamp) {
+        if let Self::Open { probe_at, .. } = self {
+            *probe_at = (*probe_at).min(now);
+        }
+    }
+
     pub fn is_open(&self) -> bool {
         matches!(self, Self::Open { .. })
     }

@@ -73,7 +73,7 @@ async fn one_dead_receiver_of_five_does_not_slow_the_others() {
 #[tokio::test]
 async fn an_open_circuit_stays_open_over_a_restart() {
     let receiver = Receiver::start(Plays::Answers(answer(503, "", "")));
-    let pace = "[circuit]\nfailures = 1\nprobe_first = \"30s\"\n[retry]\nfirst = \"200ms\"\n";
+    let pace = "[circuit]\nfailures = 1\nprobe_first = \"5m\"\n[retry]\nfirst = \"200ms\"\n";
     let mut world = Plan::new().pace(pace).http("0101", &receiver.url(), "").start().await;
     world.send("one", "0101");
     world.alerted(&["KassebroCircuitOpen"]).await;
@@ -92,6 +92,18 @@ async fn an_open_circuit_stays_open_over_a_restart() {
         assert_eq!(lanes(&world).await, before);
     }
     assert_eq!(receiver.taken().len(), 1);
+    // Who knows that it is back need not wait for the next probe.
+    receiver.plays(fine());
+    pause(&world, None).await;
+    for id in ["one", "two", "three"] {
+        world.reaches(id, "delivered").await;
+    }
+}
+
+/// Pauses the receiver, or resumes it.
+async fn pause(world: &World, reason: Option<&str>) {
+    let (store, now) = (world.store(), world.now());
+    store.pause("0101".into(), reason.map(str::to_owned), "op".into(), now).await.expect("the store answers");
 }
 
 /// R42.
@@ -129,11 +141,6 @@ async fn after_an_outage_it_starts_slowly() {
 async fn a_paused_receiver_is_held_with_its_clock_running_and_resumed_gets_the_most_urgent_first() {
     let receiver = Receiver::start(fine());
     let mut world = Plan::new().http("0101", &receiver.url(), "permits = 1").start().await;
-    let pause = async |world: &World, reason: Option<&str>| {
-        let (store, now) = (world.store(), world.now());
-        let paused = store.pause("0101".into(), reason.map(str::to_owned), "op".into(), now);
-        paused.await.expect("the store answers");
-    };
     pause(&world, Some("flytter server")).await;
     world.alerted(&["KassebroReceiverPaused"]).await;
     // The lane looks at pauses once a second and before its first parcel: whether it has seen this one is known after a

@@ -207,6 +207,16 @@ pub(super) async fn lanes_and_pauses_outlive_the_process(mut office: Office) {
     office.crash();
     assert_eq!(office.store().lanes().await.unwrap(), [lane(&circuit, Some("flytter"))]);
     let closed = Circuit::default();
+    office.store().pause(RECEIVER.into(), None, "op".into(), office.now).await.unwrap();
+    let mut probed = circuit.clone();
+    probed.probe_now(office.now);
+    assert_ne!(probed, circuit);
+    assert_eq!(
+        office.store().lanes().await.unwrap(),
+        [lane(&probed, None)],
+        "who resumes it knows it is back"
+    );
+    office.store().pause(RECEIVER.into(), Some("flytter".into()), "op".into(), office.now).await.unwrap();
     office.store().save_lane(lane(&closed, None), office.now).await.unwrap();
     assert_eq!(
         office.store().lanes().await.unwrap(),

@@ -320,6 +320,9 @@ pub(super) async fn pause(
             &[&receiver, &to_json(&Circuit::default()), &reason, &us(now)],
         )
         .await?;
+    if reason.is_none() {
+        super::lanes::probe_now(tx.session, receiver, now).await?;
+    }
     let what = if reason.is_some() { "receivers pause" } else { "receivers resume" };
     tx.logs.audit(us(now), by, what, receiver);
     Ok(())

@@ -4,9 +4,10 @@ use deadpool_postgres::{Client, GenericClient};
 use jiff::{SignedDuration, Timestamp};
 use tokio_postgres::Row;
 
-use super::{fail::Fail, row::Read, views::rows, work::Tx};
+use super::{fail::Fail, row::Read, session::Session, views::rows, work::Tx};
 use crate::{
     domain::{
+        circuit::Circuit,
         maintenance::Maintenance,
         pace::{Pace, Paced},
     },
@@ -19,6 +20,19 @@ use crate::{
 
 /// What a node that is gone measured is forgotten for good after this.
 const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_hours(24 * 7);
+
+/// A person says that the receiver is back: where its circuit is open it is probed at once. The row was locked by the
+/// change before.
+pub(super) async fn probe_now(session: &Session, receiver: &str, now: Timestamp) -> Result<(), Fail> {
+    let found = session.query_opt("SELECT circuit FROM lane WHERE receiver = $1", &[&receiver]).await?;
+    let circuit = found.map(|row| row.json::<Circuit>("circuit")).transpose()?.flatten();
+    if let Some(mut circuit) = circuit.filter(Circuit::is_open) {
+        circuit.probe_now(now);
+        let sql = "UPDATE lane SET circuit = $2 WHERE receiver = $1";
+        session.execute(sql, &[&receiver, &crate::store::json(&circuit)]).await?;
+    }
+    Ok(())
+}
 
 /// Keeps the latest pace of each of this node's lanes. Those of a node that is gone go in time, but never the last
 /// that is known of a receiver.

@@ -10,6 +10,7 @@ use super::{
     accept::{log_answer, log_event, whom},
     clocks, deadlines,
     fallback::{self, CameTo},
+    lanes,
     row::{message_of, us},
     settle::{number, release_next},
     writer::Tx,
@@ -366,6 +367,9 @@ pub(super) fn pause(
          ON CONFLICT (receiver) DO UPDATE SET paused = ?3, changed_at = ?4",
         params![receiver, to_json(&crate::domain::circuit::Circuit::default()), reason, us(now)],
     )?;
+    if reason.is_none() {
+        lanes::probe_now(tx, receiver, now)?;
+    }
     audit(tx, by, if reason.is_some() { "receivers pause" } else { "receivers resume" }, receiver, now)
 }
 

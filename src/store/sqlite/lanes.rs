@@ -1,15 +1,16 @@
 //! What lanes measured, and when their receivers are in maintenance.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
     commands::audit,
-    row::{Read, us},
+    row::{Read, json, us},
     writer::Tx,
 };
 use crate::{
     domain::{
+        circuit::Circuit,
         maintenance::Maintenance,
         pace::{Pace, Paced},
     },
@@ -31,6 +32,22 @@ pub(super) fn save_paces(
              INSERT INTO pace (receiver, per_second, busy, able, took, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
              ON CONFLICT (receiver) DO UPDATE SET per_second = ?2, busy = ?3, able = ?4, took = ?5, at = ?6",
             params![receiver, pace.per_second, pace.busy, pace.able, pace.took, us(now)],
+        )?;
+    }
+    Ok(())
+}
+
+/// A person says that the receiver is back: where its circuit is open it is probed at once.
+pub(super) fn probe_now(tx: &Tx<'_, '_>, receiver: &str, now: Timestamp) -> rusqlite::Result<()> {
+    let circuit = tx
+        .prepare("-- store::circuit of a receiver\n SELECT circuit FROM lane WHERE receiver = ?1")?
+        .query_row([receiver], |row| json::<Circuit>(row, "circuit"))
+        .optional()?;
+    if let Some(mut circuit) = circuit.flatten().filter(Circuit::is_open) {
+        circuit.probe_now(now);
+        tx.execute(
+            "-- store::probe now\n UPDATE lane SET circuit = ?2 WHERE receiver = ?1",
+            params![receiver, crate::store::json(&circuit)],
         )?;
     }
     Ok(())

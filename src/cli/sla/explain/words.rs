@@ -112,11 +112,13 @@ impl Explained {
             (Some("order"), _) => "it waits for an earlier message about the same citizen".to_owned(),
             (Some(other), _) => format!("it is held: {other}"),
             (None, Some(at)) => match self.circuit_open_since {
-                Some(since) => format!(
-                    "the receiver's circuit is open since {}: it goes when a probe comes through, or shortly before the \
-                     deadline",
-                    local(since)
-                ),
+                Some(since) => {
+                    let also = if self.late_seconds > 0 { "" } else { ", or shortly before the deadline" };
+                    let since = local(since);
+                    format!(
+                        "the receiver's circuit is open since {since}: it goes when a probe comes through{also}"
+                    )
+                }
                 None => format!("next attempt {}", local(at)),
             },
             (None, None) => "its receipt is still to come".to_owned(),
