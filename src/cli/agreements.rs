@@ -43,8 +43,8 @@ pub(super) enum Command {
         after_help = "Examples:\n  kassebro agreements check\n  kassebro agreements check agreements/*.toml\n  \
                       kassebro agreements check --message message.json --at 2025-08-01\n\n\
                       Files are checked among themselves; without any, what the configuration has.\n\n\
-                      Exit codes: 0 nothing is wrong, 1 a file cannot be read, 3 a contradiction, 6 the message \
-                      is invalid or an agreement refuses it."
+                      Exit codes: 0 nothing is wrong, 1 the message cannot be read, 3 a file cannot be read or is \
+                      contradicted, 6 the message is invalid or an agreement refuses it."
     )]
     Check {
         /// Files with `[[agreement]]` and nothing else.

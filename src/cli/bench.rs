@@ -61,10 +61,10 @@ pub(super) struct Args {
     #[arg(long, default_value_t = 0, requires = "stored")]
     stored_with_bodies: u32,
     /// Instead of all that: how long the key figures (sla report) over so many interview records take.
-    #[arg(long, conflicts_with_all = ["amqp", "rate", "stored", "promises"], value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    #[arg(long, conflicts_with_all = ["amqp", "rate", "stored", "promises"], group = "laid", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     records: Option<u32>,
     /// Instead of all that: deadlines beside so many open promises, and what the gateway uses while nothing happens.
-    #[arg(long, value_name = "PROMISES", conflicts_with_all = ["amqp", "rate", "stored", "promises", "records"])]
+    #[arg(long, value_name = "PROMISES", group = "laid", conflicts_with_all = ["amqp", "rate", "stored", "promises", "records"])]
     timers: Option<u32>,
     /// Deadlines that fall into one second.
     #[arg(long, default_value_t = 10_000, requires = "timers", value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -73,7 +73,7 @@ pub(super) struct Args {
     #[arg(long, default_value_t = 30, requires = "timers")]
     idle: u64,
     /// A PostgreSQL database that is empty, instead of a SQLite file. What is laid there stays.
-    #[arg(long, value_name = "URL", requires = "timers")]
+    #[arg(long, value_name = "URL", requires = "laid")]
     store: Option<String>,
     /// Instead of all that: the share of a day's recoveries of a receiver that miss a deadline of 24 hours. The clock
     /// leaps.
@@ -101,7 +101,7 @@ impl From<IdsArg> for Ids {
 
 pub(super) fn run(context: &Context, args: &Args) -> Outcome {
     if let Some(count) = args.records {
-        return records(context, count);
+        return records(context, count, args.store.as_deref());
     }
     if let Some(promises) = args.timers {
         let idle = Duration::from_secs(args.idle);
@@ -134,16 +134,16 @@ pub(super) fn run(context: &Context, args: &Args) -> Outcome {
     Ok(Exit::Done)
 }
 
-fn records(context: &Context, count: u32) -> Outcome {
-    let counted = super::block_on(bench::records::measure(count, clock::from_environment()))??;
+fn records(context: &Context, count: u32, store: Option<&str>) -> Outcome {
+    let counted = super::block_on(bench::records::measure(count, store, clock::from_environment()))??;
     if context.output.json {
         context.output.value(&counted);
         return Ok(Exit::Done);
     }
     context.output.line(format_args!(
-        "{count} interview records, {} of them corrected, in a store of {:.0} MiB",
+        "{count} interview records, {} of them corrected{}",
         u64::from(count) - counted.interviews,
-        counted.store_mebibytes
+        counted.store_mebibytes.map_or_else(String::new, |size| format!(", in a store of {size:.0} MiB"))
     ));
     context.output.line(format_args!(
         "counted in {:.2} s into {} groups, with {:.1} MiB of memory more than before",

@@ -8,6 +8,8 @@ use crate::{channels::ChannelConfig, domain::Party, kinds, units};
 mod agreements;
 mod alerting;
 mod fallbacks;
+mod limits;
+mod particulars;
 mod ways;
 
 /// The largest body that may be configured.
@@ -57,6 +59,7 @@ pub(super) fn check(settings: &Settings, layers: &Layers) -> Vec<Problem> {
     agreements::check(settings, Some(&parties), &mut check);
     ways::check(settings, &mut check);
     fallbacks::check(settings, &mut check);
+    limits::check(settings, &mut check);
     alerting::check(settings, &mut check);
     for (place, spool) in settings.spool.iter().enumerate() {
         if !parties.contains(&spool.party) {

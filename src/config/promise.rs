@@ -18,6 +18,8 @@ use crate::{
 
 /// Stands for a calendar where one says that its promise counts none.
 pub(super) const ELAPSED: &str = "elapsed";
+/// Stands for a time where a promise lasts to the end of the citizen's last day with the a-kasse.
+pub(super) const LIMIT: &str = "limit";
 /// What stops a clock and is no kind.
 const CASE_WORDS: [&str; 4] = ["receipt", "answered", "decided", "closed"];
 /// Messages of a kind that a promise may wait for.
@@ -73,7 +75,7 @@ pub enum PausedBy {
     MissingInformation,
 }
 
-/// A budget as it is written: `8h`, or `5 business days`.
+/// A budget as it is written: `8h`, `5 business days`, or `limit`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Within(pub sla::Within);
@@ -90,6 +92,9 @@ impl std::str::FromStr for Within {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        if text == LIMIT {
+            return Ok(Self(sla::Within::Limit));
+        }
         let days = text.trim().split_once(' ').and_then(|(number, unit)| {
             let is_days = ["business day", "business days", "day", "days"].contains(&unit.trim());
             is_days.then(|| number.parse::<u16>().ok().filter(|days| (1..=1_000).contains(days)))
@@ -111,6 +116,7 @@ impl fmt::Display for Within {
             sla::Within::Time(time) => f.write_str(&units::duration_text(time.unsigned_abs())),
             sla::Within::Days(1) => f.write_str("1 business day"),
             sla::Within::Days(days) => write!(f, "{days} business days"),
+            sla::Within::Limit => f.write_str("the group's limit"),
         }
     }
 }
@@ -224,7 +230,7 @@ pub(super) fn budget(
     if let Some(calendar) = settings.calendar.get(name) {
         let text = units::duration_text(match within.0 {
             sla::Within::Time(time) => time.unsigned_abs(),
-            sla::Within::Days(_) => std::time::Duration::ZERO,
+            sla::Within::Days(_) | sla::Within::Limit => std::time::Duration::ZERO,
         });
         if text.ends_with('d') && calendar.build().is_ok() {
             let problem = format!(
@@ -261,6 +267,7 @@ fn holds(within: sla::Within, calendar: &super::calendar::Calendar) -> bool {
     match within {
         sla::Within::Time(time) => built.add_business(start, time).is_some(),
         sla::Within::Days(days) => built.add_days(start, days).is_some(),
+        sla::Within::Limit => true,
     }
 }
 

@@ -23,8 +23,8 @@ use described::Described;
 const ID: &str = "https://kassebro.dk/schemas/config.schema.json";
 /// A key that is nobody's; it comes before all others.
 const UNKNOWN: &str = "\u{1}";
-/// The same, or a number of days that somebody works, as a promise has them.
-const DURATION_OR_DAYS: &str = r"^\s*[0-9]+(\s*(ms|s|m|h|d)| (business )?days?)\s*$";
+/// The same, or a number of days that somebody works, or an agreement's limit, as a promise has them.
+const DURATION_OR_DAYS: &str = r"^(limit|\s*[0-9]+(\s*(ms|s|m|h|d)| (business )?days?)\s*)$";
 /// A whole number and a unit, as `units::parse_duration` reads it.
 const DURATION: &str = r"^\s*[0-9]+\s*(ms|s|m|h|d)\s*$";
 const DURATION_OR_NEVER: &str = r"^(never|\s*[0-9]+\s*(ms|s|m|h|d)\s*)$";

@@ -1,13 +1,15 @@
 //! Starts the clocks of a message: that of being delivered, and those of what else is promised.
 
-use jiff::Timestamp;
+use std::sync::Arc;
+
+use jiff::{Timestamp, civil::Date};
 
 use super::rules::{KindPromise, Rules};
 use crate::{
     domain::{
         Agreement, Event,
         placement::{Bearing, Placed},
-        sla::{Clocked, Further, Starts, Stops},
+        sla::{Clocked, Further, Promise, Starts, Stops, Within},
     },
     kinds::{self, Kind},
     store::{Arrived, Meets},
@@ -53,6 +55,16 @@ pub(super) fn further(
             }
             _ => None,
         };
+        let promise = match promise.terms.within {
+            Within::Limit => {
+                let Some(limited) = agreement.and_then(|agreement| to_limit(promise, agreement, event))
+                else {
+                    continue;
+                };
+                Arc::new(limited)
+            }
+            Within::Time(_) | Within::Days(_) => promise.clone(),
+        };
         let occurred = envelope.time.min(arrived.received);
         let starts = match promise.terms.starts {
             Starts::Occurred => Some(occurred),
@@ -60,7 +72,7 @@ pub(super) fn further(
             Starts::Delivered => None,
             Starts::Registration => Some(registration(event).unwrap_or(occurred)),
         };
-        further.push(Further { promise: promise.clone(), starts, about });
+        further.push(Further { promise, starts, about });
     }
     further
 }
@@ -96,8 +108,25 @@ fn has_ended(event: &Event) -> bool {
 
 /// The beginning of the day in its `registrationDate`.
 fn registration(event: &Event) -> Option<Timestamp> {
-    let day = kinds::rules::day(event.data.get("registrationDate")?.as_str()?)?;
-    kinds::rules::days::begin(day)
+    kinds::rules::days::begin(day(event, "registrationDate")?)
+}
+
+/// A promise as it is given to the citizen of the message: to the end of the last day that the agreement leaves them
+/// with the a-kasse. Where the message tells of an earlier `endDate`, that day is it; a later one changes nothing
+/// (København agreement: "uanfægtet at udlægningsperioden i arbejdsmarkedsportalen overstiger"). Nothing where the
+/// agreement sets them no limit, or they are past it before they begin.
+fn to_limit(promise: &Promise, agreement: &Agreement, event: &Event) -> Option<Promise> {
+    let citizen = kinds::rules::citizen(event)?;
+    let first = day(event, "registrationDate")?;
+    let limit = agreement.last_day_of(&citizen, first, event.envelope.time)?;
+    let last = day(event, "endDate").map_or(limit, |end| end.min(limit));
+    let (starts, due) =
+        (kinds::rules::days::begin(first)?, kinds::rules::days::begin(last.tomorrow().ok()?)?);
+    (starts < due).then(|| promise.until(starts, due))
+}
+
+fn day(event: &Event, field: &str) -> Option<Date> {
+    kinds::rules::day(event.data.get(field)?.as_str()?)
 }
 
 #[cfg(test)]

@@ -187,10 +187,19 @@ pub static KINDS: &[&Kind] = &[
 
 /// What a message costs, in øre: of those kinds that have a price.
 pub fn price(event: &Event) -> Option<i64> {
+    event.data.pointer(price_at(&event.envelope.kind.name)?)?.as_i64()
+}
+
+/// Whether messages of a kind have a price.
+pub fn has_price(kind: &str) -> bool {
+    price_at(kind).is_some()
+}
+
+/// Where in its data the price of a kind stands.
+fn price_at(kind: &str) -> Option<&'static str> {
     let priced =
         [(&course_referral::KIND, course_referral::PRICE), (&recommendation::KIND, recommendation::PRICE)];
-    let (_, pointer) = priced.into_iter().find(|(kind, _)| kind.name == event.envelope.kind.name)?;
-    event.data.pointer(pointer)?.as_i64()
+    priced.into_iter().find(|(known, _)| known.name == kind).map(|(_, pointer)| pointer)
 }
 
 /// The kind of that name and version.

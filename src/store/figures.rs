@@ -204,6 +204,8 @@ fn code(urn: &str) -> &str {
 pub(super) struct Fold {
     bounds: Vec<i64>,
     interviews: Vec<Interviews>,
+    /// By kind, way, source and receiver: where their volume, sender and case lie.
+    alike: Groups<4, Option<[usize; 3]>>,
     /// By agreement (none has the empty name), kind and promise.
     outcomes: Groups<3, Outcomes>,
     /// By kind and way.
@@ -251,12 +253,19 @@ impl Fold {
 
     /// Accepted messages that came `late` seconds after their business time (a place among the bounds).
     pub(super) fn messages(&mut self, alike: &Alike<'_>, late: usize, half_used: bool) {
-        let volume = self.volumes.of([alike.kind, alike.way]);
-        volume.accepted += alike.count;
-        let (spread, half) = self.senders.of([code(alike.source), alike.kind]);
+        let lie = self.alike.of([alike.kind, alike.way, alike.source, alike.receiver]);
+        let [volume, sender, case] = *lie.get_or_insert_with(|| {
+            [
+                self.volumes.place([alike.kind, alike.way]),
+                self.senders.place([code(alike.source), alike.kind]),
+                self.cases.place([code(alike.receiver), alike.kind]),
+            ]
+        });
+        self.volumes.at(volume).accepted += alike.count;
+        let (spread, half) = self.senders.at(sender);
         spread.add(late, alike.count);
         *half += if half_used { alike.count } else { 0 };
-        self.cases.of([code(alike.receiver), alike.kind]).messages += alike.count;
+        self.cases.at(case).messages += alike.count;
     }
 
     pub(super) fn refused(&mut self, way: &str, count: u64) {

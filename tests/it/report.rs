@@ -172,9 +172,14 @@ async fn an_empty_store_has_a_report_too_and_no_period_is_usage() {
         &["--jobcenter", "3f"],
         &["--akasse", "0101"],
         &["--sign", "key"],
+        &["--kind", "interview_recrod"],
+        &["--kind", "interview_record.v9"],
+        &["--interview", "=cmd"],
     ] {
         desk.report(wrong).exits(2);
     }
+    let told = desk.report(&["--agreement", "misspelt", "--kind", "interview_record.v1"]).exits(0).err;
+    assert!(told.contains("no agreement \"misspelt\" is configured"), "{told}");
 }
 
 #[tokio::test]

@@ -15,7 +15,8 @@ use super::super::{
     signature::{Signer, Verifier, beside},
 };
 use crate::{
-    domain::Party,
+    domain::{Party, figure::Interview},
+    kinds::KINDS,
     store::figures::{Asked, GROUPS_MAX},
 };
 use model::Report;
@@ -44,7 +45,7 @@ pub(super) const EXAMPLES: &str = "Interviews count in the month in which they w
      kassebro sla report --half 2026-H2 --akasse 3f --csv --table timeliness > rettidighed.csv\n  \
      kassebro sla report --year 2026 --html rapport.html --sign report.key\n  \
      kassebro sla verify-report rapport.html --key report.key.pub\n\n\
-     Exit codes: 0 done, also where there is nothing to count; 2 the period or a party is not one.";
+     Exit codes: 0 done, also where there is nothing to count; 2 the period, a party or a kind is not one.";
 
 pub(super) const VERIFY_EXAMPLES: &str = "The signature is Ed25519 (base64) in the file of that name with .sig behind it. With OpenSSL the same is:\n  \
      base64 -d rapport.html.sig > s && openssl pkeyutl -verify -pubin -inkey report.key.pub -rawin -in rapport.html -sigfile s\n\n\
@@ -114,10 +115,17 @@ pub(super) async fn report(context: &Context, args: &Args) -> Outcome {
         akasse: party(args.akasse.as_ref(), "an a-kasse").map_err(usage)?,
         jobcenter: party(args.jobcenter.as_ref(), "a jobcenter").map_err(usage)?,
         agreement: args.agreement.clone(),
-        kind: args.kind.clone(),
-        interview: args.interview.clone(),
+        kind: kind(args.kind.as_ref()).map_err(usage)?,
+        interview: interview(args.interview.as_ref()).map_err(usage)?,
         now,
     };
+    if let Some(id) = &args.agreement
+        && !context.settings()?.agreement.iter().any(|agreement| agreement.id == *id)
+    {
+        context.output.note(format_args!(
+            "no agreement {id:?} is configured; what once went under one of that id is counted"
+        ));
+    }
     let found = context.store()?.key_figures(asked.clone()).await?;
     let groups = found.interviews.len();
     if groups >= GROUPS_MAX {
@@ -148,6 +156,22 @@ fn party(code: Option<&String>, side: &str) -> Result<Option<String>, String> {
         Ok(Party::Gateway) | Err(_) => false,
     };
     if fits { Ok(Some(code.clone())) } else { Err(format!("{code:?} is not the code of {side}")) }
+}
+
+/// A kind of message, with or without its version: one that is misspelt was never sent, and would be counted as none.
+fn kind(name: Option<&String>) -> Result<Option<String>, String> {
+    let Some(name) = name else { return Ok(None) };
+    let known = KINDS.iter().any(|kind| kind.name == name || kind.id().to_string() == *name);
+    if known {
+        return Ok(Some(name.clone()));
+    }
+    Err(format!("no kind is called {name:?}; see `kassebro schemas list`"))
+}
+
+/// A kind of interview: whichever codes records have had.
+fn interview(code: Option<&String>) -> Result<Option<String>, String> {
+    let Some(code) = code else { return Ok(None) };
+    Interview::try_from(code.clone()).map(|code| Some(code.as_str().to_owned())).map_err(str::to_owned)
 }
 
 /// What goes to a file.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::Value;
 
-use super::{Check, fallbacks};
+use super::{Check, fallbacks, limits, particulars};
 use crate::{
     config::{
         Settings,
@@ -37,6 +37,7 @@ pub(super) fn check(settings: &Settings, parties: Option<&BTreeSet<String>>, che
         one.check_groups(check);
         one.check_phases(check);
         one.check_rules(check);
+        particulars::check(agreement, |setting| one.at(setting), check);
     }
     let calendars = crate::config::calendar::calendars(settings).unwrap_or_default();
     let built: Vec<_> = settings.agreement.iter().map(|agreement| agreement.build(&calendars)).collect();
@@ -147,6 +148,7 @@ impl One<'_> {
                 promise::together(&key, kind, &agreed.also, settings, check);
             }
             fallbacks::alone(&key, agreed, check);
+            limits::alone(&key, kind, (self.agreement, agreed), check);
         }
     }
 

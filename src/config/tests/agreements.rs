@@ -303,6 +303,38 @@ fn what_an_agreement_contradicts_by_itself_is_found_with_both_places() {
 }
 
 #[test]
+fn what_an_agreement_says_for_people_names_its_clause_and_can_be() {
+    for (more, told) in [
+        (
+            "[[agreement.group]]\ncode = \"A\"\nclause = \" \"",
+            "site.toml:18: agreement[0].group[0].clause: it names the clause it comes from",
+        ),
+        (
+            "special_effort = { clause = \"\" }",
+            "agreement[0].special_effort.clause: it names the clause it comes from",
+        ),
+        (
+            "[[agreement.cap]]\nkinds = [\"complaint\"]\nclause = \"x\"",
+            "agreement[0].cap[0].kinds: a cap counts prices, and complaint has none",
+        ),
+        (
+            "[[agreement.cadence]]\nwhat = \"x\"\nevery = \"1 month\"\nfrom = \"2025-01-01\"\nuntil = \"2024-12-31\"\nclause = \"x\"",
+            "site.toml:20: agreement[0].cadence[0].until: it ends before it begins (site.toml:19)",
+        ),
+        (
+            "[[agreement.contact]]\nof = \"0101\"\ngln = \"5798009710179\"\nclause = \"x\"",
+            "agreement[0].contact[0].gln: an EAN number is thirteen digits",
+        ),
+        (
+            "[[agreement.contact]]\nof = \"0101\"\nemail = \"a b@c.dk\"\nclause = \"x\"",
+            "agreement[0].contact[0].email: it is no mail address",
+        ),
+    ] {
+        assert!(with(more).contains(told), "{more}\n{}", with(more));
+    }
+}
+
+#[test]
 fn the_sides_of_an_agreement_are_parties_of_the_right_kind() {
     let sides = |sides: &str| {
         let (head, _) = SMALL.split_once("akasse = ").unwrap();

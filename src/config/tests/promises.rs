@@ -226,3 +226,52 @@ fn a_file_of_closed_days_is_read_beside_the_configuration_and_blamed_by_its_line
     let told = problems[0].to_string();
     assert!(told.contains("closed.ics:3: calendar.office.ical: \"tomorrow\" is no day"), "{told}");
 }
+
+#[test]
+fn a_promise_to_the_limit_is_an_agreements_and_has_a_limit_to_last_to() {
+    let limit = "name = \"x\", within = \"limit\"";
+    let agreed = |kind: &str, entry: &str, group: &str| {
+        first(&format!("{SMALL}promises = {{ {kind} = {{ also = [{{ {entry} }}] }} }}\n{group}"))
+    };
+    let group = "[[agreement.group]]\ncode = \"A\"\nlimit = \"26 weeks\"\nclause = \"4\"\n";
+    let whole = format!("{limit}, starts = \"registration\", stops = \"back_referral\"");
+    assert_eq!(agreed("placement", &whole, group), "");
+    for (found, told) in [
+        (
+            agreed("placement", &whole, ""),
+            "agreement[0].promises.placement.also[0].within: no group of the agreement has a limit",
+        ),
+        (
+            agreed("placement", &whole, "[[agreement.group]]\ncode = \"A\"\nclause = \"4\"\n"),
+            "also[0].within: no group of the agreement has a limit",
+        ),
+        (
+            agreed("placement", &format!("{limit}, stops = \"back_referral\""), group),
+            "also[0].starts: a limit is counted from the registration",
+        ),
+        (
+            agreed("placement", &format!("{whole}, calendar = \"every_day\""), group),
+            "also[0].calendar: a limit is a day and is counted by no calendar",
+        ),
+        (
+            agreed("complaint", &whole, group),
+            "also[0].within: a limit is counted from the registration, and complaint does not tell of it",
+        ),
+        (
+            first(&format!("{SMALL}promises = {{ placement = \"limit\" }}\n{group}")),
+            "agreement[0].promises.placement.within: that a receiver has a message is promised within a time",
+        ),
+        (
+            first(&format!(
+                "[promise.placement]\nwithin = \"24h\"\nretry_window = \"1d\"\nalso = [{{ {whole} }}]\n{SMALL}"
+            )),
+            "site.toml:4: promise.placement.also[0].within: only an agreement has groups with a limit",
+        ),
+        (
+            first(&format!("[promise.placement]\nwithin = \"limit\"\nretry_window = \"1d\"\n{SMALL}")),
+            "site.toml:2: promise.placement.within: only an agreement has groups with a limit",
+        ),
+    ] {
+        assert!(found.contains(told), "{told}\n{found}");
+    }
+}

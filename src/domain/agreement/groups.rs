@@ -79,6 +79,15 @@ impl Agreement {
         Some(group.limit?.last_day(first_day))
     }
 
+    /// The same for a citizen: the group is that of their age on the first day, or on the day of `at` where they
+    /// belonged to none then.
+    pub fn last_day_of(&self, citizen: &Cpr, first_day: Date, at: Timestamp) -> Option<Date> {
+        let age = citizen.age_on(first_day);
+        let group =
+            self.groups.iter().find(|group| group.holds(age)).or_else(|| self.group_of(citizen, at))?;
+        self.limit_day(&group.code, first_day)
+    }
+
     /// The phase for which a group waits on that day.
     pub fn awaited_by(&self, group: &Group, day: Date) -> Option<&Phase> {
         let mut of_group = self.phases.iter().filter(|phase| phase.groups.contains(&group.code));

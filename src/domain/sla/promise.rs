@@ -20,6 +20,9 @@ pub enum Within {
     Time(SignedDuration),
     /// To the close of that open day of a calendar; the day on which the clock starts does not count.
     Days(u16),
+    /// To the end of the citizen's last day with the a-kasse, which the agreement knows for each citizen:
+    /// [`Promise::until`] makes a time of it. By itself it is never due.
+    Limit,
 }
 
 /// What starts a clock.
@@ -186,6 +189,7 @@ impl Promise {
         terms.calendar = named.or(terms.calendar);
         let budget = match (terms.within, calendar) {
             (Within::Time(time), None) => Budget::Elapsed(time),
+            (Within::Limit, _) => Budget::Elapsed(SignedDuration::MAX),
             (Within::Days(days), None) => Budget::Elapsed(SignedDuration::from_hours(24) * i32::from(days)),
             (Within::Time(time), Some(calendar)) => Budget::Open(time, calendar),
             (Within::Days(days), Some(calendar)) => Budget::Days(days, calendar),
@@ -210,6 +214,13 @@ impl Promise {
 
     pub fn name(&self) -> &str {
         &self.terms.promise
+    }
+
+    /// The same promise to one citizen, from one instant to another.
+    #[must_use]
+    pub fn until(&self, starts: Timestamp, due: Timestamp) -> Self {
+        let within = Within::Time(due.duration_since(starts));
+        Self::new(Terms { within, ..self.terms.clone() }, None)
     }
 
     pub fn calendar(&self) -> Option<&Arc<Named>> {

@@ -57,11 +57,15 @@ fn now() -> Timestamp {
     "2026-11-23T10:00:00Z".parse().unwrap()
 }
 
-fn rules() -> std::sync::Arc<Rules> {
-    config::build(&config::from_text("test.toml", DEPLOYMENT).unwrap(), 7).unwrap().rules
+fn rules(text: &str) -> std::sync::Arc<Rules> {
+    config::build(&config::from_text("test.toml", text).unwrap(), 7).unwrap().rules
 }
 
 fn admitted(party: &str, event: &Value) -> Accepted {
+    admitted_by(DEPLOYMENT, party, event)
+}
+
+fn admitted_by(text: &str, party: &str, event: &Value) -> Accepted {
     let arrived = Arrived {
         receipt: ReceiptId::from_fresh(Uuid::from_bytes([3; 16])),
         party: party.into(),
@@ -74,7 +78,7 @@ fn admitted(party: &str, event: &Value) -> Accepted {
         generation: 7,
         in_hand: None,
     };
-    match admit(&rules(), arrived) {
+    match admit(&rules(text), arrived) {
         Admission::Accepted(accepted) => *accepted,
         Admission::Invalid(invalid) => panic!("{:#?}", invalid.violations),
     }
@@ -151,4 +155,73 @@ fn what_is_waited_for_says_between_whom_and_about_whom_it_is() {
     assert!(admitted("0101", &deregistered).ends_placement.is_some());
     let opt_out = example("opt_out", "urn:dk:akasse:3f", "urn:dk:jobcenter:0101");
     assert!(admitted("3f", &opt_out).ends_placement.is_some());
+}
+
+/// Two groups with a limit, one without, and nobody under 18.
+const LIMITED: &str = r#"
+[[agreement]]
+id = "limited"
+akasse = "3f"
+jobcenter = "0101"
+valid_from = "2020-01-01"
+
+[[agreement.promises.placement.also]]
+name = "back_referral"
+within = "limit"
+starts = "registration"
+stops = "back_referral"
+clause = "4"
+
+[[agreement.group]]
+code = "C"
+from_age = 18
+to_age = 29
+clause = "4"
+
+[[agreement.group]]
+code = "A"
+from_age = 30
+to_age = 59
+limit = "26 weeks"
+clause = "4"
+
+[[agreement.group]]
+code = "B"
+from_age = 60
+limit = "3 months"
+clause = "4"
+"#;
+
+#[test]
+fn a_promise_to_the_limit_ends_with_the_citizens_last_day_whatever_later_end_is_told() {
+    let text = DEPLOYMENT.split("[promise.placement]").next().unwrap().to_owned() + LIMITED;
+    let due = |cpr: &str, registered: &str, end: &str, action: &str| {
+        let mut placement = example("placement", "urn:dk:jobcenter:0101", "urn:dk:akasse:3f");
+        placement["data"]["citizen"]["cpr"] = cpr.into();
+        placement["data"]["registrationDate"] = registered.into();
+        placement["data"]["startDate"] = registered.into();
+        placement["data"]["endDate"] = end.into();
+        placement["data"]["action"] = action.into();
+        if action == "replacement" {
+            placement["data"]["firstEndDate"] = end.into();
+        }
+        let message = admitted_by(&text, "0101", &placement);
+        let further = message.deliveries[0].further.first()?;
+        let starts = further.starts.unwrap();
+        assert_eq!(starts, crate::kinds::rules::days::begin(registered.parse().unwrap()).unwrap());
+        assert!(further.about.is_some());
+        Some(further.promise.start(starts).due.to_string())
+    };
+    // Born on 7 July 1961, 1 March 1992 and 23 September 1996.
+    let (of_65, of_34, of_30) = ("0707614285", "0103922852", "2309963999");
+    let until = |text: &str| Some(text.to_owned());
+    // 26 weeks from Monday 26 October end with Sunday 25 April, in summer time.
+    assert_eq!(due(of_34, "2026-10-26", "2027-04-25", "placement"), until("2027-04-25T22:00:00Z"));
+    assert_eq!(due(of_34, "2026-10-26", "2027-12-31", "placement"), until("2027-04-25T22:00:00Z"));
+    assert_eq!(due(of_34, "2026-10-26", "2027-02-28", "replacement"), until("2027-02-28T23:00:00Z"));
+    assert_eq!(due(of_65, "2026-10-26", "2027-04-25", "placement"), until("2027-01-25T23:00:00Z"));
+    // Thirty on 23 September 2026: of the group of that day, which sets no limit, and of the other the day after.
+    assert_eq!(due(of_30, "2026-09-22", "2027-04-25", "placement"), None);
+    assert_eq!(due(of_30, "2026-09-23", "2027-04-25", "placement"), until("2027-03-23T23:00:00Z"));
+    assert_eq!(due(of_34, "2026-10-26", "2027-04-25", "ended"), None);
 }

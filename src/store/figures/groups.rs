@@ -19,17 +19,27 @@ impl<const N: usize, V> Default for Groups<N, V> {
 
 impl<const N: usize, V: Default> Groups<N, V> {
     pub(super) fn of(&mut self, names: [&str; N]) -> &mut V {
+        let place = self.place(names);
+        self.at(place)
+    }
+
+    /// What lies at a place that these groups gave.
+    pub(super) fn at(&mut self, place: usize) -> &mut V {
+        &mut self.values[place].1
+    }
+
+    /// Where the group lies, whatever is added.
+    pub(super) fn place(&mut self, names: [&str; N]) -> usize {
         self.key.clear();
         for name in names {
             self.key.push_str(name);
             self.key.push('\n');
         }
-        let place = self.places.get(&self.key).copied().unwrap_or_else(|| {
+        self.places.get(&self.key).copied().unwrap_or_else(|| {
             self.places.insert(self.key.clone(), self.values.len());
             self.values.push((names.map(str::to_owned), V::default()));
             self.values.len() - 1
-        });
-        &mut self.values[place].1
+        })
     }
 
     /// All of them, in the order of their names.

@@ -21,6 +21,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0013_generation.sql"),
     include_str!("migrations/0014_came.sql"),
     include_str!("migrations/0015_fallback.sql"),
+    include_str!("migrations/0016_counted.sql"),
 ];
 
 /// The version this program brings a store to.

@@ -14,17 +14,17 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    config,
+    config::{self, Settings},
     domain::{
         KindId, Party,
         figure::{Figure, Interview, Month, Timeliness},
         identifiers::municipalities,
         sla::Course,
     },
+    gateway,
     store::{
-        Accepted, Admission, Mode, Views,
+        Accepted, Admission, Mode, Store,
         figures::{Asked, KeyFigures},
-        sqlite::Sqlite,
     },
 };
 
@@ -48,26 +48,30 @@ pub struct Counted {
     pub seconds: f64,
     /// What the process had at the peak of the report beyond what it had before.
     pub grew_mebibytes: f64,
-    pub store_mebibytes: f64,
+    /// Of a SQLite file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store_mebibytes: Option<f64>,
 }
 
-/// Lays so many records into a store of its own, and counts them all in one report.
+/// Lays so many records into the empty store at `address`, or into a SQLite file of its own, and counts them all in
+/// one report.
 ///
 /// # Errors
 /// The store cannot be written.
-pub async fn measure(records: u32, clock: Arc<dyn Clock>) -> anyhow::Result<Counted> {
+pub async fn measure(records: u32, address: Option<&str>, clock: Arc<dyn Clock>) -> anyhow::Result<Counted> {
     let folder = std::env::temp_dir().join(format!("kassebro-records-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
-    let measured = measure_in(&folder, records, &*clock).await;
+    let file = folder.join("records.db");
+    let own = format!("sqlite:{}", file.display());
+    let measured = measure_in(address.unwrap_or(&own), &file, records, &*clock).await;
     std::fs::remove_dir_all(&folder)?;
     measured
 }
 
-async fn measure_in(folder: &Path, records: u32, clock: &dyn Clock) -> anyhow::Result<Counted> {
+async fn measure_in(address: &str, file: &Path, records: u32, clock: &dyn Clock) -> anyhow::Result<Counted> {
     let now = clock.now();
-    let path = folder.join("records.db");
-    lay(&path, records, now).await?;
-    let store = Sqlite::open(&path, Mode::Tool)?;
+    lay(address, records, now).await?;
+    let store = open(address, Mode::Tool).await?;
     usage::forget_peak();
     let before = usage::memory_of(std::process::id())?.resident;
     let begin = clock.monotonic();
@@ -82,7 +86,7 @@ async fn measure_in(folder: &Path, records: u32, clock: &dyn Clock) -> anyhow::R
         groups: found.interviews.len(),
         seconds,
         grew_mebibytes: (peak - before).max(0.0),
-        store_mebibytes: super::mebibytes(std::fs::metadata(&path)?.len()),
+        store_mebibytes: std::fs::metadata(file).ok().map(|file| super::mebibytes(file.len())),
     })
 }
 
@@ -105,14 +109,23 @@ fn everything(now: Timestamp) -> Asked {
     }
 }
 
-async fn lay(path: &Path, records: u32, now: Timestamp) -> anyhow::Result<()> {
+fn settings(address: &str) -> anyhow::Result<(Settings, String)> {
     let funds = FUNDS.map(str::to_owned);
     let deployment = Deployment { funds: &funds, receivers: 1, agreements: 0 };
     let toml = deployment.toml(|_| "http://127.0.0.1:9/".into(), "", "");
-    let settings = config::from_text("records.toml", &(head("sqlite:x.db", "") + &toml))?;
+    Ok((config::from_text("records.toml", &(head(address, "") + &toml))?, deployment.jobcentres()[0].clone()))
+}
+
+async fn open(address: &str, mode: Mode) -> anyhow::Result<Arc<dyn Store>> {
+    let place = gateway::store_place(&settings(address)?.0)?;
+    Ok(tokio::task::spawn_blocking(move || place.open(mode)).await??)
+}
+
+async fn lay(address: &str, records: u32, now: Timestamp) -> anyhow::Result<()> {
+    let (settings, jobcentre) = settings(address)?;
     let rules = config::rules(&settings, 1).map_err(|problem| anyhow::anyhow!(problem))?;
-    let models = stock::models(&rules, &deployment.jobcentres()[0], now)?;
-    let store = Sqlite::open(path, Mode::Daemon)?;
+    let models = stock::models(&rules, &jobcentre, now)?;
+    let store = open(address, Mode::Daemon).await?;
     let mut before = None;
     for first in (0..records).step_by(stock::BATCH as usize) {
         let numbers = first..records.min(first.saturating_add(stock::BATCH));
@@ -124,7 +137,7 @@ async fn lay(path: &Path, records: u32, now: Timestamp) -> anyhow::Result<()> {
             // Who corrects it is who sent it.
             Admission::Accepted(Box::new(message))
         });
-        stock::accept(&store, batch.collect()).await?;
+        stock::accept(&*store, batch.collect()).await?;
     }
     Ok(())
 }
@@ -167,10 +180,10 @@ mod tests {
     #[tokio::test]
     async fn every_record_that_is_laid_is_counted_and_no_corrected_one() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("records.db");
+        let address = format!("sqlite:{}", folder.path().join("records.db").display());
         let now = "2026-11-22T10:00:00Z".parse().unwrap();
-        lay(&path, 300, now).await.unwrap();
-        let store = Sqlite::open(&path, Mode::Tool).unwrap();
+        lay(&address, 300, now).await.unwrap();
+        let store = open(&address, Mode::Tool).await.unwrap();
         let found = store.key_figures(everything(now)).await.unwrap();
         let counted: u64 =
             found.interviews.iter().map(|group| group.counts.held() + group.counts.not_held).sum();

@@ -254,3 +254,69 @@ async fn krifa_2023_begins_its_second_phase_with_the_law_and_the_regions_count_i
     assert_eq!(regions.sends("interview_record", "hk", "0707").status, 202);
     assert_eq!(regions.under("interview_record-1"), "regional-2009");
 }
+
+impl Then {
+    fn move_to(&mut self, time: &str) {
+        self.now = time.parse().unwrap();
+        self.gateway.set_clock(self.now.duration_since(System.now()));
+    }
+
+    /// A promise of a message, as it is explained.
+    fn promised(&self, id: &str, name: &str) -> Value {
+        let told = crate::support::command::run(&mut self.gateway.command(&["sla", "explain", id, "--json"]));
+        let told = told.exits(0).json();
+        told.as_array().unwrap().iter().find(|promise| promise["promise"] == name).unwrap().clone()
+    }
+
+    /// København places somebody of that age with HK, in a portal that shows a year.
+    fn places(&self, id: &str, ages: std::ops::Range<i16>) -> Value {
+        let mut placement = of_age(self, "placement", id, ("hk", "0101"), ages);
+        placement["source"] = json!("urn:dk:jobcenter:0101");
+        placement["receiver"] = json!("urn:dk:akasse:hk");
+        let data = &mut placement["data"];
+        for (field, value) in [
+            ("registrationDate", "2009-09-07"),
+            ("startDate", "2009-09-07"),
+            ("endDate", "2010-09-06"),
+            ("action", "placement"),
+        ] {
+            data[field] = json!(value);
+        }
+        let answered = self.send(&placement);
+        assert_eq!(answered.status, 202, "{:?}", answered.said);
+        placement["data"]["citizen"].clone()
+    }
+}
+
+#[tokio::test]
+async fn koebenhavn_2009_waits_for_the_report_and_the_citizen_at_the_limit_whatever_the_portal_shows() {
+    let mut then = Then::at("2009-09-07T10:00:00Z").await;
+    let citizen = then.places("of-forty", 35..45);
+    then.places("of-sixty-two", 60..65);
+    // Week 26 ends with Sunday 7 March 2010, week 16 with 27 December.
+    for (id, due) in [("of-forty", "2010-03-07T23:00:00Z"), ("of-sixty-two", "2009-12-27T23:00:00Z")] {
+        for name in ["handover", "back_referral"] {
+            let promised = then.promised(id, name);
+            assert_eq!(
+                (&promised["due"], &promised["standing"]),
+                (&json!(due), &json!("on_track")),
+                "{name}"
+            );
+        }
+    }
+    let basis = then.promised("of-forty", "handover")["basis"].clone();
+    assert_eq!(basis, "agreement koebenhavn-hk-2009, 5. Input til fremtidig aktivering");
+    let about = |then: &Then, kind: &str| {
+        let mut event = then.event(kind, 1, "hk", "0101");
+        event["data"]["citizen"] = citizen.clone();
+        let answered = then.send(&event);
+        assert_eq!(answered.status, 202, "{:?}", answered.said);
+    };
+    then.move_to("2010-03-05T12:00:00Z");
+    about(&then, "handover_report");
+    assert_eq!(then.promised("of-forty", "handover")["standing"], "met");
+    then.move_to("2010-03-08T12:00:00Z");
+    about(&then, "back_referral");
+    assert_eq!(then.promised("of-forty", "back_referral")["standing"], "met_late");
+    assert_eq!(then.promised("of-sixty-two", "back_referral")["standing"], "breached");
+}
