@@ -320,3 +320,32 @@ async fn koebenhavn_2009_waits_for_the_report_and_the_citizen_at_the_limit_whate
     assert_eq!(then.promised("of-forty", "back_referral")["standing"], "met_late");
     assert_eq!(then.promised("of-sixty-two", "back_referral")["standing"], "breached");
 }
+
+#[tokio::test]
+async fn norddjurs_2024_waits_for_three_interviews_from_the_registration_on() {
+    let mut then = Then::at("2024-02-05T10:00:00Z").await;
+    let mut enrolled = then.event("enrolment_status", 1, "foa", "0707");
+    enrolled["source"] = json!("urn:dk:jobcenter:0707");
+    enrolled["receiver"] = json!("urn:dk:akasse:foa");
+    enrolled["data"]["status"] = json!("enrolled");
+    enrolled["data"]["registrationDate"] = json!("2024-02-01");
+    let citizen = enrolled["data"]["citizen"].clone();
+    let answered = then.send(&enrolled);
+    assert_eq!(answered.status, 202, "{:?}", answered.said);
+    let promised = |then: &Then| then.promised("enrolment_status-1", "three_interviews");
+    assert_eq!(promised(&then)["basis"], "agreement norddjurs-foa-2024, Jobsamtaler");
+    // 92 days after the day of the registration.
+    assert_eq!(promised(&then)["due"], "2024-05-03T22:00:00Z");
+    for (day, count) in [("2024-02-20", 1), ("2024-03-20", 2), ("2024-04-20", 3)] {
+        then.move_to(&format!("{day}T12:00:00Z"));
+        assert_ne!(promised(&then)["standing"], "met", "the interview {count} is to come still");
+        let mut held = then.event("interview_record", count, "foa", "0707");
+        held["data"]["citizen"] = citizen.clone();
+        held["data"]["status"] = json!("held");
+        held["data"]["heldAt"] = json!(then.now.to_string());
+        let answered = then.send(&held);
+        assert_eq!(answered.status, 202, "{:?}", answered.said);
+        assert_eq!(promised(&then)["progress"]["count"], count);
+    }
+    assert_eq!(promised(&then)["standing"], "met");
+}
