@@ -8,6 +8,7 @@ macro_rules! conforms {
                 an_accepted_message_owes_its_deliveries
                 a_duplicate_gets_the_first_answer_and_leaves_a_trace
                 the_same_id_with_another_body_is_a_conflict_and_changes_nothing
+                the_same_id_from_two_senders_is_two_messages
                 a_refused_message_claims_no_identity
                 a_batch_is_judged_in_order_even_within_itself
                 answers_stand_in_order_and_keep_their_ids

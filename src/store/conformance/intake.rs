@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use super::{Office, PARTY, RECEIVER, delivery, fault, hours};
 use crate::{
     domain::{Answer, FaultCode, KindId, Party, circuit::Circuit},
-    store::{Admission, InHand, LaneState, Next, Verdict, Way},
+    store::{Admission, Forget, InHand, LaneState, Next, Stage, Verdict, Way, views::MessageFilter},
 };
 
 pub(super) async fn an_accepted_message_owes_its_deliveries(mut office: Office) {
@@ -53,6 +53,43 @@ pub(super) async fn the_same_id_with_another_body_is_a_conflict_and_changes_noth
     assert_eq!(office.view(&receipt.to_string()).await.line.state, "invalid");
     assert_eq!(office.view("one").await.line.state, "pending", "the name stays the first one's");
     assert_eq!(office.due().await, ["one"]);
+}
+
+pub(super) async fn the_same_id_from_two_senders_is_two_messages(mut office: Office) {
+    const ID: &str = "0b9ad7f2-6a0b-4c38-8c5f-5b1f7f3e9a01";
+    let from = |office: &mut Office, code: &str| {
+        let mut message = office.message(ID);
+        message.envelope.source = Party::from_code(code).unwrap();
+        message
+    };
+    let mut receipts = Vec::new();
+    for code in ["3f", "krifa", "hk"] {
+        let message = from(&mut office, code);
+        receipts.push(message.arrived.receipt);
+        assert!(matches!(office.accept(message).await, Verdict::Accepted(_)), "{code}");
+    }
+    office.crash();
+    for (code, receipt) in ["3f", "krifa", "hk"].into_iter().zip(&receipts) {
+        let message = from(&mut office, code);
+        let verdict = office.accept(message).await;
+        let Verdict::Duplicate(answer) = verdict else { panic!("{code}: {verdict:?}") };
+        assert_eq!(answer.receipt_id, *receipt, "{code}");
+    }
+    let named = MessageFilter { id: Some(ID.into()), most: 10, ..MessageFilter::default() };
+    let mut found = office.store().messages(named).await.unwrap();
+    found.sort_by_key(|line| line.receipt_id);
+    assert_eq!(found.iter().map(|line| line.receipt_id).collect::<Vec<_>>(), receipts, "all are found by it");
+    // When the first is forgotten, the others are known as before, and its id is free.
+    let first = office.lease(100).await.into_iter().find(|l| l.delivery.receipt() == receipts[0]);
+    office.settle(first.expect("it is due"), Next::Delivered).await;
+    let slice = Forget { what: Stage::Messages, before: office.now + hours(1), most: 10 };
+    assert_eq!(office.store().forget(slice).await.unwrap().count, 1);
+    let again = from(&mut office, "krifa");
+    assert!(matches!(office.accept(again).await, Verdict::Duplicate(_)));
+    let again = from(&mut office, "3f");
+    assert!(matches!(office.accept(again).await, Verdict::Accepted(_)));
+    let again = from(&mut office, "3f");
+    assert!(matches!(office.accept(again).await, Verdict::Duplicate(_)));
 }
 
 pub(super) async fn a_refused_message_claims_no_identity(mut office: Office) {

@@ -4,7 +4,9 @@ use rusqlite::{OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
 use super::{
-    clocks, deadlines, figures, hand, reply,
+    clocks, deadlines, figures, hand,
+    identity::{self, by_identity},
+    reply,
     row::{DEADLINES, Read, delivery_seq, kept, message_of, us},
     stops,
     writer::Tx,
@@ -44,8 +46,15 @@ pub(super) fn keep_raw(tx: &mut Tx<'_, '_>, admission: &Admission) -> rusqlite::
 }
 
 fn accept_one(tx: &mut Tx<'_, '_>, message: &Accepted) -> rusqlite::Result<Verdict> {
-    if !insert_accepted(tx, message)? {
-        return same_identity(tx, message);
+    let number = identity::number(message.envelope.id.as_str());
+    if !insert_accepted(tx, message, number)? {
+        if let Some(first) = first(tx, message, number)? {
+            return same_identity(tx, message, first);
+        }
+        // Another message has the number, and nobody the identity.
+        if !insert_accepted(tx, message, None)? {
+            return Err(rusqlite::Error::QueryReturnedNoRows);
+        }
     }
     let seq = tx.statements.connection.last_insert_rowid();
     // Before what is owed: a message late on arrival is accepted first and then late.
@@ -72,17 +81,21 @@ fn accept_one(tx: &mut Tx<'_, '_>, message: &Accepted) -> rusqlite::Result<Verdi
     Ok(Verdict::Accepted(told::first_answer(message)))
 }
 
-/// False where the identity is taken.
-fn insert_accepted(tx: &Tx<'_, '_>, message: &Accepted) -> rusqlite::Result<bool> {
+/// False where the identity, or only its number, is taken. Where one without a number has the identity, this one gets none
+/// either, so that it meets that one.
+fn insert_accepted(tx: &Tx<'_, '_>, message: &Accepted, number: Option<i64>) -> rusqlite::Result<bool> {
     let (arrived, envelope) = (&message.arrived, &message.envelope);
     let findings = (!message.warnings.is_empty()).then(|| json(&message.warnings));
     let inserted = tx.execute(
         "-- store::accept
          INSERT INTO message (receipt, state, party, source, id, kind, receiver, agreement, subject, correlation,
              causation, traceparent, occurred_at, recorded_at, sent_at, received_at, way, generation, answers, hash,
-             findings, content_type, headers, raw, tracestate)
-         VALUES (?1, 0, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)
-         ON CONFLICT (source, id) WHERE state = 0 DO NOTHING",
+             findings, content_type, headers, raw, tracestate, identity)
+         VALUES (?1, 0, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24,
+             CASE WHEN EXISTS (SELECT 1 FROM message WHERE source = ?3 AND id = ?4 AND state = 0 AND identity IS NULL)
+                 THEN NULL ELSE ?25 END)
+         ON CONFLICT (identity) WHERE identity IS NOT NULL DO NOTHING
+         ON CONFLICT (source, id) WHERE state = 0 AND identity IS NULL DO NOTHING",
         params![
             arrived.receipt.uuid().as_bytes(),
             arrived.party,
@@ -108,6 +121,7 @@ fn insert_accepted(tx: &Tx<'_, '_>, message: &Accepted) -> rusqlite::Result<bool
             headers(arrived),
             &arrived.raw[..],
             envelope.tracestate,
+            number,
         ],
     )?;
     Ok(inserted == 1)
@@ -233,30 +247,34 @@ fn hold(tx: &Tx<'_, '_>, delivery: &NewDelivery) -> rusqlite::Result<Option<Hold
     Ok(behind.then_some(HoldReason::Order))
 }
 
-/// The identity is taken: the same message again, or another one under the same id.
-fn same_identity(tx: &mut Tx<'_, '_>, message: &Accepted) -> rusqlite::Result<Verdict> {
+/// The message that has the identity: its number, its hash, and what its sender was told.
+type First = (i64, [u8; 32], Answer);
+
+fn first(tx: &Tx<'_, '_>, message: &Accepted, number: Option<i64>) -> rusqlite::Result<Option<First>> {
     let (source, id) = (message.envelope.source.to_string(), message.envelope.id.as_str());
-    let first = tx
-        .prepare(
-            "-- store::accept first
-             SELECT seq, receipt, hash, findings,
-                 (SELECT min(due_at) FROM delivery WHERE delivery.seq BETWEEN message.seq * 256 AND message.seq * 256 + 255) AS due
-             FROM message WHERE source = ?1 AND id = ?2 AND state = 0",
-        )?
-        .query_row(params![source, id], |row| {
-            let seq: i64 = row.get("seq")?;
-            let hash: [u8; 32] = row.get("hash")?;
-            let mut answer = Answer::new(
-                row.receipt("receipt")?,
-                Some(id.to_owned()),
-                AnswerOutcome::Accepted,
-                row.violations("findings")?,
-            );
-            answer.deadline = row.instant_or_none("due")?;
-            Ok((seq, hash, answer))
-        })
-        .optional()?;
-    let Some((seq, hash, answer)) = first else { return Err(rusqlite::Error::QueryReturnedNoRows) };
+    tx.prepare(by_identity!(
+        "-- store::accept first
+         SELECT seq, receipt, hash, findings,
+             (SELECT min(due_at) FROM delivery WHERE delivery.seq BETWEEN message.seq * 256 AND message.seq * 256 + 255) AS due
+         FROM message WHERE seq IN ",
+        ""
+    ))?
+    .query_row(params![source, id, number], |row| {
+        let mut answer = Answer::new(
+            row.receipt("receipt")?,
+            Some(id.to_owned()),
+            AnswerOutcome::Accepted,
+            row.violations("findings")?,
+        );
+        answer.deadline = row.instant_or_none("due")?;
+        Ok((row.get("seq")?, row.get("hash")?, answer))
+    })
+    .optional()
+}
+
+/// The identity is taken: the same message again, or another one under the same id.
+fn same_identity(tx: &mut Tx<'_, '_>, message: &Accepted, first: First) -> rusqlite::Result<Verdict> {
+    let (seq, hash, answer) = first;
     if hash == message.hash {
         log_event(
             tx,

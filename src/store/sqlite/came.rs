@@ -4,6 +4,7 @@ use rusqlite::{OptionalExtension, params};
 use uuid::Uuid;
 
 use super::{
+    identity::{self, by_identity},
     row::{Read, us},
     writer::Tx,
 };
@@ -39,17 +40,17 @@ fn first(tx: &Tx<'_, '_>, seq: i64, message: &Accepted, about: Placed) -> rusqli
     // A person's correction names the receipt, a sender its own id.
     let receipt = cause.parse::<Uuid>().ok().map(|id| ReceiptId::from_fresh(id).uuid().into_bytes());
     let first = tx
-        .prepare(
+        .prepare(by_identity!(
             "-- store::came first
-             SELECT first FROM came WHERE about = ?4 AND kind = ?5 AND message IN (
-                 SELECT seq FROM message WHERE source = ?1 AND id = ?2 AND state = 0
-                 UNION ALL SELECT seq FROM message WHERE receipt = ?3 AND source = ?1 AND state = 0)
-             ORDER BY message LIMIT 1",
-        )?
+             SELECT first FROM came WHERE about = ?5 AND kind = ?6 AND message IN (SELECT seq FROM ",
+            " UNION ALL SELECT seq FROM message WHERE receipt = ?4 AND source = ?1 AND state = 0)
+             ORDER BY message LIMIT 1"
+        ))?
         .query_row(
             params![
                 message.envelope.source.to_string(),
                 cause,
+                identity::number(cause),
                 receipt,
                 about.0,
                 message.envelope.kind.name.as_str()

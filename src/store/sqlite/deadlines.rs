@@ -154,6 +154,18 @@ pub(super) enum End {
     Waived,
 }
 
+/// Marks the promise as met where it is open and all is plain: the next step is still to come, and with it the deadline.
+/// One statement for nearly every message. False where it is not so, and nothing was changed.
+fn met_in_time(tx: &Tx<'_, '_>, delivery: i64, now: Timestamp) -> rusqlite::Result<bool> {
+    let met = tx.execute(
+        "-- store::meet in time
+         UPDATE deadline SET met_at = ?2, next_step_at = NULL
+         WHERE seq = ?1 * 16 AND met_at IS NULL AND ended_at IS NULL AND next_step_at > ?2 AND due_at >= ?2",
+        params![delivery, us(now)],
+    )?;
+    Ok(met == 1)
+}
+
 /// Ends the promise that a delivery is delivered, where it is open. Steps that fell due unrecorded are recorded first, so that a promise
 /// met late shows its breach. Says how they ended; nothing where none was open.
 pub(super) fn end(
@@ -164,6 +176,9 @@ pub(super) fn end(
     answers: Subscription,
     party: &str,
 ) -> rusqlite::Result<Option<&'static str>> {
+    if matches!(end, End::Met) && met_in_time(tx, delivery, now)? {
+        return Ok(Some("met"));
+    }
     let open = open_of(tx, delivery)?;
     if open.is_empty() {
         return Ok(None);

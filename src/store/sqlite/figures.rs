@@ -3,7 +3,10 @@
 use rusqlite::{OptionalExtension, params};
 use uuid::Uuid;
 
-use super::writer::Tx;
+use super::{
+    identity::{self, by_identity},
+    writer::Tx,
+};
 use crate::{
     domain::ReceiptId,
     store::{Accepted, figures},
@@ -40,14 +43,13 @@ fn replace(tx: &Tx<'_, '_>, seq: i64, message: &Accepted) -> rusqlite::Result<i6
     // A person's correction names the receipt, a sender its own id.
     let receipt = cause.parse::<Uuid>().ok().map(|id| ReceiptId::from_fresh(id).uuid().into_bytes());
     let first: Option<i64> = tx
-        .prepare(
+        .prepare(by_identity!(
             "-- store::figures first
-             SELECT f.first FROM figure f WHERE f.message IN (
-                 SELECT seq FROM message WHERE source = ?1 AND id = ?2 AND state = 0
-                 UNION ALL SELECT seq FROM message WHERE receipt = ?3 AND source = ?1 AND state = 0)
-             ORDER BY f.message LIMIT 1",
-        )?
-        .query_row(params![source, cause, receipt], |row| row.get(0))
+             SELECT f.first FROM figure f WHERE f.message IN (SELECT seq FROM ",
+            " UNION ALL SELECT seq FROM message WHERE receipt = ?4 AND source = ?1 AND state = 0)
+             ORDER BY f.message LIMIT 1"
+        ))?
+        .query_row(params![source, cause, identity::number(cause), receipt], |row| row.get(0))
         .optional()?;
     let Some(first) = first else { return Ok(seq) };
     tx.execute(

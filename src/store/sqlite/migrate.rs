@@ -22,6 +22,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0014_came.sql"),
     include_str!("migrations/0015_fallback.sql"),
     include_str!("migrations/0016_counted.sql"),
+    include_str!("migrations/0017_identity.sql"),
 ];
 
 /// The version this program brings a store to.
@@ -63,8 +64,10 @@ fn apply(connection: &mut Connection, place: i64, sql: &str) -> rusqlite::Result
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
-    use crate::store::{Views, sqlite::Sqlite};
+    use crate::store::{Admission, Views, conformance::Office, sqlite::Sqlite, views::TraceOf};
 
     /// A complaint delivered and its promise met, as the first schema kept them.
     const FIRST: &str = "
@@ -97,5 +100,29 @@ mod tests {
         let delivery = message.deliveries[0].delivery_id;
         assert_eq!(log[0].answer.id(), format!("{delivery}.delivered"), "what was told keeps its id");
         assert!(store.astray(jiff::Timestamp::UNIX_EPOCH).await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_an_earlier_version_stored_is_known_again_and_its_id_is_not_free() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("kassebro.db");
+        let mut connection = Connection::open(&file).unwrap();
+        apply(&mut connection, 1, MIGRATIONS[0]).unwrap();
+        connection.execute_batch(FIRST).unwrap();
+        let id = "0b9ad7f2-6a0b-4c38-8c5f-5b1f7f3e9a01";
+        connection
+            .execute("UPDATE message SET hash = ?1, id = ?2", rusqlite::params![[7_u8; 32], id])
+            .unwrap();
+        drop(connection);
+        let mut office = Office::open(Box::new(move || Arc::new(Sqlite::open(&file, Mode::Daemon).unwrap())));
+        let (same, mut other) = (office.message(id), office.message(id));
+        other.hash = [8; 32];
+        for (message, verdict) in [(same.clone(), "duplicate"), (other, "conflict"), (same, "duplicate")] {
+            let told = office.store().accept(vec![Admission::Accepted(Box::new(message))]).await.unwrap();
+            assert_eq!(told[0].name(), verdict, "{told:?}");
+        }
+        let of = TraceOf::Message { source: "urn:dk:akasse:3f".into(), id: id.into() };
+        assert_eq!(office.store().traceparent(of).await.unwrap(), None, "it came without one");
+        assert_eq!(office.view(id).await.line.state, "delivered");
     }
 }

@@ -37,6 +37,7 @@ mod figures;
 mod forget;
 mod generations;
 mod hand;
+mod identity;
 pub mod inspect;
 mod lanes;
 mod lease;

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::{
     accept::log_event,
     clocks, commands,
+    identity::{self, by_identity},
     row::{Read, us},
     writer::Tx,
 };
@@ -67,15 +68,16 @@ fn original(tx: &Tx<'_, '_>, message: &Accepted, said: &Said) -> rusqlite::Resul
     };
     if let Some(id) = &message.envelope.correlation_id {
         return tx
-            .prepare(
+            .prepare(by_identity!(
                 "-- store::reply by id
                  SELECT seq, receipt, receiver, case_state,
                      (SELECT count(*) FROM delivery WHERE delivery.seq BETWEEN message.seq * 256 AND message.seq * 256 + 255
                          AND (other_way IS NULL OR other_way > delivery.seq)) AS deliveries,
                      (SELECT max(clocks) FROM delivery WHERE delivery.seq BETWEEN message.seq * 256 AND message.seq * 256 + 255) AS clocks
-                 FROM message WHERE source = ?1 AND id = ?2 AND state = 0",
-            )?
-            .query_row(params![message.envelope.receiver.to_string(), id], read)
+                 FROM message WHERE seq IN ",
+                ""
+            ))?
+            .query_row(params![message.envelope.receiver.to_string(), id, identity::number(id)], read)
             .optional();
     }
     let Some(delivery) = said.delivery else { return Ok(None) };

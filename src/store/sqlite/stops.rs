@@ -3,6 +3,7 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::{
+    identity::{self, by_identity},
     row::{Read, us},
     writer::Tx,
 };
@@ -54,11 +55,12 @@ fn remembered(tx: &Tx<'_, '_>, message: &Accepted) -> rusqlite::Result<Remembere
     }
     let identity = (message.envelope.source.to_string(), message.envelope.id.to_string());
     let is_taken = tx
-        .prepare(
+        .prepare(by_identity!(
             "-- store::placement taken
-             SELECT 1 FROM message WHERE source = ?1 AND id = ?2 AND state = 0",
-        )?
-        .exists(params![identity.0, identity.1])?;
+             SELECT 1 FROM ",
+            ""
+        ))?
+        .exists(params![identity.0, identity.1, identity::number(&identity.1)])?;
     remembered.taken.extend(is_taken.then_some(identity));
     Ok(remembered)
 }

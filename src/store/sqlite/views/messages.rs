@@ -10,6 +10,7 @@ use crate::{
         ahead::show_maintenance,
         parse_json,
         sqlite::{
+            identity,
             lanes::maintenance,
             row::{Read, delivery_id, us},
         },
@@ -43,7 +44,7 @@ fn line(row: &Row<'_>) -> rusqlite::Result<MessageLine> {
 }
 
 /// The messages that a text names: by a receipt's or a delivery's id, by the sender's id, and with `wide` by what
-/// ties messages together. Each by an index; the sender's id is looked up under every sender, of whom there are few.
+/// ties messages together. Each by an index.
 fn by_id(id: &str, text: &str, wide: bool) -> String {
     // Written out rather than bound: what is left of a UUID is hexadecimal digits and nothing else.
     let receipt = id.parse::<uuid::Uuid>().ok().map(|u| ReceiptId::from_fresh(u).uuid().simple().to_string());
@@ -58,15 +59,11 @@ fn by_id(id: &str, text: &str, wide: bool) -> String {
     };
     format!(
         "m.seq IN (
-             WITH RECURSIVE sender(source) AS (
-                 SELECT min(source) FROM message WHERE state = 0
-                 UNION ALL
-                 SELECT (SELECT min(source) FROM message WHERE state = 0 AND source > sender.source)
-                 FROM sender WHERE sender.source IS NOT NULL)
-             SELECT i.seq FROM sender JOIN message i ON i.state = 0 AND i.source = sender.source AND i.id = {text}
+             {}
              UNION ALL SELECT seq FROM message WHERE state = 1 AND id = {text}
              UNION ALL SELECT seq FROM message WHERE receipt = X'{receipt}'
-             {ties})"
+             {ties})",
+        identity::of_anybody(text, identity::number(id)),
     )
 }
 

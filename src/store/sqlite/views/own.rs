@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::store::{
     Arrived,
+    sqlite::identity::{self, by_identity},
     views::{
         StoreSize, TraceOf,
         known::{LOOKED_BACK, same_headers},
@@ -15,11 +16,12 @@ use crate::store::{
 pub(super) fn traceparent(connection: &Connection, of: &TraceOf) -> rusqlite::Result<Option<String>> {
     let found: Option<Option<String>> = match of {
         TraceOf::Message { source, id } => connection
-            .prepare_cached(
+            .prepare_cached(by_identity!(
                 "-- store::traceparent by id
-                 SELECT traceparent FROM message WHERE source = ?1 AND id = ?2 AND state = 0",
-            )?
-            .query_row(params![source, id], |row| row.get(0))
+                 SELECT traceparent FROM message WHERE seq IN ",
+                ""
+            ))?
+            .query_row(params![source, id, identity::number(id)], |row| row.get(0))
             .optional()?,
         TraceOf::Receipt(receipt) => connection
             .prepare_cached(
