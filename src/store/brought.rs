@@ -96,8 +96,8 @@ mod tests {
     #[test]
     fn what_nobody_asks_for_is_bounded_and_the_oldest_goes_first() {
         let notes = Notes::default();
-        notes.keep((0..NOTES_MAX as i64 + 5).map(Note::Met));
-        assert_eq!(notes.take(), (vec![], (5..5 + TOLD_MAX as i64).collect()));
+        notes.keep((0..).take(NOTES_MAX + 5).map(Note::Met));
+        assert_eq!(notes.take(), (vec![], (5..).take(TOLD_MAX).collect()));
         let rest = Notes::default();
         rest.keep([Note::Met(16), Note::Delivered(1)]);
         assert_eq!(rest.take(), (vec![1], vec![16]));

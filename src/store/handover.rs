@@ -284,12 +284,10 @@ impl Handing {
             }
         }
         let notes = self.notes.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if !notes.is_empty() {
-            let noted = notes.drain(..);
-            if committed {
-                self.lanes.notes.keep(noted);
-            }
+        if committed && !notes.is_empty() {
+            self.lanes.notes.keep(notes.drain(..));
         }
+        notes.clear();
         Bells { everywhere: std::mem::take(&mut self.waits), here: std::mem::take(&mut self.look) }
     }
 }
