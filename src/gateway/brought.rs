@@ -15,8 +15,8 @@ use crate::{
     },
 };
 
-/// Between two looks.
-const EVERY: Duration = Duration::from_secs(2);
+/// Between two looks: no longer than what a clock that leaps takes for one.
+const EVERY: Duration = Duration::from_secs(1);
 
 /// Counts until the stop.
 ///
