@@ -1,12 +1,14 @@
 //! The engine for several gateways: one PostgreSQL that they share.
 //!
-//! Each process writes on one connection; whatever is queued goes into one transaction, which is two round trips where
-//! nothing unusual is asked, and the first of them is made while the transaction before ends. A delivery is stored with
-//! its first lease where a lane of this process takes it at once.
-//! Leases stand in the delivery's row: with a token that only their holder knows, and an end, after which any node may
-//! take the delivery. What a node did under a lease that ran out and was given away changes nothing (its token is gone).
-//! Nodes compare `now` with what others wrote, so their clocks must agree within seconds. The engine has a runtime of its
-//! own, so that a store can be opened and dropped anywhere.
+//! Each process has one task that writes, on one connection; it commits whatever is queued in one transaction, which
+//! is two round trips where nothing unusual is asked. A delivery is stored with its first lease where a lane of this
+//! process takes it at once.
+//!
+//! Leases stand in the delivery's row: with a token that only their holder knows, and an end, after which any node
+//! may take the delivery. What a node did under a lease that ran out and was given away changes nothing (its token
+//! is gone). Nodes compare `now` with what others wrote, so their clocks must agree within seconds.
+//!
+//! The engine has a runtime of its own, so that a store can be opened and dropped anywhere.
 
 use std::{sync::Arc, thread::JoinHandle};
 
@@ -47,7 +49,6 @@ mod lease;
 mod listen;
 mod logs;
 mod migrate;
-mod op;
 mod reader;
 mod replay;
 mod reply;
@@ -59,7 +60,6 @@ mod statements;
 mod stops;
 #[cfg(test)]
 pub(super) mod tests;
-mod turns;
 mod views;
 mod work;
 mod writer;
@@ -69,7 +69,7 @@ use fail::unusable;
 use listen::Bells;
 use reader::Readers;
 use work::{Ask, Told};
-use writer::{Desk, Writer};
+use writer::{Desk, Op, Writer};
 
 /// Threads of the engine's runtime, beside the writer's own.
 const THREADS: usize = 2;
@@ -200,7 +200,7 @@ async fn serve(
     address: Arc<Address>,
     mode: Mode,
     (hints, lanes): (Hints, Lanes),
-    operations: tokio::sync::mpsc::Receiver<op::Op>,
+    operations: tokio::sync::mpsc::Receiver<Op>,
     opened: &std::sync::mpsc::SyncSender<Result<Readers, StoreError>>,
 ) {
     let start = async {
@@ -228,7 +228,7 @@ async fn serve(
     };
     let readers = Readers::new(&address);
     if opened.send(readers).is_ok() {
-        turns::serve(Desk::new(address, session, bells, lanes), operations).await;
+        Desk::new(address, session, bells, lanes).serve(operations).await;
     }
 }
 

@@ -166,7 +166,7 @@ impl Session {
     }
 
     /// Ends in good order: nobody waits for a sign of life that will not come.
-    pub(super) async fn close(&self) {
+    pub(super) async fn close(self) {
         let closed = async {
             self.client.execute("DELETE FROM commit_mark WHERE node = $1", &[&self.node]).await?;
             self.client.query("SELECT pg_advisory_unlock_all()", &[]).await

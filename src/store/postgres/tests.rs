@@ -6,7 +6,6 @@ use tokio_postgres::{Client, NoTls};
 
 use super::{Address, Mode, Postgres};
 
-mod behind;
 mod cuts;
 mod older;
 mod plans;

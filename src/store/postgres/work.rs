@@ -182,16 +182,9 @@ impl<'a> Work<'a> {
     /// numbers, then alerts, then rows, then the logs. What may stop a message is read behind its locks, so that what
     /// another node stores in the same moment counts; where nothing may, it all goes in one round trip.
     ///
-    /// What came back is judged after `before`: what the transaction ahead of this one handed over must be handed over.
-    ///
     /// # Errors
     /// Nothing of it may be committed then.
-    pub(super) async fn perform(
-        &self,
-        tx: &mut Tx<'_>,
-        batch: i64,
-        before: impl Future<Output = Result<(), Fail>>,
-    ) -> Result<(Vec<Told>, Rows<'a>), Fail> {
+    pub(super) async fn perform(&self, tx: &mut Tx<'_>, batch: i64) -> Result<(Vec<Told>, Rows<'a>), Fail> {
         let keys = self.keys(tx.session).await?;
         let concerned = stops::concerned(&self.admissions);
         let locking = Locking { batch, keys: &keys, alerts: self.alerts() };
@@ -204,7 +197,6 @@ impl<'a> Work<'a> {
         let settling = settle::Columns::of(&self.settlements);
         let locking = concerned.is_empty().then_some(&locking);
         let came = self.open(tx.session, locking, &fresh, &settling).await?;
-        before.await?;
         let (verdicts, mut rows) =
             accept::judge(tx, &self.admissions, fresh, &stopped, (&came.claimed, &came.pending)).await?;
         hand::put_down(tx, &hand::marks(&self.admissions)).await?;

@@ -3,19 +3,16 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, oneshot},
     time::{Instant, timeout_at},
 };
 use tracing::{info, warn};
 
 use super::{
-    accept::Rows,
     address::Address,
     commit::{self, commit},
     fail::{Fail, Remedy, unavailable, unusable},
     listen::Bells,
-    logs::Logs,
-    op::{GROUP_MAX, Op, choose},
     session::Session,
     work::{Ask, Told, Tx, Work},
 };
@@ -30,12 +27,31 @@ use crate::{
 
 /// Operations that may wait for the writer; a caller beyond them waits for a place.
 pub(super) const QUEUE_MAX: usize = 256;
+/// Operations in one transaction.
+const GROUP_MAX: usize = 64;
+/// Messages that are accepted in one transaction, where one batch alone has not more: what was sent waits for a
+/// transaction to be settled, and lanes for that, so that it should not be long.
+const ACCEPT_MAX: usize = 256;
 /// Bytes of messages in one transaction, where one message alone has not more.
 const GROUP_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// From the asking to the word that the database cannot be reached.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The longest wait before connecting again: who asks meanwhile is not kept much longer than the outage lasts.
 const RECONNECT_MAX: Duration = Duration::from_secs(1);
+
+/// One queued operation.
+pub(super) struct Op {
+    ask: Ask,
+    asked: Instant,
+    reply: oneshot::Sender<Result<Told, StoreError>>,
+}
+
+impl Op {
+    fn finish(self, fate: Result<Told, StoreError>) {
+        // Whoever asked may have gone away; the work is done all the same.
+        drop(self.reply.send(fate));
+    }
+}
 
 /// The writer's front: hands operations over and waits for their commit.
 #[derive(Clone)]
@@ -52,14 +68,15 @@ impl Writer {
     /// Runs one operation in the next transaction, and answers after its commit.
     pub(super) async fn run(&self, ask: Ask) -> Result<Told, StoreError> {
         let gone = || unusable("the writer has stopped".into());
-        let (op, answer) = Op::new(ask);
+        let (reply, answer) = oneshot::channel();
+        let op = Op { ask, asked: Instant::now(), reply };
         self.queue.send(op).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
     }
 }
 
 /// What follows a commit, and nothing else.
-pub(super) struct News {
+struct News {
     told: Vec<Told>,
     handing: Handing,
     /// Bells to ring, on every node.
@@ -81,22 +98,15 @@ enum End {
     Unknown(News, Fail),
 }
 
-/// A transaction before its end: what it still has to write, and what follows when it is committed.
-pub(super) struct Begun<'a> {
-    pub(super) news: News,
-    pub(super) rows: Rows<'a>,
-    pub(super) logs: Logs,
-}
-
 /// The writer's side.
 pub(super) struct Desk {
     address: Arc<Address>,
-    pub(super) bells: Bells,
-    pub(super) lanes: Lanes,
+    bells: Bells,
+    lanes: Lanes,
     node: i64,
-    pub(super) session: Option<Arc<Session>>,
+    session: Option<Session>,
     /// Counts the transactions of this node.
-    pub(super) batch: i64,
+    batch: i64,
     doubt: Option<Doubt>,
     /// What was in doubt and is known not to be committed: it is worked on first.
     again: Vec<Op>,
@@ -114,7 +124,7 @@ impl Desk {
             bells,
             lanes,
             node,
-            session: Some(Arc::new(session)),
+            session: Some(session),
             batch: 0,
             doubt: None,
             again: Vec::new(),
@@ -123,112 +133,61 @@ impl Desk {
         }
     }
 
-    /// Something is to be done before the next group that has nothing to do with it.
-    pub(super) fn is_behind(&self) -> bool {
-        self.doubt.is_some() || !self.again.is_empty()
-    }
-
-    /// Something was left for the next transaction.
-    pub(super) fn has_later(&self) -> bool {
-        !self.later.is_empty()
-    }
-
-    /// Works on what was in doubt: told, or done again. False where the time for it was over.
-    pub(super) async fn catch_up(&mut self, deadline: Instant) -> bool {
-        let reached = self.doubt.is_none() || self.reach(deadline).await;
-        let again = std::mem::take(&mut self.again);
-        if !again.is_empty() {
-            Box::pin(self.work(again)).await;
-        }
-        reached
-    }
-
-    /// What is to be done in the next transaction, of what waits; nothing where nothing does, or where too little does to be
-    /// begun behind another.
-    pub(super) fn gather(
-        &mut self,
-        queue: &mut mpsc::Receiver<Op>,
-        mut first: Vec<Op>,
-        is_alone: bool,
-    ) -> Vec<Op> {
-        let mut all = std::mem::take(&mut self.later);
-        all.append(&mut first);
-        while all.len() < GROUP_MAX
-            && let Ok(op) = queue.try_recv()
-        {
-            all.push(op);
-        }
-        let (now, later) = choose(all, is_alone);
-        self.later = later;
-        now
-    }
-
-    /// Whether it goes with the usual ones: into a transaction that is begun before the one ahead of it has ended.
-    pub(super) fn is_usual(&self, group: &[Op]) -> bool {
-        let session = self.session.as_ref().is_some_and(|session| !session.client.is_closed());
-        session
-            && !self.is_behind()
-            && group.iter().map(|op| op.ask.bytes()).sum::<usize>() <= GROUP_BYTES_MAX
-    }
-
-    /// A transaction that was sent behind another did not come to its end.
-    pub(super) async fn unended(&mut self, Unended { group, news, batch, ended }: Unended) {
-        match ended {
-            commit::Ended::Unknown(fail) => self.doubts(group, news, batch, &fail),
-            commit::Ended::Committed => tell(&self.bells, group, news),
-            commit::Ended::Failed(fail) => {
-                // What could not be sent may have left it open.
-                if let Some(session) = self.session.clone()
-                    && !roll_back(&session, &fail, Instant::now()).await
-                {
-                    self.session = None;
-                }
-                self.work(group).await;
+    /// Works until nobody can ask any more.
+    pub(super) async fn serve(mut self, mut queue: mpsc::Receiver<Op>) {
+        let mut group = Vec::with_capacity(GROUP_MAX);
+        loop {
+            if !self.again.is_empty() {
+                let again = std::mem::take(&mut self.again);
+                self.work(again).await;
+                continue;
             }
+            if self.doubt.is_some() && queue.is_empty() && self.later.is_empty() {
+                // Nobody need ask for those in doubt to learn their fate.
+                if !self.reach(Instant::now() + RECONNECT_MAX).await && queue.is_closed() {
+                    break;
+                }
+                continue;
+            }
+            group.append(&mut self.later);
+            while group.len() < GROUP_MAX
+                && let Ok(op) = queue.try_recv()
+            {
+                group.push(op);
+            }
+            if group.is_empty() && queue.recv_many(&mut group, GROUP_MAX).await == 0 {
+                break;
+            }
+            self.later = accept_later(&mut group, |op| op.ask.messages());
+            self.work(std::mem::take(&mut group)).await;
         }
-    }
-
-    fn doubts(&mut self, group: Vec<Op>, news: News, batch: i64, fail: &Fail) {
-        warn!(error = %fail.store_error(), "The answer to a commit was lost; the database will be asked");
-        self.session = None;
-        self.doubt = Some(Doubt { group, news, batch });
-    }
-
-    /// The connection goes, with all that was begun on it.
-    pub(super) fn hang_up(&mut self) {
-        self.session = None;
-    }
-
-    /// Ends in good order.
-    pub(super) async fn close(mut self) {
         if let Some(session) = self.session.take() {
             session.close().await;
         }
     }
 
     /// Brings a group to its end, whatever that is.
-    pub(super) async fn work(&mut self, mut group: Vec<Op>) {
+    async fn work(&mut self, mut group: Vec<Op>) {
         if group.len() > 1 && group.iter().map(|op| op.ask.bytes()).sum::<usize>() > GROUP_BYTES_MAX {
             let rest = group.split_off(group.len() / 2);
             Box::pin(self.work(group)).await;
             return Box::pin(self.work(rest)).await;
         }
-        let deadline = patience(&group);
+        let deadline = group.iter().map(|op| op.asked).min().unwrap_or_else(Instant::now) + PATIENCE;
         loop {
             if !self.reach(deadline).await {
                 let error = unavailable(&format!("{} does not answer", self.address));
                 group.drain(..).for_each(|op| op.finish(Err(error.clone())));
                 return;
             }
-            // What was in doubt came before it.
-            let again = std::mem::take(&mut self.again);
-            if !again.is_empty() {
-                Box::pin(self.work(again)).await;
-                continue;
-            }
             match self.transaction(&group, deadline).await {
-                End::Committed(news) => return tell(&self.bells, group, news),
-                End::Unknown(news, fail) => return self.doubts(group, news, self.batch, &fail),
+                End::Committed(news) => return self.tell(group, news),
+                End::Unknown(news, fail) => {
+                    warn!(error = %fail.store_error(), "The answer to a commit was lost; the database will be asked");
+                    self.session = None;
+                    self.doubt = Some(Doubt { group, news, batch: self.batch });
+                    return;
+                }
                 End::Failed(fail) => match fail.remedy() {
                     Remedy::Again if Instant::now() < deadline => {}
                     Remedy::Reconnect if Instant::now() < deadline => {
@@ -256,6 +215,17 @@ impl Desk {
         }
     }
 
+    /// It is committed: those who asked are told, and what was leased goes to its lanes.
+    fn tell(&self, group: Vec<Op>, mut news: News) {
+        let bells = news.handing.end(true);
+        for (op, told) in group.into_iter().zip(news.told) {
+            op.finish(Ok(told));
+        }
+        news.hints.extend(bells.everywhere);
+        self.bells.ring(news.hints.into_iter().collect());
+        self.bells.ring_here(&bells.here);
+    }
+
     /// Has a connection, and no doubt left. False where the time is over.
     async fn reach(&mut self, deadline: Instant) -> bool {
         loop {
@@ -267,7 +237,7 @@ impl Desk {
                 match opened {
                     Ok(Ok(session)) => {
                         info!("Connected to the database again");
-                        self.session = Some(Arc::new(session));
+                        self.session = Some(session);
                     }
                     Ok(Err(_)) => {}
                     Err(_) => return false,
@@ -300,7 +270,7 @@ impl Desk {
         info!(committed, "The commit whose answer was lost is known now");
         if let Some(doubt) = self.doubt.take() {
             if committed {
-                tell(&self.bells, doubt.group, doubt.news);
+                self.tell(doubt.group, doubt.news);
             } else {
                 self.again.extend(doubt.group);
             }
@@ -312,13 +282,25 @@ impl Desk {
     async fn transaction(&mut self, group: &[Op], deadline: Instant) -> End {
         self.batch += 1;
         let Some(session) = &self.session else { return End::Failed(Fail::Cut) };
-        let deadline = at_least(deadline);
-        let first = std::future::ready(Ok(()));
-        let Begun { news, rows, logs } =
-            match begin(session, (&self.lanes, self.batch), group, deadline, first).await {
-                Ok(begun) => begun,
-                Err(fail) => return rolled_back(session, fail, deadline).await,
-            };
+        let asks: Vec<&Ask> = group.iter().map(|op| &op.ask).collect();
+        // A group that waited long still gets the time that a transaction takes.
+        let deadline = deadline.max(Instant::now() + Duration::from_secs(2));
+        let mut tx = Tx {
+            session,
+            logs: super::logs::Logs::default(),
+            handing: Handing::new(self.lanes.clone()),
+            hints: BTreeSet::new(),
+        };
+        let work = Work::of(asks);
+        let (told, rows) = match timeout_at(deadline, Box::pin(work.perform(&mut tx, self.batch))).await {
+            Ok(Ok(done)) => done,
+            Ok(Err(fail)) => return rolled_back(session, fail, deadline).await,
+            // The connection goes, and the transaction with it.
+            Err(_) => return End::Failed(Fail::Cut),
+        };
+        let Tx { logs, handing, mut hints, .. } = tx;
+        hints.extend(logs.answered().map(hints::answers));
+        let news = News { told, handing, hints };
         match timeout_at(deadline, Box::pin(commit(session, &rows, &logs))).await {
             Ok(commit::Ended::Committed) => End::Committed(news),
             Ok(commit::Ended::Failed(fail)) => rolled_back(session, fail, deadline).await,
@@ -328,65 +310,42 @@ impl Desk {
     }
 }
 
-/// A group whose transaction did not come to its end behind another.
-pub(super) struct Unended {
-    pub(super) group: Vec<Op>,
-    pub(super) news: News,
-    pub(super) batch: i64,
-    pub(super) ended: commit::Ended,
-}
-
-/// How long those who asked wait for the database.
-pub(super) fn patience(group: &[Op]) -> Instant {
-    group.iter().map(|op| op.asked).min().unwrap_or_else(Instant::now) + PATIENCE
-}
-
-/// A group that waited long still gets the time that a transaction takes.
-pub(super) fn at_least(deadline: Instant) -> Instant {
-    deadline.max(Instant::now() + Duration::from_secs(2))
-}
-
-/// Begins a transaction and does all of it but its end. What it came to is judged after `before`.
-///
-/// # Errors
-/// It is to be rolled back; [`Fail::Cut`]: its time was over, and the connection is to go.
-pub(super) async fn begin<'a>(
-    session: &Session,
-    (lanes, batch): (&Lanes, i64),
-    group: &'a [Op],
-    deadline: Instant,
-    before: impl Future<Output = Result<(), Fail>>,
-) -> Result<Begun<'a>, Fail> {
-    let handing = Handing::new(lanes.clone());
-    let mut tx = Tx { session, logs: Logs::default(), handing, hints: BTreeSet::new() };
-    let work = Work::of(group.iter().map(|op| &op.ask).collect());
-    let done = timeout_at(deadline, Box::pin(work.perform(&mut tx, batch, before))).await;
-    let (told, rows) = done.map_err(|_| Fail::Cut)??;
-    let Tx { logs, handing, mut hints, .. } = tx;
-    hints.extend(logs.answered().map(hints::answers));
-    Ok(Begun { news: News { told, handing, hints }, rows, logs })
-}
-
-/// It is committed: those who asked are told, and what was leased goes to its lanes.
-pub(super) fn tell(bells: &Bells, group: Vec<Op>, mut news: News) {
-    let rung = news.handing.end(true);
-    for (op, told) in group.into_iter().zip(news.told) {
-        op.finish(Ok(told));
-    }
-    news.hints.extend(rung.everywhere);
-    bells.ring(news.hints.into_iter().collect());
-    bells.ring_here(&rung.here);
-}
-
-/// Ends what was begun, where its time is not over.
-pub(super) async fn roll_back(session: &Session, fail: &Fail, deadline: Instant) -> bool {
-    if matches!(fail, Fail::Cut) {
-        return false;
-    }
-    let deadline = deadline.max(Instant::now() + Duration::from_secs(1));
-    matches!(timeout_at(deadline, session.client.batch_execute("ROLLBACK")).await, Ok(Ok(())))
+/// Takes out of a group what comes with the next transaction: batches beyond the first that would make it accept more
+/// than it should, and all batches after them. Both parts keep their order.
+fn accept_later<T>(group: &mut Vec<T>, messages: impl Fn(&T) -> usize) -> Vec<T> {
+    let (mut sum, mut full) = (0, false);
+    let later = group.extract_if(.., |op| {
+        let more = messages(op);
+        full |= sum > 0 && sum + more > ACCEPT_MAX;
+        sum += more;
+        full && more > 0
+    });
+    later.collect()
 }
 
 async fn rolled_back(session: &Session, fail: Fail, deadline: Instant) -> End {
-    End::Failed(if roll_back(session, &fail, deadline).await { fail } else { Fail::Cut })
+    let deadline = deadline.max(Instant::now() + Duration::from_secs(1));
+    match timeout_at(deadline, session.client.batch_execute("ROLLBACK")).await {
+        Ok(Ok(())) => End::Failed(fail),
+        Ok(Err(_)) | Err(_) => End::Failed(Fail::Cut),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transaction_accepts_its_share_and_the_rest_comes_next_in_order() {
+        let parted = |mut group: Vec<usize>| {
+            let later = accept_later(&mut group, |messages| *messages);
+            (group, later)
+        };
+        assert_eq!(parted(vec![]), (vec![], vec![]));
+        assert_eq!(parted(vec![0, ACCEPT_MAX + 9, 0]), (vec![0, ACCEPT_MAX + 9, 0], vec![]), "one alone");
+        let (one, two) = (ACCEPT_MAX - 1, ACCEPT_MAX);
+        assert_eq!(parted(vec![one, 0, 1, 0]), (vec![one, 0, 1, 0], vec![]));
+        // Nothing passes a batch that waits, but for what accepts nothing.
+        assert_eq!(parted(vec![one, 0, two, 1, 0]), (vec![one, 0, 0], vec![two, 1]));
+    }
 }

@@ -39,7 +39,7 @@ enum Line {
 }
 
 /// A proxy in front of the server.
-pub(super) struct Proxy {
+struct Proxy {
     address: SocketAddr,
     line: Arc<Mutex<Line>>,
 }
@@ -60,11 +60,6 @@ impl Proxy {
             }
         });
         Self { address, line }
-    }
-
-    /// The next COMMIT does not arrive, and the line is open again.
-    pub(super) fn cuts_the_next_commit(&self) {
-        self.is(Line::CutBeforeCommit);
     }
 
     fn is(&self, line: Line) {
@@ -118,7 +113,7 @@ fn passes(bytes: &[u8], line: &Mutex<Line>, to_server: bool) -> bool {
 }
 
 /// A store behind a proxy, and another that is not.
-pub(super) fn behind_a_proxy(folder: &std::path::Path) -> (Office, Proxy, Postgres) {
+fn behind_a_proxy(folder: &std::path::Path) -> (Office, Proxy, Postgres) {
     let schema = Schema::of(folder);
     let direct = schema.open();
     let url = schema.url();
