@@ -7,6 +7,7 @@ use tokio_postgres::{Client, NoTls};
 use super::{Address, Mode, Postgres};
 
 mod cuts;
+mod doubt;
 mod older;
 mod plans;
 mod start;

@@ -180,6 +180,12 @@ impl Desk {
                 group.drain(..).for_each(|op| op.finish(Err(error.clone())));
                 return;
             }
+            // What was in doubt came before it.
+            let again = std::mem::take(&mut self.again);
+            if !again.is_empty() {
+                Box::pin(self.work(again)).await;
+                continue;
+            }
             match self.transaction(&group, deadline).await {
                 End::Committed(news) => return self.tell(group, news),
                 End::Unknown(news, fail) => {

@@ -39,7 +39,7 @@ enum Line {
 }
 
 /// A proxy in front of the server.
-struct Proxy {
+pub(super) struct Proxy {
     address: SocketAddr,
     line: Arc<Mutex<Line>>,
 }
@@ -60,6 +60,11 @@ impl Proxy {
             }
         });
         Self { address, line }
+    }
+
+    /// The next COMMIT does not arrive, and the line is open again.
+    pub(super) fn cuts_the_next_commit(&self) {
+        self.is(Line::CutBeforeCommit);
     }
 
     fn is(&self, line: Line) {
@@ -113,7 +118,7 @@ fn passes(bytes: &[u8], line: &Mutex<Line>, to_server: bool) -> bool {
 }
 
 /// A store behind a proxy, and another that is not.
-fn behind_a_proxy(folder: &std::path::Path) -> (Office, Proxy, Postgres) {
+pub(super) fn behind_a_proxy(folder: &std::path::Path) -> (Office, Proxy, Postgres) {
     let schema = Schema::of(folder);
     let direct = schema.open();
     let url = schema.url();
