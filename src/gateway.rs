@@ -134,8 +134,7 @@ pub async fn start(
     // Bound before anything begins, and served when everything has: nobody is refused for a key that comes later.
     let server = bind_http(&loaded.settings, &live, scope).await?;
     live.exchange(loaded, ready, number).await;
-    let counted = (Arc::clone(&store), Arc::clone(&live.clock), Arc::clone(&metrics));
-    tasks.spawn("brought", brought::count(counted.0, counted.1, counted.2, tasks.stop().clone()));
+    tasks.spawn("brought", brought::count(desk, tasks.stop().clone()));
     let address = server.as_ref().and_then(api::Server::address);
     if let Some(server) = server {
         let stop = tasks.stop().clone();

@@ -1,12 +1,12 @@
 //! Counts what receipts, return messages and other events brought about, in whichever process they came: each lane counts
 //! for itself what it delivers.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use tracing::warn;
 
 use crate::{
-    clock::Clock,
+    dispatch::Desk,
     lifecycle::Stop,
     store::{Store, StoreError, brought::MetPromise},
     telemetry::{
@@ -22,14 +22,9 @@ const EVERY: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// The store cannot be used any more.
-pub(super) async fn count(
-    store: Arc<dyn Store>,
-    clock: Arc<dyn Clock>,
-    metrics: Arc<Metrics>,
-    stop: Stop,
-) -> Result<(), StoreError> {
-    while stop.unless_soft(clock.sleep(EVERY)).await.is_some() {
-        match count_once(&*store, &metrics).await {
+pub(super) async fn count(desk: Desk, stop: Stop) -> Result<(), StoreError> {
+    while stop.unless_soft(desk.clock.sleep(EVERY)).await.is_some() {
+        match count_once(&*desk.store, &desk.metrics).await {
             Err(error @ StoreError::Unusable(_)) => return Err(error),
             Err(error) => warn!(error = %error, "Some promises that were met are not in the metrics"),
             Ok(()) => {}

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-/// Notes that are kept; the oldest go first. Only who asks for nobody's counts has so many.
+/// Notes that are kept; the oldest go first. So many there are only where nobody asks for them.
 const NOTES_MAX: usize = 100_000;
 /// Notes that are told in one answer.
 pub(super) const TOLD_MAX: usize = 1_000;

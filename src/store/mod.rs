@@ -281,7 +281,7 @@ pub trait Store: Views + Generations + Send + Sync {
 
     fn save_lane(&self, lane: LaneState, now: Timestamp) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// Pauses (`Some(reason)`) or resumes a receiver.
+    /// Pauses (`Some(reason)`) or resumes a receiver. Where a resumed one's circuit is open, its probe is due at once.
     fn pause(
         &self,
         receiver: String,

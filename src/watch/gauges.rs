@@ -38,13 +38,15 @@ pub(super) struct Shown {
     next_open: Duration,
     /// Kind and receiver of what stands still.
     paused: BTreeSet<(String, String)>,
+    /// Receivers for which something waited for a person.
+    held: BTreeSet<String>,
 }
 
 impl Shown {
     pub(super) fn new(clock: &dyn Clock) -> Self {
         let clocks = (clock.now(), clock.monotonic());
-        let (standings, paused) = (BTreeSet::new(), BTreeSet::new());
-        Self { standings, clocks, next: Duration::ZERO, next_open: Duration::ZERO, paused }
+        let (standings, paused, held) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        Self { standings, clocks, next: Duration::ZERO, next_open: Duration::ZERO, paused, held }
     }
 
     /// Shows how things stand now.
@@ -59,7 +61,7 @@ impl Shown {
             return Ok(());
         }
         self.show_promises(desk).await?;
-        show_held(desk).await?;
+        self.show_held(desk).await?;
         let size = desk.store.size().await?;
         let gauges = &desk.metrics.gauges;
         gauges.store_size.set(i64::try_from(size.bytes).unwrap_or(i64::MAX));
@@ -104,6 +106,22 @@ impl Shown {
         Ok(())
     }
 
+    /// Every receiver has its figure, also one that has none, or that is configured no more.
+    async fn show_held(&mut self, desk: &Desk) -> Result<(), StoreError> {
+        let held = desk.held().await?;
+        let gone = std::mem::take(&mut self.held);
+        let known = desk.receivers.iter().cloned().chain(gone);
+        let mut counts: std::collections::BTreeMap<String, i64> = known.map(|of| (of, 0)).collect();
+        for group in &*held {
+            self.held.insert(group.receiver.clone());
+            *counts.entry(group.receiver.clone()).or_default() += group.count;
+        }
+        for (receiver, count) in counts {
+            desk.metrics.gauges.held_for_person.get_or_create(&ForReceiver { receiver }).set(count);
+        }
+        Ok(())
+    }
+
     async fn show_promises(&mut self, desk: &Desk) -> Result<(), StoreError> {
         let mut counts = std::collections::BTreeMap::new();
         for gone in std::mem::take(&mut self.standings) {
@@ -125,21 +143,6 @@ impl Shown {
         }
         Ok(())
     }
-}
-
-/// Every receiver has its figure, so that one that has none is seen to have none.
-async fn show_held(desk: &Desk) -> Result<(), StoreError> {
-    let mut counts: std::collections::BTreeMap<&str, i64> =
-        desk.receivers.iter().map(|receiver| (receiver.as_str(), 0)).collect();
-    let held = desk.held().await?;
-    for group in &*held {
-        *counts.entry(&group.receiver).or_default() += group.count;
-    }
-    for (receiver, count) in counts {
-        let label = ForReceiver { receiver: receiver.to_owned() };
-        desk.metrics.gauges.held_for_person.get_or_create(&label).set(count);
-    }
-    Ok(())
 }
 
 /// Counts what people waived since the last look of any node: one of them does, and each waiver once.

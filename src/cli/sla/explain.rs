@@ -255,6 +255,10 @@ impl Story<'_> {
         own.map(|(_, from, to)| (*from, *to))
     }
 
+    fn open_since(&self, around: &Around) -> Option<Timestamp> {
+        self.outages(around).find(|(_, to)| to.is_none()).map(|(from, _)| from)
+    }
+
     fn explained(&self, around: &Around, now: Timestamp) -> Explained {
         let Self { promise, delivery, .. } = *self;
         let attempts: Vec<Attempt> =
@@ -295,7 +299,7 @@ impl Story<'_> {
             second_way: if self.is_delivered() { second::way(self.message, delivery) } else { None },
             hold: delivery.hold.clone(),
             next_attempt: promise.next_attempt,
-            circuit_open_since: self.outages(around).find(|(_, to)| to.is_none()).map(|(from, _)| from),
+            circuit_open_since: self.open_since(around).filter(|_| promise.next_attempt.is_some()),
         }
     }
 
