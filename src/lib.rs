@@ -1,5 +1,6 @@
 //! Kassebro: the message gateway between a-kasser and jobcentres.
 #![doc = include_str!("ARCHITECTURE.md")]
+#![forbid(unsafe_code)]
 
 pub mod amqp_client;
 pub mod amqp_uri;

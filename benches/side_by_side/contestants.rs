@@ -29,6 +29,10 @@ pub(crate) enum Contestant {
     ReferencePostgres,
     /// The gateway on PostgreSQL; answers are logged.
     GatewayPostgres,
+    /// A pipeline in Node.js that keeps nothing.
+    Node,
+    /// The same, which keeps message and receipt in PostgreSQL.
+    NodePostgres,
 }
 
 impl Contestant {
@@ -39,20 +43,31 @@ impl Contestant {
             Self::GatewayPublishing => "gateway, answers published",
             Self::ReferencePostgres => "reference on PostgreSQL",
             Self::GatewayPostgres => "gateway on PostgreSQL",
+            Self::Node => "Node.js",
+            Self::NodePostgres => "Node.js on PostgreSQL",
         }
     }
 
     pub(crate) fn is_on_postgres(self) -> bool {
-        matches!(self, Self::ReferencePostgres | Self::GatewayPostgres)
+        matches!(self, Self::ReferencePostgres | Self::GatewayPostgres | Self::NodePostgres)
+    }
+
+    fn is_in_node(self) -> bool {
+        matches!(self, Self::Node | Self::NodePostgres)
     }
 
     /// The bare program on the same store as that contestant.
     pub(crate) fn reference_of(name: &str) -> Self {
-        let on_postgres = |contestant: &&Self| contestant.is_on_postgres() && contestant.name() == name;
-        match Self::value_variants().iter().find(on_postgres) {
-            Some(_) => Self::ReferencePostgres,
-            None => Self::Reference,
-        }
+        if Self::runs_on_postgres(name) { Self::ReferencePostgres } else { Self::Reference }
+    }
+
+    /// The pipeline in Node.js beside that contestant.
+    pub(crate) fn node_of(name: &str) -> Self {
+        if Self::runs_on_postgres(name) { Self::NodePostgres } else { Self::Node }
+    }
+
+    fn runs_on_postgres(name: &str) -> bool {
+        Self::value_variants().iter().any(|contestant| contestant.is_on_postgres() && contestant.name() == name)
     }
 }
 
@@ -61,7 +76,9 @@ impl Rig {
     pub(crate) fn contestants(&self) -> Vec<Contestant> {
         let plan = &self.plan;
         let asked = |c: &Contestant| plan.only.is_empty() || plan.only.contains(c);
-        let can = |c: &Contestant| !c.is_on_postgres() || plan.postgres.is_some();
+        let can = |c: &Contestant| {
+            (!c.is_on_postgres() || plan.postgres.is_some()) && (!c.is_in_node() || plan.node.is_some())
+        };
         Contestant::value_variants().iter().copied().filter(|c| asked(c) && can(c)).collect()
     }
 
@@ -80,6 +97,9 @@ impl Rig {
         let database = database.map(|database| database.url.as_str());
         if matches!(contestant, Contestant::Reference | Contestant::ReferencePostgres) {
             return self.start_reference(folder, database);
+        }
+        if contestant.is_in_node() {
+            return self.start_node(folder, database);
         }
         let url = |_: &str| format!("http://{}/inbox", self.inbox);
         let gateway = Gateway {
@@ -102,6 +122,19 @@ impl Rig {
             None => command.arg("--store").arg(folder.join("reference.db")),
         };
         Process::start("reference", folder, &mut command)
+    }
+
+    fn start_node(&self, folder: &Path, database: Option<&str>) -> anyhow::Result<Process> {
+        let node = self.plan.node.as_deref().ok_or_else(|| anyhow::anyhow!("where is it? --node FOLDER"))?;
+        let mut command = Command::new("node");
+        command.arg(node.join("pipeline.js")).args(["--inbox", &self.inbox, "--amqp", &self.plan.amqp]);
+        command.arg("--queue").arg(format!("{PREFIX}.in.{FUND}"));
+        command.arg("--schemas").arg(concat!(env!("CARGO_MANIFEST_DIR"), "/schemas"));
+        command.arg("--connections").arg(self.plan.connections.to_string());
+        if let Some(url) = database {
+            command.args(["--postgres", url]);
+        }
+        Process::start("node", folder, &mut command)
     }
 
     /// Starts `kassebro run` in a folder, whose store it goes on with if there is one.

@@ -71,6 +71,10 @@ struct Plan {
     /// The PostgreSQL server's first process, so that its CPU time is read.
     #[arg(long, value_name = "PID")]
     postgres_pid: Option<u32>,
+    /// The folder of the pipeline in Node.js, with its packages installed: it is measured too, and with `--postgres`
+    /// also on that server.
+    #[arg(long, value_name = "FOLDER")]
+    node: Option<PathBuf>,
     /// Messages of each run; of a scenario, those that pend or that are sent.
     #[arg(long, default_value_t = 40_000, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
     messages: u32,

@@ -76,13 +76,18 @@ fn grouped<T>(runs: &[T], name: impl Fn(&T) -> String) -> Vec<(String, Vec<&T>)>
     groups
 }
 
-/// Each run's value as a multiple of that of the reference on the same store in the same round.
-fn against_reference(group: &[&Run], runs: &[Run], value: fn(&Run) -> f64) -> Vec<f64> {
-    let reference = |of: &Run| {
-        let name = Contestant::reference_of(of.contestant).name();
+/// Each run's value as a multiple of that of another contestant on the same store in the same round.
+fn against(
+    other: fn(&str) -> Contestant,
+    group: &[&Run],
+    runs: &[Run],
+    value: fn(&Run) -> f64,
+) -> Vec<f64> {
+    let beside = |of: &Run| {
+        let name = other(of.contestant).name();
         runs.iter().find(|run| run.round == of.round && run.contestant == name)
     };
-    group.iter().filter_map(|run| Some(value(run) / value(reference(run)?))).collect()
+    group.iter().filter_map(|run| Some(value(run) / value(beside(run)?))).collect()
 }
 
 pub(crate) fn throughput(plan: &Plan, runs: &[Run]) -> anyhow::Result<()> {
@@ -90,6 +95,7 @@ pub(crate) fn throughput(plan: &Plan, runs: &[Run]) -> anyhow::Result<()> {
         "who",
         "messages/s",
         "x reference",
+        "x Node.js",
         "CPU us",
         "x reference",
         "peak MiB",
@@ -110,9 +116,10 @@ pub(crate) fn throughput(plan: &Plan, runs: &[Run]) -> anyhow::Result<()> {
         report.row([
             name,
             each(|run| run.messages_per_second),
-            spread(against_reference(&group, runs, |run| run.messages_per_second), 2),
+            spread(against(Contestant::reference_of, &group, runs, |run| run.messages_per_second), 2),
+            spread(against(Contestant::node_of, &group, runs, |run| run.messages_per_second), 2),
             each(|run| run.cpu_microseconds),
-            spread(against_reference(&group, runs, |run| run.cpu_microseconds), 2),
+            spread(against(Contestant::reference_of, &group, runs, |run| run.cpu_microseconds), 2),
             each(|run| run.peak_memory_mebibytes),
             some(|run| run.broker_cpu_microseconds, 0),
             each(|run| run.inbox_cpu_microseconds),
