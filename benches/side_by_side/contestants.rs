@@ -67,7 +67,9 @@ impl Contestant {
     }
 
     fn runs_on_postgres(name: &str) -> bool {
-        Self::value_variants().iter().any(|contestant| contestant.is_on_postgres() && contestant.name() == name)
+        Self::value_variants()
+            .iter()
+            .any(|contestant| contestant.is_on_postgres() && contestant.name() == name)
     }
 }
 

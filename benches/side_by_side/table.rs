@@ -77,12 +77,7 @@ fn grouped<T>(runs: &[T], name: impl Fn(&T) -> String) -> Vec<(String, Vec<&T>)>
 }
 
 /// Each run's value as a multiple of that of another contestant on the same store in the same round.
-fn against(
-    other: fn(&str) -> Contestant,
-    group: &[&Run],
-    runs: &[Run],
-    value: fn(&Run) -> f64,
-) -> Vec<f64> {
+fn against(other: fn(&str) -> Contestant, group: &[&Run], runs: &[Run], value: fn(&Run) -> f64) -> Vec<f64> {
     let beside = |of: &Run| {
         let name = other(of.contestant).name();
         runs.iter().find(|run| run.round == of.round && run.contestant == name)
