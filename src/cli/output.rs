@@ -51,6 +51,16 @@ impl Output {
         }
     }
 
+    /// What is written piece by piece.
+    #[expect(clippy::unused_self, reason = "it is the output that is written to")]
+    pub(super) fn stream(&self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) {
+        let mut out = io::BufWriter::new(io::stdout().lock());
+        if write(&mut out).and_then(|()| out.flush()).is_err() {
+            // As above; and what is left in the buffer is not tried again.
+            std::process::exit(0);
+        }
+    }
+
     /// A value as JSON, indented for people too.
     pub(super) fn value(&self, value: &impl Serialize) {
         self.raw(serde_json::to_string_pretty(value).expect("plain data of ours serialises"));

@@ -151,6 +151,7 @@ mod alerting;
 mod fallbacks;
 mod loaded;
 mod promises;
+mod targets;
 
 #[test]
 fn replicas_are_of_quorum_queues_and_few() {

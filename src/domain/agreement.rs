@@ -9,6 +9,7 @@ use super::{Format, Party, calendar, ladder::At, party::PartyKind, sla::Promise}
 pub mod budget;
 mod expiry;
 mod find;
+mod goals;
 mod groups;
 mod particulars;
 mod period;
@@ -16,8 +17,9 @@ mod rules;
 
 pub use expiry::expiring;
 pub use find::{Found, find};
+pub use goals::Goals;
 pub use groups::{Group, Phase};
-pub use particulars::{Cadence, Cap, Clauses, Contact, Notice, Particulars, Target};
+pub use particulars::{Cadence, Cap, Clauses, Contact, Measure, Notice, Particulars, Target};
 pub use period::Period;
 pub use rules::{FieldRule, KindRules, Refused, RulesFor, SPECIAL_EFFORT, When, refused};
 

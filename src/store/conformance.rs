@@ -41,6 +41,7 @@ mod parts;
 mod placements;
 mod promises;
 mod recomputed;
+mod recounted;
 mod replies;
 mod standing;
 mod traces;
@@ -76,6 +77,11 @@ mod on_sqlite {
     }
 
     #[test]
+    fn the_figures_are_what_the_histories_say() {
+        super::recounted::the_figures_are_what_the_histories_say(open, 48);
+    }
+
+    #[test]
     fn the_clocks_are_what_their_history_says() {
         super::walked::the_clocks_are_what_their_history_says(open, 64);
     }
@@ -106,6 +112,11 @@ mod on_postgres {
     #[test]
     fn the_figures_are_what_the_stored_messages_say() {
         super::recomputed::the_figures_are_what_the_stored_messages_say(open, 8);
+    }
+
+    #[test]
+    fn the_figures_are_what_the_histories_say() {
+        super::recounted::the_figures_are_what_the_histories_say(open, 24);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Key figures (nøgletal): what both engines count over a period, and what they make of what they counted.
 //!
 //! Interviews are counted from a narrow table that is written with each message; everything else from messages,
-//! promises and events themselves. What is kept in memory grows with the number of parties, kinds and agreements,
-//! never with the number of messages.
+//! promises and events themselves. What is kept in memory grows with the number of parties, kinds and agreements, and
+//! by 32 bytes for each group of interviews (month, parties, kind, teller), of which there are [`GROUPS_MAX`] at the
+//! most; never with the number of messages.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -17,11 +18,13 @@ use crate::domain::{
 };
 
 mod groups;
+mod interviews;
 
 use groups::Groups;
+pub use interviews::{InterviewGroups, Of};
 
-/// Groups of interviews that one report holds at the most.
-pub const GROUPS_MAX: usize = 200_000;
+/// Groups of interviews that one report holds at the most: 13 MB.
+pub const GROUPS_MAX: usize = 400_000;
 
 /// Which figures are asked for. Every `Some` narrows.
 #[derive(Debug, Clone)]
@@ -51,7 +54,7 @@ pub struct KeyFigures {
     /// The store's last message, and the configuration generation that judged it; 0 where there is none.
     pub last_message: i64,
     pub generation: u64,
-    pub interviews: Vec<Interviews>,
+    pub interviews: InterviewGroups,
     pub outcomes: Vec<Outcomes>,
     pub volumes: Vec<Volume>,
     pub senders: Vec<Sender>,
@@ -68,16 +71,6 @@ pub struct Interviews {
     /// The jobcenter told of them: they are its own.
     pub own: bool,
     pub counts: Counts,
-}
-
-impl Interviews {
-    /// Of the same month, parties and kind, told by the same one.
-    fn is_counted_with(&self, other: &Self) -> bool {
-        let of = |group: &Self| (group.month, group.own);
-        of(self) == of(other)
-            && (&self.jobcenter, &self.interview, &self.akasse)
-                == (&other.jobcenter, &other.interview, &other.akasse)
-    }
 }
 
 /// Interviews by how they were held.
@@ -203,7 +196,7 @@ fn code(urn: &str) -> &str {
 #[derive(Default)]
 pub(super) struct Fold {
     bounds: Vec<i64>,
-    interviews: Vec<Interviews>,
+    interviews: InterviewGroups,
     /// By kind, way, source and receiver: where their volume, sender and case lie.
     alike: Groups<4, Option<[usize; 3]>>,
     /// By agreement (none has the empty name), kind and promise.
@@ -241,14 +234,9 @@ impl Fold {
         Self { bounds: bounds(), ..Self::default() }
     }
 
-    /// Interviews, in the order of their fields but the last.
-    pub(super) fn interviews(&mut self, group: Interviews, timeliness: Timeliness, count: u64) {
-        if !self.interviews.last().is_some_and(|last| last.is_counted_with(&group)) {
-            self.interviews.push(group);
-        }
-        if let Some(last) = self.interviews.last_mut() {
-            last.counts.add(timeliness, count);
-        }
+    /// Interviews, in the order of their fields.
+    pub(super) fn interviews(&mut self, of: Of<'_>, timeliness: Timeliness, count: u32) {
+        self.interviews.add(of, timeliness, count);
     }
 
     /// Accepted messages that came `late` seconds after their business time (a place among the bounds).

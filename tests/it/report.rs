@@ -31,6 +31,9 @@ const CPR: &str = "6707614285";
 const NAME: &str = "Ellen Eksempelsen";
 const AGREEMENT: &str = "=HYPERLINK(1)";
 
+/// Who is measured by what.
+const AGREEMENTS: &str = include_str!("report/agreements.toml");
+
 /// A configuration with a store, and no gateway.
 struct Desk {
     folder: TempDir,
@@ -41,7 +44,7 @@ impl Desk {
     async fn with(records: &[(&str, &str, usize, Timeliness)]) -> Self {
         let folder = folder("report");
         let file = folder.path().join("kassebro.db");
-        let toml = format!("[store]\nurl = \"sqlite:{}\"\n", file.display());
+        let toml = format!("[store]\nurl = \"sqlite:{}\"\n{AGREEMENTS}", file.display());
         fs::write(folder.path().join("site.toml"), toml).unwrap();
         let store = Sqlite::open(&file, Mode::Daemon).unwrap();
         let each = records.iter().flat_map(|record| std::iter::repeat_n(record, record.2));
@@ -75,7 +78,11 @@ impl Desk {
 
 /// The record of an interview in November 2026, about a person.
 fn record(number: u128, from: &str, to: &str, timeliness: Timeliness) -> Admission {
-    let received: Timestamp = "2026-11-10T08:00:00Z".parse().unwrap();
+    record_of(11, number, from, to, timeliness)
+}
+
+fn record_of(month: i8, number: u128, from: &str, to: &str, timeliness: Timeliness) -> Admission {
+    let received: Timestamp = format!("2026-{month:02}-10T08:00:00Z").parse().unwrap();
     let arrived = Arrived {
         receipt: ReceiptId::from_fresh(uuid::Uuid::from_u128(number << 8)),
         party: from.into(),
@@ -183,7 +190,7 @@ async fn an_empty_store_has_a_report_too_and_no_period_is_usage() {
 }
 
 #[tokio::test]
-async fn an_akasse_is_marked_below_the_goal_and_below_the_jobcenters_own() {
+async fn an_akasse_is_marked_below_its_agreements_goal_and_below_the_jobcenters_own() {
     let desk = november().await;
     let report = desk.json(&MONTH);
     let figures = &report["figures"];
@@ -195,13 +202,14 @@ async fn an_akasse_is_marked_below_the_goal_and_below_the_jobcenters_own() {
         line("3f"),
         json!({
             "month": "2026-11", "jobcenter": "0101", "akasse": "3f", "interview": "cvInterview", "held": 10, "inTime": 9,
-            "notHeld": 2, "share": "90.00", "belowGoal": false, "ownShare": "95.00", "belowOwn": true
+            "notHeld": 2, "share": "90.00", "goalPercent": 90, "goalAgreement": "kbh-3f", "belowGoal": false,
+            "ownShare": "95.00", "belowOwn": true
         })
     );
     let krifa = line("krifa");
     assert_eq!(
         (&krifa["belowGoal"], &krifa["ownShare"], &krifa["belowOwn"]),
-        (&json!(true), &Value::Null, &json!(false))
+        (&json!(false), &Value::Null, &Value::Null)
     );
     assert_eq!((&figures["lastMessage"], &figures["generation"]), (&json!(42), &json!(3)));
     let sender = &figures["senders"][1];
@@ -216,13 +224,77 @@ async fn an_akasse_is_marked_below_the_goal_and_below_the_jobcenters_own() {
     assert_eq!(narrowed["figures"]["summary"].as_array().unwrap().len(), 1);
     let csv = desk.report(&[&MONTH[..], &["--csv", "--table", "timeliness"]].concat()).exits(0).out;
     let lines: Vec<&str> = csv.split("\r\n").collect();
-    let head = "month,jobcenter,akasse,interview,held,in_time,not_held,share_percent,below_goal,own_share_percent,below_own,figures_sha256";
+    let head = "month,jobcenter,akasse,interview,held,in_time,not_held,share_percent,goal_percent,goal_agreement,below_goal,own_share_percent,below_own,figures_sha256";
     assert_eq!(lines[0], head);
-    assert!(lines[1].starts_with("2026-11,0101,3f,cvInterview,10,9,2,90.00,false,95.00,true,"), "{csv}");
+    assert!(
+        lines[1].starts_with("2026-11,0101,3f,cvInterview,10,9,2,90.00,90,kbh-3f,false,95.00,true,"),
+        "{csv}"
+    );
     let outcomes = desk.report(&[&MONTH[..], &["--csv", "--table", "outcomes"]].concat()).exits(0).out;
     assert!(outcomes.contains("\r\n'=HYPERLINK(1),"), "{outcomes}");
     let text = desk.report(&MONTH).exits(0).out;
     assert!(text.contains("90.00 %") && text.contains("80.00 %") && text.contains("yes"), "{text}");
+}
+
+/// 80 % in each: judged by 75 at Krifa while its agreement holds, and by nothing afterwards or where none is set.
+#[tokio::test]
+async fn a_pair_is_measured_by_the_target_of_its_own_agreement_while_that_is_in_force() {
+    let desk = november().await;
+    let store = Sqlite::open(&desk.path().join("kassebro.db"), Mode::Daemon).unwrap();
+    let more = [(10, "krifa", 7, 3), (12, "krifa", 8, 2), (12, "3f", 8, 2)];
+    let mut number = 1_000;
+    let mut batch = Vec::new();
+    for (month, akasse, in_time, late) in more {
+        for (timeliness, count) in [(Timeliness::InTime, in_time), (Timeliness::Late, late)] {
+            for _ in 0..count {
+                number += 1;
+                batch.push(record_of(month, number, akasse, "0707", timeliness));
+            }
+        }
+    }
+    store.accept(batch).await.unwrap();
+    drop(store);
+    let quarter = ["--quarter", "2026-Q4"];
+    let figures = desk.json(&quarter)["figures"].clone();
+    let line = |line: &Value| {
+        let key = ["month", "akasse", "share", "goalPercent", "goalAgreement", "belowGoal"];
+        key.map(|member| line[member].clone())
+    };
+    let lines: Vec<_> = figures["timeliness"].as_array().unwrap().iter().map(line).collect();
+    let expected = [
+        json!(["2026-10", "krifa", "70.00", 75, "norddjurs-krifa", true]),
+        json!(["2026-11", "3f", "90.00", 90, "kbh-3f", false]),
+        json!(["2026-11", "krifa", "80.00", 75, "norddjurs-krifa", false]),
+        json!(["2026-12", "3f", "80.00", null, null, null]),
+        json!(["2026-12", "krifa", "80.00", null, null, null]),
+    ];
+    assert_eq!(json!(lines), json!(expected));
+    let sums: Vec<_> = figures["summary"].as_array().unwrap().iter().map(line).collect();
+    let expected = [
+        json!([null, "3f", "90.00", 90, "kbh-3f", false]),
+        json!([null, "3f", "80.00", null, null, null]),
+        json!([null, "krifa", "75.00", 75, "norddjurs-krifa", false]),
+        json!([null, "krifa", "80.00", null, null, null]),
+    ];
+    assert_eq!(json!(sums), json!(expected), "one line for each target");
+    let csv = desk.report(&[&quarter[..], &["--csv", "--table", "timeliness"]].concat()).exits(0).out;
+    for line in [
+        "2026-10,0707,krifa,cvInterview,10,7,0,70.00,75,norddjurs-krifa,true,,,",
+        "2026-12,0707,krifa,cvInterview,10,8,0,80.00,,,,,,",
+    ] {
+        assert!(csv.contains(line), "{csv}");
+    }
+    let text = desk.report(&quarter).exits(0).out;
+    assert!(
+        text.lines().any(|l| l.contains("75 %") && l.contains("norddjurs-krifa") && l.contains("yes")),
+        "{text}"
+    );
+    desk.report(&[&quarter[..], &["--html", "page.html"]].concat()).exits(0);
+    let page = desk.read("page.html");
+    for part in ["norddjurs-krifa", "75\u{a0}%", "Mål: 75\u{a0}%", "Mål: 90\u{a0}%", "mål 75 %", "Under mål"]
+    {
+        assert!(page.contains(part) != (part == "mål 75 %"), "{part}");
+    }
 }
 
 #[tokio::test]

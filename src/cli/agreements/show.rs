@@ -258,8 +258,11 @@ fn print_particulars(output: &Output, particulars: &Particulars) {
     }
     if !targets.is_empty() {
         output.heading("Targets");
-        output.list(targets, &["what", "at least", "clause"], |target| {
-            vec![target.what.clone(), format!("{} %", target.at_least_percent), target.clause.clone()]
+        output.list(targets, &["what", "at least", "measured", "clause"], |target| {
+            let own = if target.at_least_own { " and the jobcenter's own" } else { "" };
+            let measured = if target.of.is_some() { "sla report" } else { "-" };
+            let least = format!("{} %{own}", target.at_least_percent);
+            vec![target.what.clone(), least, measured.to_owned(), target.clause.clone()]
         });
     }
     if !cadences.is_empty() {

@@ -1,8 +1,8 @@
 //! `kassebro sla report`: key figures of a period, for people, for programs, and as a signed page.
 
 use std::{
-    fmt::Write as _,
-    fs,
+    fs::{self, File},
+    io::{self, BufWriter, Write},
     path::{Path, PathBuf},
 };
 
@@ -15,7 +15,8 @@ use super::super::{
     signature::{Signer, Verifier, beside},
 };
 use crate::{
-    domain::{Party, figure::Interview},
+    config::{Settings, calendar::calendars},
+    domain::{Agreement, Party, figure::Interview},
     kinds::KINDS,
     store::figures::{Asked, GROUPS_MAX},
 };
@@ -23,23 +24,29 @@ use model::Report;
 use period::PeriodArgs;
 use sheet::{Cell, Sheet, Table};
 
+mod canonical;
 mod chart;
 mod csv;
 mod html;
+mod lines;
 mod model;
 mod period;
 mod sheet;
 
-/// No report is longer: the most lines that one has need about half of it.
+/// No report is longer: the most lines that one has need less.
 const FILE_MAX: u64 = 256 * 1024 * 1024;
+
+/// A table for a terminal begins anew after so many lines: its columns are as wide as what is in them.
+const LINES_MAX: usize = 500;
 
 /// What the file beside a report ends with.
 const SIGNATURE: &str = "sig";
 
 pub(super) const EXAMPLES: &str = "Interviews count in the month in which they were held, and by whole months; everything else by when the \
      message was received, in Danish days. A record that names an earlier one of its sender as its cause replaces it. \
-     An a-kasse's share is marked where it is below 90 %, or below the jobcenter's own of the same month and kind; \
-     shares are rounded down. Times are at most a tenth too long. Everything is of one state of the store, and no \
+     An a-kasse's share is measured by the target (of = \"interviews_in_time\") that the agreement between the two sets in \
+     that month, and marked where it is below it, or, where the target says so, below the jobcenter's own of the same month \
+     and kind; where no agreement sets one, nothing is marked. Shares are rounded down. Times are at most a tenth too long. Everything is of one state of the store, and no \
      person's data is in it.\n\n\
      Examples:\n  kassebro sla report\n  kassebro sla report --quarter 2026-Q4 --jobcenter 0101\n  \
      kassebro sla report --half 2026-H2 --akasse 3f --csv --table timeliness > rettidighed.csv\n  \
@@ -119,8 +126,9 @@ pub(super) async fn report(context: &Context, args: &Args) -> Outcome {
         interview: interview(args.interview.as_ref()).map_err(usage)?,
         now,
     };
+    let settings = context.settings()?;
     if let Some(id) = &args.agreement
-        && !context.settings()?.agreement.iter().any(|agreement| agreement.id == *id)
+        && !settings.agreement.iter().any(|agreement| agreement.id == *id)
     {
         context.output.note(format_args!(
             "no agreement {id:?} is configured; what once went under one of that id is counted"
@@ -133,18 +141,27 @@ pub(super) async fn report(context: &Context, args: &Args) -> Outcome {
             "there are {groups} groups of interviews or more: ask for less at one time"
         )));
     }
-    let report = Report::new(&asked, &period, found);
+    let report = Report::new(&asked, &period, found, with_targets(&settings)?);
     let Some(file) = file else {
-        print(&context.output, args, &report);
+        context.output.stream(|out| content(out, context, args, &report));
         return Ok(Exit::Done);
     };
-    let text = content(context, args, &report);
-    write(file, text.as_bytes())?;
+    let writing = || format!("writing {}", file.display());
+    let mut out = BufWriter::new(File::create(file).with_context(writing)?);
+    content(&mut out, context, args, &report).and_then(|()| out.flush()).with_context(writing)?;
     if let Some(signer) = signer {
-        write(&beside(file, SIGNATURE), signer.sign(text.as_bytes()).as_bytes())?;
+        let bytes = fs::read(file).with_context(|| format!("reading {}", file.display()))?;
+        write(&beside(file, SIGNATURE), signer.sign(&bytes).as_bytes())?;
     }
     context.output.line(format_args!("{}: figures {}", file.display(), report.figures_sha256));
     Ok(Exit::Done)
+}
+
+/// The agreements whose targets interviews are measured by.
+fn with_targets(settings: &Settings) -> Result<Vec<Agreement>, Failure> {
+    let calendars = calendars(settings).map_err(Failure::configuration)?;
+    let measured = settings.agreement.iter().filter(|a| a.targets.iter().any(|target| target.of.is_some()));
+    measured.map(|agreement| agreement.build(&calendars).map_err(Failure::configuration)).collect()
 }
 
 /// A code of a party on that side, as it was given.
@@ -174,60 +191,47 @@ fn interview(code: Option<&String>) -> Result<Option<String>, String> {
     Interview::try_from(code.clone()).map(|code| Some(code.as_str().to_owned())).map_err(str::to_owned)
 }
 
-/// What goes to a file.
-fn content(context: &Context, args: &Args, report: &Report) -> String {
+/// Written as it is made: what is written may be far larger than what is in memory.
+fn content(out: &mut dyn Write, context: &Context, args: &Args, report: &Report) -> io::Result<()> {
     if args.html.is_some() {
-        html::html(report)
+        html::html(out, report)
     } else if args.csv {
-        chosen_csv(args, report)
+        let chosen = report.figures.sheets().into_iter().find(|sheet| sheet.table == args.table);
+        chosen.map_or(Ok(()), |mut sheet| csv::csv(out, &mut sheet, &report.figures_sha256))
     } else if context.output.json {
-        serde_json::to_string_pretty(report).expect("plain data of ours serialises") + "\n"
+        serde_json::to_writer_pretty(&mut *out, report)?;
+        writeln!(out)
     } else {
-        text(report)
+        text(out, report)
     }
-}
-
-fn print(output: &Output, args: &Args, report: &Report) {
-    if args.csv {
-        output.bytes(chosen_csv(args, report).as_bytes());
-    } else if output.json {
-        output.value(report);
-    } else {
-        output.bytes(text(report).as_bytes());
-    }
-}
-
-fn chosen_csv(args: &Args, report: &Report) -> String {
-    let sheets = report.figures.sheets().into_iter();
-    sheets
-        .filter(|sheet| sheet.table == args.table)
-        .map(|sheet| csv::csv(&sheet, &report.figures_sha256))
-        .collect()
 }
 
 /// All tables for a terminal.
-fn text(report: &Report) -> String {
+fn text(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     let figures = &report.figures;
     let period = &figures.period;
-    let mut text = format!("Key figures for {}: {} to {}\n", period.name, period.first_day, period.last_day);
-    for sheet in figures.sheets() {
-        let _ = writeln!(text, "\n{}\n{}", sheet.title.en, table(&sheet));
+    writeln!(out, "Key figures for {}: {} to {}", period.name, period.first_day, period.last_day)?;
+    for mut sheet in figures.sheets() {
+        writeln!(out, "\n{}", sheet.title.en)?;
+        table(out, &mut sheet)?;
     }
-    let _ = writeln!(
-        text,
+    writeln!(
+        out,
         "\nlast message {}, configuration {}, figures SHA-256 {}",
         figures.last_message, figures.generation, report.figures_sha256
-    );
-    text
+    )
 }
 
-fn table(sheet: &Sheet) -> String {
-    if sheet.rows.is_empty() {
-        return sheet.none.en.to_owned();
+fn table(out: &mut dyn Write, sheet: &mut Sheet<'_>) -> io::Result<()> {
+    if sheet.rows.peek().is_none() {
+        return writeln!(out, "{}", sheet.none.en);
     }
     let header: Vec<&str> = sheet.columns.iter().map(|column| column.words.en).collect();
-    let rows = sheet.rows.iter().map(|row| row.iter().map(cell).collect());
-    Output::table(&header, rows)
+    while sheet.rows.peek().is_some() {
+        let rows = sheet.rows.by_ref().take(LINES_MAX).map(|row| row.iter().map(cell).collect());
+        writeln!(out, "{}", Output::table(&header, rows))?;
+    }
+    Ok(())
 }
 
 fn cell(cell: &Cell) -> String {
@@ -240,7 +244,13 @@ fn cell(cell: &Cell) -> String {
             || "over a year".to_owned(),
             |seconds| span(jiff::SignedDuration::from_secs(seconds)),
         ),
-        Cell::Mark(mark) => if *mark { "yes" } else { "" }.to_owned(),
+        Cell::Goal(goal) => goal.map_or_else(|| "-".to_owned(), |goal| format!("{goal} %")),
+        Cell::Mark(mark) => match mark {
+            Some(true) => "yes",
+            Some(false) => "",
+            None => "-",
+        }
+        .to_owned(),
     }
 }
 
@@ -266,9 +276,10 @@ pub(super) fn verify(context: &Context, args: &VerifyArgs) -> Outcome {
     if !verifier.signs(&signature, &bytes)? {
         return differs(format!("{file} is not what was signed with this key"));
     }
-    if let Ok(report) = serde_json::from_slice::<Value>(&bytes) {
+    if let Ok(mut report) = serde_json::from_slice::<Value>(&bytes) {
+        let figures = report.get_mut("figures").map(Value::take).unwrap_or_default();
         let stated = report["figuresSha256"].as_str().unwrap_or_default();
-        if stated != model::fingerprint(&report["figures"]) {
+        if stated != canonical::fingerprint(figures) {
             return differs(format!(
                 "{file} is signed, and its figures have another fingerprint than it says"
             ));

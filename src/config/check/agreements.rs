@@ -118,14 +118,6 @@ impl One<'_> {
                 self.kind(&self.at(&format!("cap[{number}].kinds")), kind, "caps", check);
             }
         }
-        for (number, target) in self.agreement.targets.iter().enumerate() {
-            if !(1..=100).contains(&target.at_least_percent) {
-                check.problem(
-                    self.at(&format!("target[{number}].at_least_percent")),
-                    "a target is 1 to 100 percent",
-                );
-            }
-        }
     }
 
     /// Without `settings` nobody knows which calendars there are.

@@ -17,6 +17,7 @@ pub(super) fn check(agreement: &Agreement, at: impl Fn(&str) -> String, check: &
             check.problem(at(&format!("cap[{number}].kinds")), problem);
         }
     }
+    targets(agreement, &at, check);
     for (number, cadence) in agreement.cadences.iter().enumerate() {
         if let (Some(from), Some(until)) = (cadence.from, cadence.until)
             && until < from
@@ -33,6 +34,34 @@ pub(super) fn check(agreement: &Agreement, at: impl Fn(&str) -> String, check: &
         }
         if contact.email.as_ref().is_some_and(|email| !is_mail(email)) {
             check.problem(key("email"), "it is no mail address");
+        }
+    }
+}
+
+/// What is measured is measured by one target, and told of by a kind that the agreement takes.
+fn targets(agreement: &Agreement, at: &impl Fn(&str) -> String, check: &mut Check<'_>) {
+    for (number, target) in agreement.targets.iter().enumerate() {
+        let key = |setting: &str| at(&format!("target[{number}].{setting}"));
+        if !(1..=100).contains(&target.at_least_percent) {
+            check.problem(key("at_least_percent"), "a target is 1 to 100 percent");
+        }
+        let Some(measure) = target.of else {
+            if target.at_least_own {
+                check.problem(key("at_least_own"), "nothing is measured by this target: say what it is of");
+            }
+            continue;
+        };
+        if let Some(first) = agreement.targets[..number].iter().position(|other| other.of == Some(measure)) {
+            let there = check.place(at(&format!("target[{first}].of")));
+            check.problem(key("of"), format!("the same is measured by another target ({there})"));
+        }
+        let kind = measure.kind();
+        if !agreement.kinds.is_empty() && !agreement.kinds.iter().any(|taken| taken == kind) {
+            let there = check.place(at("kinds"));
+            check.problem(
+                key("of"),
+                format!("it is measured by {kind}, which is not among the kinds it takes ({there})"),
+            );
         }
     }
 }

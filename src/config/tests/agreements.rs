@@ -286,10 +286,6 @@ fn what_an_agreement_contradicts_by_itself_is_found_with_both_places() {
             "agreement[0].cap[0].kinds: no kind is called \"course\"",
         ),
         (
-            "[[agreement.target]]\nwhat = \"x\"\nat_least_percent = 101\nclause = \"x\"",
-            "a target is 1 to 100 percent",
-        ),
-        (
             "[[agreement.cadence]]\nwhat = \"x\"\nevery = \"quarter\"\nclause = \"x\"",
             "agreement[0].cadence[0].every: \"quarter\" is no period",
         ),

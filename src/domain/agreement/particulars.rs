@@ -85,12 +85,35 @@ pub struct Cap {
     pub clause: String,
 }
 
+/// What the key figures can measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Measure {
+    /// Of the interviews that an a-kasse held, those that were held in time.
+    InterviewsInTime,
+}
+
+impl Measure {
+    /// The kind of message that tells of what is measured.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::InterviewsInTime => "interview_record",
+        }
+    }
+}
+
 /// A result that was agreed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all(serialize = "camelCase"))]
 pub struct Target {
     pub what: String,
+    /// What the key figures measure by it. `None`: it is shown, and nothing is measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<Measure>,
     /// 1–100.
     pub at_least_percent: u8,
+    /// Nor less than the jobcenter's own share.
+    #[serde(default)]
+    pub at_least_own: bool,
     pub clause: String,
 }

@@ -114,7 +114,7 @@ pub(super) async fn interviews_are_counted_by_month_and_parties_and_by_who_told_
         group("0101", 0, "krifa", false, (1, 0, 0)),
         group("0707", 0, PARTY, false, (1, 0, 0)),
     ];
-    assert_eq!(found.interviews, expected);
+    assert_eq!(found.interviews.iter().collect::<Vec<_>>(), expected);
     assert!(found.last_message >= 9 && found.generation == 1, "{found:?}");
     let both = Asked { months: (Month::at(office.now).plus(-1), Month::at(office.now)), ..asked(&office) };
     assert_eq!(figures(&office, both).await.interviews.len(), 6);

@@ -61,7 +61,7 @@ pub(super) fn the_figures_are_what_the_stored_messages_say(open: fn(&Path) -> Op
             send(&mut office, all).await;
             let months = (Month::at(office.now), Month::at(office.now).plus(2));
             let stored = figures(&office, Asked { months, ..asked(&office) }).await.interviews;
-            assert_eq!(stored, recomputed(&office).await);
+            assert_eq!(stored.iter().collect::<Vec<_>>(), recomputed(&office).await);
         });
     });
 }

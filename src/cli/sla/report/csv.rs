@@ -1,23 +1,23 @@
 //! A sheet as CSV: RFC 4180, and no cell that a spreadsheet takes for a formula.
 
+use std::io::{self, Write};
+
 use super::sheet::{Cell, Sheet};
 
 /// A header and the rows, lines ended by CR LF. The last column is the fingerprint of all figures of the report, so
 /// that a line that is copied elsewhere still says where it is from.
-pub(super) fn csv(sheet: &Sheet, sha256: &str) -> String {
-    let mut text = String::new();
+pub(super) fn csv(out: &mut dyn Write, sheet: &mut Sheet<'_>, sha256: &str) -> io::Result<()> {
     let header = sheet.columns.iter().map(|column| column.name.to_owned());
-    line(&mut text, header.chain(["figures_sha256".to_owned()]));
-    for row in &sheet.rows {
-        line(&mut text, row.iter().map(cell).chain([sha256.to_owned()]));
+    line(out, header.chain(["figures_sha256".to_owned()]))?;
+    for row in &mut sheet.rows {
+        line(out, row.iter().map(cell).chain([sha256.to_owned()]))?;
     }
-    text
+    Ok(())
 }
 
-fn line(text: &mut String, cells: impl Iterator<Item = String>) {
+fn line(out: &mut dyn Write, cells: impl Iterator<Item = String>) -> io::Result<()> {
     let cells: Vec<String> = cells.map(|cell| quoted(&safe(&cell))).collect();
-    text.push_str(&cells.join(","));
-    text.push_str("\r\n");
+    write!(out, "{}\r\n", cells.join(","))
 }
 
 fn cell(cell: &Cell) -> String {
@@ -26,7 +26,8 @@ fn cell(cell: &Cell) -> String {
         Cell::Count(count) => count.to_string(),
         Cell::Share(share) => share.map_or_else(String::new, |share| share.to_string()),
         Cell::Span(seconds) => seconds.map_or_else(String::new, |seconds| seconds.to_string()),
-        Cell::Mark(mark) => mark.to_string(),
+        Cell::Goal(percent) => percent.map_or_else(String::new, |percent| percent.to_string()),
+        Cell::Mark(mark) => mark.map_or_else(String::new, |mark| mark.to_string()),
     }
 }
 
@@ -63,9 +64,9 @@ mod tests {
             ("=\"a\",b", "\"'=\"\"a\"\",b\""),
             ("a\nb", "\"a\nb\""),
         ] {
-            let mut text = String::new();
-            line(&mut text, [came.to_owned(), "next".to_owned()].into_iter());
-            assert_eq!(text, format!("{written},next\r\n"), "{came:?}");
+            let mut text = Vec::new();
+            line(&mut text, [came.to_owned(), "next".to_owned()].into_iter()).unwrap();
+            assert_eq!(String::from_utf8(text).unwrap(), format!("{written},next\r\n"), "{came:?}");
         }
     }
 }

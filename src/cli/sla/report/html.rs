@@ -1,6 +1,6 @@
 //! A report as a page for people: Danish, one file, no scripts, made to be printed on A4.
 
-use std::fmt::Write;
+use std::io::{self, Write};
 
 use super::{
     chart,
@@ -14,11 +14,12 @@ use crate::{
 
 const STYLE: &str = include_str!("style.css");
 
-pub(super) fn html(report: &Report) -> String {
+pub(super) fn html(page: &mut dyn Write, report: &Report) -> io::Result<()> {
     let figures = &report.figures;
     let title = format!("Nøgletal {}", figures.period.name.replace(" to ", " til "));
     let made = figures.as_of.to_zoned(copenhagen()).strftime("%d.%m.%Y kl. %H.%M");
-    let mut page = format!(
+    write!(
+        page,
         "<!DOCTYPE html>\n<html lang=\"da\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n<style>\n{STYLE}</style>\n\
@@ -28,15 +29,12 @@ pub(super) fn html(report: &Report) -> String {
         first = day(figures.period.first_day),
         last = day(figures.period.last_day),
         narrowed = escape(&narrowed(report)),
-    );
-    page.push_str(&chart::charts(figures));
-    for sheet in figures.sheets() {
-        section(&mut page, &sheet);
+    )?;
+    page.write_all(chart::charts(figures).as_bytes())?;
+    for mut sheet in figures.sheets() {
+        section(page, &mut sheet)?;
     }
-    page.push_str("</main>\n");
-    page.push_str(&footer(report));
-    page.push_str("</body>\n</html>\n");
-    page
+    write!(page, "</main>\n{}</body>\n</html>\n", footer(report))
 }
 
 /// What is left out, in words.
@@ -58,28 +56,26 @@ fn narrowed(report: &Report) -> String {
     }
 }
 
-fn section(page: &mut String, sheet: &Sheet) {
+fn section(page: &mut dyn Write, sheet: &mut Sheet<'_>) -> io::Result<()> {
     let title = escape(sheet.title.da);
-    if sheet.rows.is_empty() {
-        let _ = writeln!(page, "<section>\n<h2>{title}</h2>\n<p>{}</p>\n</section>", escape(sheet.none.da));
-        return;
-    }
-    let _ = writeln!(page, "<section>\n<table>\n<caption>{title}</caption>\n<thead><tr>");
-    for (column, cell) in sheet.columns.iter().zip(&sheet.rows[0]) {
-        // Neither "A-kasse" nor "90 %" is parted at the end of a line.
+    let Some(first) = sheet.rows.peek() else {
+        return writeln!(page, "<section>\n<h2>{title}</h2>\n<p>{}</p>\n</section>", escape(sheet.none.da));
+    };
+    writeln!(page, "<section>\n<table>\n<caption>{title}</caption>\n<thead><tr>")?;
+    for (column, cell) in sheet.columns.iter().zip(first) {
+        // Neither "A-kasse" nor "95 %" is parted at the end of a line.
         let head = escape(column.words.da).replace('-', "\u{2011}").replace(" %", "\u{a0}%");
-        let _ =
-            writeln!(page, "<th scope=\"col\"{}>{head}</th>", class(if is_number(cell) { "n" } else { "" }));
+        writeln!(page, "<th scope=\"col\"{}>{head}</th>", class(if is_number(cell) { "n" } else { "" }))?;
     }
-    page.push_str("</tr></thead>\n<tbody>\n");
-    for row in &sheet.rows {
-        page.push_str("<tr>");
+    page.write_all(b"</tr></thead>\n<tbody>\n")?;
+    for row in &mut sheet.rows {
+        page.write_all(b"<tr>")?;
         for (place, cell) in row.iter().enumerate() {
-            page.push_str(&td(cell, place == 0));
+            page.write_all(td(cell, place == 0).as_bytes())?;
         }
-        page.push_str("</tr>\n");
+        page.write_all(b"</tr>\n")?;
     }
-    page.push_str("</tbody>\n</table>\n</section>\n");
+    page.write_all(b"</tbody>\n</table>\n</section>\n")
 }
 
 fn td(cell: &Cell, first: bool) -> String {
@@ -92,8 +88,10 @@ fn td(cell: &Cell, first: bool) -> String {
             ("n", share.map_or_else(|| "–".to_owned(), |share| percent(&share.to_string())))
         }
         Cell::Span(seconds) => ("n", seconds.map_or_else(|| "over et år".to_owned(), span)),
-        Cell::Mark(true) => ("mark", "ja".to_owned()),
-        Cell::Mark(false) => ("", String::new()),
+        Cell::Goal(goal) => ("n", goal.map_or_else(|| "–".to_owned(), |goal| percent(&goal.to_string()))),
+        Cell::Mark(Some(true)) => ("mark", "ja".to_owned()),
+        Cell::Mark(Some(false)) => ("", String::new()),
+        Cell::Mark(None) => ("", "–".to_owned()),
     };
     let class = self::class(class);
     if first {
@@ -104,7 +102,7 @@ fn td(cell: &Cell, first: bool) -> String {
 }
 
 fn is_number(cell: &Cell) -> bool {
-    matches!(cell, Cell::Count(_) | Cell::Share(_) | Cell::Span(_))
+    matches!(cell, Cell::Count(_) | Cell::Share(_) | Cell::Goal(_) | Cell::Span(_))
 }
 
 fn class(name: &str) -> String {
@@ -120,14 +118,15 @@ fn footer(report: &Report) -> String {
     let figures = &report.figures;
     format!(
         "<footer>\n<h2>Sådan er der talt</h2>\n\
-         <p>Rettidighed er andelen af afholdte samtaler, der er afholdt senest på fristens dag; målet er mindst {goal} % og \
-         mindst jobcentrets egen andel i samme måned og samtaletype. Udeblivelser og aflysninger tæller ikke med. \
+         <p>Rettidighed er andelen af afholdte samtaler, der er afholdt senest på fristens dag. Målet er det, som den aftale \
+         sætter, der gælder mellem de to parter i måneden; hvor aftalen siger det, er målet også mindst jobcentrets egen \
+         andel i samme måned og samtaletype. Hvor ingen aftale sætter et mål, står en streg, og intet er markeret. \
+         Udeblivelser og aflysninger tæller ikke med. \
          Samtaler tæller i hele måneder, i den måned de er afholdt. Rettes en registrering, tæller den seneste. \
          Alt andet tæller efter, hvornår beskeden er modtaget. Frister måles i forløbne timer. Median og 95 % er \
          højst en tiendedel for høje. Andele er rundet ned.</p>\n\
          <p>Butikkens sidste besked har nummer {last}; den er bedømt efter konfiguration {generation}. SHA-256 af \
          tallene: <code>{sha}</code>. Lavet af {program}. Siden indeholder ingen personoplysninger.</p>\n</footer>\n",
-        goal = figures.goal_percent,
         last = figures.last_message,
         generation = figures.generation,
         sha = escape(&report.figures_sha256),

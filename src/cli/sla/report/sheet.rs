@@ -1,5 +1,7 @@
 //! A report as sheets: columns with names for programs and for people, rows of cells. Every form is made of these.
 
+use std::iter::Peekable;
+
 use super::model::{Figures, Measured, Rate, Share};
 use crate::domain::MunicipalityCode;
 
@@ -33,19 +35,28 @@ pub(super) enum Cell {
     Interview(String),
     Count(u64),
     Share(Option<Share>),
+    /// Percent; `None`: no target.
+    Goal(Option<u8>),
     /// Seconds; `None`: more than a year.
     Span(Option<i64>),
-    /// A mark, or nothing.
-    Mark(bool),
+    /// A mark, or nothing; `None`: nothing is measured.
+    Mark(Option<bool>),
 }
 
-pub(super) struct Sheet {
+/// Rows are made while they are written: there may be very many.
+pub(super) type Rows<'a> = Peekable<Box<dyn Iterator<Item = Vec<Cell>> + 'a>>;
+
+fn rows<'a>(rows: impl Iterator<Item = Vec<Cell>> + 'a) -> Rows<'a> {
+    (Box::new(rows) as Box<dyn Iterator<Item = Vec<Cell>> + 'a>).peekable()
+}
+
+pub(super) struct Sheet<'a> {
     pub(super) table: Table,
     pub(super) title: Words,
     /// What is said where there is no row.
     pub(super) none: Words,
     pub(super) columns: Vec<Column>,
-    pub(super) rows: Vec<Vec<Cell>>,
+    pub(super) rows: Rows<'a>,
 }
 
 /// The sheets by their names.
@@ -67,14 +78,16 @@ pub(super) enum Table {
     Decisions,
 }
 
-const HELD: [Column; 5] = [
+const HELD: [Column; 4] = [
     column("held", "Afholdt", "held"),
     column("in_time", "Rettidigt", "in time"),
     column("not_held", "Ikke afholdt", "not held"),
     column("share_percent", "Rettidighed", "share"),
-    column("below_goal", "Under 90 %", "below 90 %"),
 ];
-const OWN: [Column; 2] = [
+const GOAL: [Column; 5] = [
+    column("goal_percent", "Mål", "goal"),
+    column("goal_agreement", "Aftale", "agreement"),
+    column("below_goal", "Under mål", "below goal"),
     column("own_share_percent", "Jobcentrets egen", "jobcenter's own"),
     column("below_own", "Under jobcentret", "below own"),
 ];
@@ -89,7 +102,7 @@ const P95: Column = column("p95_seconds", "95 % inden for", "95 % within");
 
 impl Figures {
     /// All sheets, in the order in which they are read.
-    pub(super) fn sheets(&self) -> Vec<Sheet> {
+    pub(super) fn sheets(&self) -> Vec<Sheet<'_>> {
         vec![
             self.summary_sheet(),
             self.timeliness_sheet(),
@@ -101,7 +114,7 @@ impl Figures {
         ]
     }
 
-    fn summary_sheet(&self) -> Sheet {
+    fn summary_sheet(&self) -> Sheet<'_> {
         let rows = self.summary.iter().map(|line| {
             let mut row = vec![Cell::Jobcenter(line.jobcenter.clone()), text(&line.akasse)];
             row.extend(measured(&line.measured));
@@ -114,13 +127,13 @@ impl Figures {
                 "Ingen samtaler er registreret i perioden.",
                 "No interviews were recorded for the period.",
             ),
-            columns: [&[JOBCENTER, AKASSE][..], &HELD, &OWN].concat(),
-            rows: rows.collect(),
+            columns: [&[JOBCENTER, AKASSE][..], &HELD, &GOAL].concat(),
+            rows: self::rows(rows),
         }
     }
 
-    fn timeliness_sheet(&self) -> Sheet {
-        let rows = self.timeliness.iter().map(|line| {
+    fn timeliness_sheet(&self) -> Sheet<'_> {
+        let rows = self.timeliness().map(|line| {
             let mut row = vec![
                 text(&line.month.to_string()),
                 Cell::Jobcenter(line.jobcenter.clone()),
@@ -140,13 +153,13 @@ impl Figures {
                 "Ingen samtaler er registreret i perioden.",
                 "No interviews were recorded for the period.",
             ),
-            columns: [&[MONTH, JOBCENTER, AKASSE, INTERVIEW][..], &HELD, &OWN].concat(),
-            rows: rows.collect(),
+            columns: [&[MONTH, JOBCENTER, AKASSE, INTERVIEW][..], &HELD, &GOAL].concat(),
+            rows: self::rows(rows),
         }
     }
 
-    fn own_sheet(&self) -> Sheet {
-        let rows = self.own.iter().map(|line| {
+    fn own_sheet(&self) -> Sheet<'_> {
+        let rows = self.own().map(|line| {
             let mut row = vec![
                 text(&line.month.to_string()),
                 Cell::Jobcenter(line.jobcenter.clone()),
@@ -163,11 +176,11 @@ impl Figures {
                 "No jobcenter recorded interviews of its own for the period.",
             ),
             columns: [&[MONTH, JOBCENTER, INTERVIEW][..], &HELD].concat(),
-            rows: rows.collect(),
+            rows: self::rows(rows),
         }
     }
 
-    fn outcomes_sheet(&self) -> Sheet {
+    fn outcomes_sheet(&self) -> Sheet<'_> {
         let rows = self.outcomes.iter().map(|line| {
             let agreement = line.agreement.as_deref().unwrap_or_default();
             let mut row = vec![text(agreement), text(&line.kind), text(&line.promise)];
@@ -191,11 +204,11 @@ impl Figures {
                 column("waived", "Frafaldet", "waived"),
                 column("ended", "Afsluttet uden levering", "ended"),
             ],
-            rows: rows.collect(),
+            rows: self::rows(rows),
         }
     }
 
-    fn volumes_sheet(&self) -> Sheet {
+    fn volumes_sheet(&self) -> Sheet<'_> {
         let rows = self.volumes.iter().map(|line| {
             vec![
                 text(line.kind.as_deref().unwrap_or_default()),
@@ -214,11 +227,11 @@ impl Figures {
                 column("accepted", "Modtaget", "accepted"),
                 column("refused", "Afvist", "refused"),
             ],
-            rows: rows.collect(),
+            rows: self::rows(rows),
         }
     }
 
-    fn senders_sheet(&self) -> Sheet {
+    fn senders_sheet(&self) -> Sheet<'_> {
         let rows = self.senders.iter().map(|line| {
             vec![
                 text(&line.party),
@@ -241,11 +254,11 @@ impl Figures {
                 P95,
                 column("half_used", "Over halvdelen af fristen brugt", "over half used"),
             ],
-            rows: rows.collect(),
+            rows: self::rows(rows),
         }
     }
 
-    fn decisions_sheet(&self) -> Sheet {
+    fn decisions_sheet(&self) -> Sheet<'_> {
         let rows = self.decisions.iter().map(|line| {
             vec![
                 text(&line.party),
@@ -270,7 +283,7 @@ impl Figures {
                 MEDIAN,
                 P95,
             ],
-            rows: rows.collect(),
+            rows: self::rows(rows),
         }
     }
 }
@@ -285,13 +298,18 @@ fn held(held: &Rate) -> Vec<Cell> {
         Cell::Count(held.in_time),
         Cell::Count(held.not_held),
         Cell::Share(held.share),
-        Cell::Mark(held.below_goal),
     ]
 }
 
 fn measured(measured: &Measured) -> Vec<Cell> {
     let mut cells = held(&measured.held);
-    cells.extend([Cell::Share(measured.own_share), Cell::Mark(measured.below_own)]);
+    cells.extend([
+        Cell::Goal(measured.goal_percent),
+        text(measured.goal_agreement.as_deref().unwrap_or_default()),
+        Cell::Mark(measured.below_goal),
+        Cell::Share(measured.own_share),
+        Cell::Mark(measured.below_own),
+    ]);
     cells
 }
 

@@ -1,7 +1,10 @@
 //! Counts the key figures: the database groups, so that few rows are read whatever the number of messages.
 
+use std::pin::pin;
+
 use deadpool_postgres::{Client, GenericClient};
-use tokio_postgres::{IsolationLevel, Row};
+use futures_util::TryStreamExt;
+use tokio_postgres::{IsolationLevel, Row, types::ToSql};
 
 use super::{STANDING, row, rows};
 use crate::{
@@ -10,7 +13,7 @@ use crate::{
         spread::bounds,
     },
     store::{
-        figures::{Alike, Asked, Counts, Fold, GROUPS_MAX, Interviews, KeyFigures, urn},
+        figures::{Alike, Asked, Fold, GROUPS_MAX, KeyFigures, Of, urn},
         numbers::us,
         postgres::{
             fail::Fail,
@@ -28,8 +31,10 @@ pub(super) async fn key_figures(client: &mut Client, asked: &Asked) -> Result<Ke
         .start()
         .await?;
     // Far more rows are looked at than by any other view: they are put into groups in memory, without sorting them
-    // first, and no query is worth being compiled.
-    let for_many = "SET LOCAL statement_timeout = '10min'; SET LOCAL work_mem = '64MB'; SET LOCAL jit = off";
+    // first (the server takes it that there are as many groups as rows, and would sort a million texts), several
+    // processes read them, and no query is worth being compiled.
+    let for_many = "SET LOCAL statement_timeout = '10min'; SET LOCAL work_mem = '64MB';
+        SET LOCAL hash_mem_multiplier = 8; SET LOCAL parallel_tuple_cost = 0.01; SET LOCAL jit = off";
     transaction.batch_execute(for_many).await?;
     let last =
         row(&transaction, "SELECT seq, generation FROM message ORDER BY seq DESC LIMIT 1", &[]).await?;
@@ -49,29 +54,34 @@ async fn interviews(client: &impl GenericClient, asked: &Asked, fold: &mut Fold)
     let (first, last) = (asked.months.0.number(), asked.months.1.number());
     // Each group is three rows at the most, so where rows are left out there are too many groups.
     let most = i64::try_from(GROUPS_MAX * 3).unwrap_or(i64::MAX);
-    let groups = rows(
-        client,
-        "SELECT month, jobcenter, interview, akasse, own, timeliness, count(*) AS count FROM figure
-         WHERE NOT replaced AND month BETWEEN $1 AND $2 AND ($3::text IS NULL OR jobcenter = $3)
-             AND ($4::text IS NULL OR interview = $4)
-             AND (own OR (($5::text IS NULL OR akasse = $5) AND ($6::text IS NULL OR agreement = $6)))
-         GROUP BY month, jobcenter, interview, akasse, own, timeliness
-         ORDER BY month, jobcenter, interview, akasse, own, timeliness LIMIT $7",
-        &[&first, &last, &asked.jobcenter, &asked.interview, &asked.akasse, &asked.agreement, &most],
-    )
-    .await?;
-    for row in &groups {
-        let group = Interviews {
+    let statement = client
+        .prepare_cached(
+            "SELECT month, jobcenter, interview, akasse, own, timeliness, count(*) AS count FROM figure
+             WHERE NOT replaced AND month BETWEEN $1 AND $2 AND ($3::text IS NULL OR jobcenter = $3)
+                 AND ($4::text IS NULL OR interview = $4)
+                 AND (own OR (($5::text IS NULL OR akasse = $5) AND ($6::text IS NULL OR agreement = $6)))
+             GROUP BY month, jobcenter, interview, akasse, own, timeliness
+             ORDER BY month, jobcenter, interview, akasse, own, timeliness LIMIT $7",
+        )
+        .await?;
+    let asked: [&(dyn ToSql + Sync); 7] =
+        [&first, &last, &asked.jobcenter, &asked.interview, &asked.akasse, &asked.agreement, &most];
+    // One row at a time: they are many, and a row of the driver's is far larger than what is kept of it.
+    let mut groups = pin!(client.query_raw(&statement, asked).await?);
+    while let Some(row) = groups.try_next().await? {
+        let (jobcenter, interview, akasse): (String, String, String) =
+            (row.value("jobcenter")?, row.value("interview")?, row.value("akasse")?);
+        let of = Of {
             month: Month::from_number(row.value("month")?).ok_or_else(|| unreadable("month"))?,
-            jobcenter: row.value("jobcenter")?,
-            interview: row.value("interview")?,
-            akasse: row.value("akasse")?,
+            jobcenter: &jobcenter,
+            interview: &interview,
+            akasse: &akasse,
             own: row.value("own")?,
-            counts: Counts::default(),
         };
         let timeliness = row.value::<i16>("timeliness")?;
         let timeliness = Timeliness::from_number(timeliness).ok_or_else(|| unreadable("timeliness"))?;
-        fold.interviews(group, timeliness, count(row)?);
+        let count = u32::try_from(row.value::<i64>("count")?).map_err(|_| unreadable("count"))?;
+        fold.interviews(of, timeliness, count);
     }
     Ok(())
 }

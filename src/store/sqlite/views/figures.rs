@@ -6,7 +6,7 @@ use super::STANDING;
 use crate::{
     domain::figure::{Month, Timeliness},
     store::{
-        figures::{Alike, Asked, Counts, Fold, GROUPS_MAX, Interviews, KeyFigures, urn},
+        figures::{Alike, Asked, Fold, GROUPS_MAX, KeyFigures, Of, urn},
         sqlite::row::{DEADLINES, delivery_seq, unreadable, us},
     },
 };
@@ -54,16 +54,15 @@ fn interviews(connection: &Connection, asked: &Asked, fold: &mut Fold) -> rusqli
     ])?;
     while let Some(row) = rows.next()? {
         let wrong = |column| unreadable(column, Type::Integer, "unknown");
-        let group = Interviews {
+        let of = Of {
             month: Month::from_number(row.get(0)?).ok_or_else(|| wrong("month"))?,
-            jobcenter: row.get(1)?,
-            interview: row.get(2)?,
-            akasse: row.get(3)?,
+            jobcenter: row.get_ref(1)?.as_str()?,
+            interview: row.get_ref(2)?.as_str()?,
+            akasse: row.get_ref(3)?.as_str()?,
             own: row.get(4)?,
-            counts: Counts::default(),
         };
         let timeliness = Timeliness::from_number(row.get(5)?).ok_or_else(|| wrong("timeliness"))?;
-        fold.interviews(group, timeliness, u64::from(row.get::<_, u32>(6)?));
+        fold.interviews(of, timeliness, row.get(6)?);
     }
     Ok(())
 }
