@@ -128,9 +128,20 @@ fn released(data: &Value, receiver: &str) -> String {
     let first = data["first"].as_str().unwrap_or("?");
     let why = match data["reason"].as_str() {
         Some("failed") => format!("{first} failed"),
+        Some("predicted") => foreseen(data, first),
         _ => format!("{first} endangers the promise"),
     };
     format!("it goes by the second way {receiver} too: {why}")
+}
+
+/// What the forecast said when it let a second way go.
+pub(super) fn foreseen(data: &Value, first: &str) -> String {
+    let forecast = &data["forecast"];
+    let at = |name: &str| forecast[name].as_str().and_then(|at| at.parse().ok()).map(local);
+    let why = forecast["why"].as_str().unwrap_or("?");
+    let done = at("done").map_or_else(|| "never".to_owned(), |done| format!("about {done}"));
+    let due = at("due").unwrap_or_else(|| "?".to_owned());
+    format!("by the forecast {first} would have it {done}, and it is due {due}: {why}")
 }
 
 /// What a return message said of it, and what became of that.
@@ -299,6 +310,18 @@ mod tests {
             |reason: &str| told("fallback_released", json!({ "reason": reason, "first": "kbh-http" }));
         assert_eq!(released("time"), "it goes by the second way kbh too: kbh-http endangers the promise");
         assert_eq!(released("failed"), "it goes by the second way kbh too: kbh-http failed");
+        let (due, done) = ("2026-11-22T12:00:00Z", "2026-11-22T13:30:00Z");
+        let predicted = |done: Value| {
+            let forecast = json!({ "cause": "backlog", "why": "more waits", "done": done, "due": due });
+            let data = json!({ "reason": "predicted", "first": "kbh-http", "forecast": forecast });
+            told("fallback_released", data)
+        };
+        assert_eq!(
+            predicted(done.into()),
+            "it goes by the second way kbh too: by the forecast kbh-http would have it about 2026-11-22 14:30:00, and it \
+             is due 2026-11-22 13:00:00: more waits"
+        );
+        assert!(predicted(Value::Null).contains("would have it never"), "{}", predicted(Value::Null));
         assert_eq!(
             told("fallback_met", json!({ "promise": "met" })),
             "what is promised to kbh was met by the second way"

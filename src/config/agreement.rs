@@ -15,6 +15,7 @@ use crate::domain::{
         Agreed, Cadence, Cap, Clauses, Contact, Group, KindRules, Notice, OutsideValidity, Particulars,
         Phase, Side, Target,
     },
+    ladder::At,
     party::PartyKind,
 };
 
@@ -95,6 +96,27 @@ pub struct Fallback {
     pub receiver: String,
     /// `75%` or `4h left`.
     pub at: String,
+    /// The same, or [`NEVER`]; half of the time where nothing is said and that comes before.
+    pub when_predicted: Option<String>,
+}
+
+/// Where a forecast lets nothing go.
+pub const NEVER: &str = "never";
+/// From when on a forecast lets a second way go.
+const HALF: At = At::Share(50);
+
+impl Fallback {
+    /// From when on a forecast lets it go.
+    ///
+    /// # Errors
+    /// What is written is no step.
+    pub fn when_predicted(&self) -> Result<Option<At>, String> {
+        match self.when_predicted.as_deref() {
+            None => Ok(self.at.parse().ok().filter(|at| HALF.is_before(*at)).map(|_| HALF)),
+            Some(NEVER) => Ok(None),
+            Some(at) => at.parse().map(Some),
+        }
+    }
 }
 
 impl TryFrom<toml::Value> for AgreedPromise {
@@ -144,7 +166,12 @@ impl AgreedPromise {
         let further = further.collect();
         let fallback = self.fallback.as_ref().map(|fallback| {
             let at = fallback.at.parse()?;
-            Ok::<_, String>(domain::agreement::Fallback { receiver: fallback.receiver.clone(), at })
+            let when_predicted = fallback.when_predicted()?;
+            Ok::<_, String>(domain::agreement::Fallback {
+                receiver: fallback.receiver.clone(),
+                at,
+                when_predicted,
+            })
         });
         Ok(Agreed { delivered, further, fallback: fallback.transpose()? })
     }

@@ -89,6 +89,9 @@ pub struct Fallback {
     pub receiver: String,
     /// From when on it is tried: a share of the promise's time, or so long before its deadline.
     pub at: At,
+    /// From when on it is tried where the forecast says that the first way will be late. `None`: a forecast lets
+    /// nothing go.
+    pub when_predicted: Option<At>,
 }
 
 /// One agreement between a-kasser and jobcenters.

@@ -69,6 +69,16 @@ pub struct Late {
     pub cause: Cause,
 }
 
+impl Late {
+    /// About the place of the one that is due then: as if they were spread evenly over their due times.
+    pub fn place(&self, due: Timestamp) -> u64 {
+        let span = self.until.as_microsecond() - self.from.as_microsecond();
+        let part = (due.as_microsecond() - self.from.as_microsecond()).clamp(0, span.max(0));
+        let share = if span > 0 { i128::from(part) * i128::from(self.count) / i128::from(span) } else { 0 };
+        self.before + u64::try_from(share).unwrap_or(0).clamp(1, self.count.max(1))
+    }
+}
+
 /// A receiver as the forecast sees it at one instant.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outlook {

@@ -58,7 +58,7 @@ impl At {
     }
 
     /// Whether `next` may come after it in a ladder.
-    fn is_before(self, next: Self) -> bool {
+    pub fn is_before(self, next: Self) -> bool {
         match (self, next) {
             (Self::Share(share), Self::Share(next)) => share < next,
             (Self::Left(left), Self::Left(next)) => left > next,

@@ -30,7 +30,9 @@ pub(super) fn add(
         violations.push(cannot(receiver, format));
         return;
     };
-    let release = fallback.at.instant(&first.promise.course);
+    let course = &first.promise.course;
+    let release = fallback.at.instant(course);
+    let early = fallback.when_predicted.map(|at| at.instant(course)).filter(|early| *early < release);
     let second = NewDelivery {
         receiver: receiver.name.clone(),
         parcel,
@@ -39,9 +41,9 @@ pub(super) fn add(
         further: vec![],
         expires: first.expires,
         hold: None,
-        other_way: Some(OtherWay { ordinal: 1, release: Some(release) }),
+        other_way: Some(OtherWay { ordinal: 1, release: Some(release), early }),
     };
-    first.other_way = Some(OtherWay { ordinal: 2, release: None });
+    first.other_way = Some(OtherWay { ordinal: 2, release: None, early: None });
     deliveries.push(second);
 }
 

@@ -50,6 +50,7 @@ mod tests {
             due: occurred + SignedDuration::from_hours(24),
             occurred,
             received: occurred + SignedDuration::from_mins(1),
+            second_held: false,
         }
     }
 

@@ -118,12 +118,28 @@ pub struct OtherWay {
     pub ordinal: u8,
     /// At the second way: from when on it is tried, unless the first is done before.
     pub release: Option<Timestamp>,
+    /// At the second way: from when on it is tried where the forecast says that the first will be late. `None`: not
+    /// before `release`.
+    pub early: Option<Timestamp>,
+}
+
+impl Accepted {
+    /// Whose the first way is, where a forecast may let the second go.
+    pub(super) fn first_receiver(&self, second: &NewDelivery) -> Option<&str> {
+        let other = second.other_way.filter(|other| other.early.is_some())?;
+        self.deliveries.get(usize::from(other.ordinal).checked_sub(1)?).map(|first| first.receiver.as_str())
+    }
 }
 
 impl NewDelivery {
     /// When it is tried although the first way has not failed, where it is a second way.
     pub(super) fn release(&self) -> Option<Timestamp> {
         self.other_way.and_then(|other| other.release)
+    }
+
+    /// From when on a forecast lets it go, where it is a second way.
+    pub(super) fn early(&self) -> Option<Timestamp> {
+        self.other_way.and_then(|other| other.early)
     }
 }
 

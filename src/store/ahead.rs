@@ -76,6 +76,27 @@ pub struct BehindAsk {
     pub most: u32,
 }
 
+/// Which second ways are asked for that a forecast may let go.
+#[derive(Debug, Clone)]
+pub struct StandbyAsk {
+    /// The receiver of the first way.
+    pub first: String,
+    /// Those of which enough of the promise's time is used by then.
+    pub now: Timestamp,
+    /// When the promise is due: between these two, both included.
+    pub from: Timestamp,
+    pub until: Timestamp,
+    pub most: u32,
+}
+
+/// A second way that is held while its first waits in its lane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standby {
+    pub number: i64,
+    pub first: DeliveryId,
+    pub due: Timestamp,
+}
+
 /// What a person asks of a receiver's maintenance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Maintain {

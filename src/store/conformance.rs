@@ -30,6 +30,7 @@ mod commands;
 mod deliveries;
 mod fallbacks;
 mod figures;
+mod foreseen;
 mod forget;
 mod generations;
 pub(super) mod handed;

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::{Command, Next, Settlement};
-use crate::domain::{DeliveryId, HoldReason, Outcome, ReceiptId};
+use crate::domain::{DeliveryId, HoldReason, Outcome, ReceiptId, forecast::Cause};
 
 pub(super) const PENDING: i16 = 0;
 pub(super) const DELIVERED: i16 = 1;
@@ -34,6 +34,31 @@ pub struct Released {
     pub reason: Reason,
     /// When it truly was due to go.
     pub due_at: Timestamp,
+    /// What the forecast said, where that let it go.
+    pub foreseen: Option<Foreseen>,
+}
+
+/// Which second ways are let go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Release {
+    /// Those whose time has come: so many at the most, in due order.
+    Due(u32),
+    /// Those that are held still of these.
+    Foreseen(Vec<Foreseen>),
+}
+
+/// What the forecast says of the first way of a second that is held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Foreseen {
+    /// Of the second way.
+    pub number: i64,
+    /// When the promise is due.
+    pub due: Timestamp,
+    pub cause: Cause,
+    /// The cause in words.
+    pub why: String,
+    /// About when the first way would deliver it. `None`: never, as things stand.
+    pub done: Option<Timestamp>,
 }
 
 /// Why a second way is let go.
@@ -43,18 +68,35 @@ pub enum Reason {
     Time,
     /// The first way failed for good.
     Failed,
+    /// The forecast says that the first way will be late.
+    Predicted,
 }
 
 impl Reason {
-    /// By the state of the first way.
-    pub(super) fn of(first: i16) -> Self {
-        if first == DEAD { Self::Failed } else { Self::Time }
+    /// By the state of the first way, and by what let the second go.
+    pub(super) fn of(first: i16, foreseen: bool) -> Self {
+        match (first, foreseen) {
+            (DEAD, _) => Self::Failed,
+            (_, true) => Self::Predicted,
+            (_, false) => Self::Time,
+        }
     }
 
     pub fn name(self) -> &'static str {
         match self {
             Self::Time => "time",
             Self::Failed => "failed",
+            Self::Predicted => "predicted",
+        }
+    }
+}
+
+impl Release {
+    /// What the forecast said of that one.
+    pub(super) fn foreseen(&self, number: i64) -> Option<Foreseen> {
+        match self {
+            Self::Due(_) => None,
+            Self::Foreseen(all) => all.iter().find(|one| one.number == number).cloned(),
         }
     }
 }
@@ -62,7 +104,11 @@ impl Reason {
 impl Released {
     /// What the history says of it.
     pub(super) fn told(&self) -> String {
-        json!({ "dueAt": self.due_at, "reason": self.reason.name(), "first": self.first }).to_string()
+        let mut told = json!({ "dueAt": self.due_at, "reason": self.reason.name(), "first": self.first });
+        if let Some(Foreseen { due, cause, why, done, .. }) = &self.foreseen {
+            told["forecast"] = json!({ "cause": cause.name(), "why": why, "done": done, "due": due });
+        }
+        told.to_string()
     }
 }
 

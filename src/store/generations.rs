@@ -133,6 +133,8 @@ pub struct OpenPromise {
     pub due: Timestamp,
     pub occurred: Timestamp,
     pub received: Timestamp,
+    /// A second way is held for it, whose time moves with the deadline.
+    pub second_held: bool,
 }
 
 /// A place in the order of open promises: by the instant of their next step, and their number.

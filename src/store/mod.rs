@@ -44,7 +44,7 @@ pub mod views;
 
 pub use admission::{Accepted, Admission, Arrived, Invalid, Meets, NewDelivery, OtherWay, Verdict, Way};
 pub use calls::Calls;
-pub use fallback::Released;
+pub use fallback::{Foreseen, Release, Released};
 pub use forget::{Forget, Forgotten, Stage};
 pub use generations::Generations;
 pub use handover::HandOver;
@@ -245,11 +245,11 @@ pub trait Store: Views + Generations + Send + Sync {
         most: u32,
     ) -> BoxFuture<'_, Result<Vec<StepPassed>, StoreError>>;
 
-    /// Lets up to `most` second ways go whose time has come, in due order, each once.
+    /// Lets second ways go, each once.
     fn release_fallbacks(
         &self,
+        which: Release,
         now: Timestamp,
-        most: u32,
     ) -> BoxFuture<'_, Result<Vec<Released>, StoreError>>;
 
     /// Opens what `conditions` has and is not open, resolves what is open under `names` and is not in it, and lets

@@ -18,7 +18,7 @@ pub use promised::{ClockView, PromiseView};
 
 use super::{
     Arrived, Conservation, LaneState, LoggedAnswer, MailboxItem, StoreError,
-    ahead::{Ahead, Behind, BehindAsk, Sliced, SlicesAsk},
+    ahead::{Ahead, Behind, BehindAsk, Sliced, SlicesAsk, Standby, StandbyAsk},
     brought::Brought,
     figures::{Asked, KeyFigures},
     standing::{OpenPromises, Waived},
@@ -110,6 +110,9 @@ pub struct DeliveryView {
     /// When it was let go as a second way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub released: Option<Timestamp>,
+    /// From when on a forecast lets it go as a second way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub early: Option<Timestamp>,
 }
 
 /// A time in which a process of the gateway was up.
@@ -287,6 +290,9 @@ pub trait Views {
     fn brought(&self) -> BoxFuture<'_, Result<Brought, StoreError>>;
 
     /// Second ways that were let go after that instant, by the receivers of both.
+    /// Second ways that a forecast may let go, the longest in danger first.
+    fn standbys(&self, ask: StandbyAsk) -> BoxFuture<'_, Result<Vec<Standby>, StoreError>>;
+
     fn fallbacks(&self, since: Timestamp) -> BoxFuture<'_, Result<Vec<Fallbacks>, StoreError>>;
 
     /// Waivers that wait for a second person, of promises that are open, the oldest first.

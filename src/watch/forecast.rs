@@ -16,6 +16,7 @@ use super::{Desk, Watcher};
 use crate::{
     domain::{
         alert::{Condition, Urgency},
+        calendar,
         circuit::Circuit,
         forecast::{Cause, Late, Outlook},
         pace::together,
@@ -314,10 +315,17 @@ pub(super) fn first_receipt(ahead: &Ahead) -> String {
 pub fn why(cause: Cause, receiver: &str) -> String {
     match cause {
         Cause::Backlog => format!("more waits for {receiver} than it settles in the time"),
-        Cause::Outage { since } => format!("{receiver} has taken nothing since {since}"),
-        Cause::Maintenance { until } => format!("{receiver} is planned to be in maintenance until {until}"),
+        Cause::Outage { since } => format!("{receiver} has taken nothing since {}", clock(since)),
+        Cause::Maintenance { until } => {
+            format!("{receiver} is planned to be in maintenance until {}", clock(until))
+        }
         Cause::Pause => format!("{receiver} is paused, and nobody said until when"),
     }
+}
+
+/// The time in Denmark.
+fn clock(at: Timestamp) -> String {
+    calendar::in_denmark(at).strftime("%Y-%m-%d %H:%M").to_string()
 }
 
 fn what_to_do(cause: Cause, receiver: &str) -> String {

@@ -167,10 +167,18 @@ async fn step(desk: &Desk) -> Result<usize, StoreError> {
 async fn looks(desk: &Desk, stop: &Stop) -> Result<(), StoreError> {
     let mut gauged = BTreeSet::new();
     let mut shown = gauges::Shown::new(&*desk.clock);
+    let mut foresight = fallbacks::Foresight::default();
     while !stop.is_soft() {
         match look(desk, &mut gauged, &mut shown).await {
             Err(error @ StoreError::Unusable(_)) => return Err(error),
             Err(error) => warn!(error = %error, "Watching failed; trying again"),
+            Ok(()) => {}
+        }
+        match foresight.look(desk).await {
+            Err(error @ StoreError::Unusable(_)) => return Err(error),
+            Err(error) => {
+                warn!(error = %error, "Letting second ways go by the forecast failed; trying again");
+            }
             Ok(()) => {}
         }
         stop.unless_soft(desk.clock.sleep(CONDITIONS_EVERY.max(desk.period))).await;

@@ -15,9 +15,9 @@ use crate::{
     },
     store::{
         Admission, Arrived, Beat, Command, Commanded, Conservation, Forget, Forgotten, Hints, InHand,
-        LaneState, Lease, LeaseAsk, Leased, LoggedAnswer, MailboxItem, Released, Settled, Settlement,
-        StepPassed, Store, StoreError, TakenAgain, Verdict, Views,
-        ahead::{Ahead, Behind, BehindAsk, Maintain, Sliced, SlicesAsk},
+        LaneState, Lease, LeaseAsk, Leased, LoggedAnswer, MailboxItem, Release, Released, Settled,
+        Settlement, StepPassed, Store, StoreError, TakenAgain, Verdict, Views,
+        ahead::{Ahead, Behind, BehindAsk, Maintain, Sliced, SlicesAsk, Standby, StandbyAsk},
         brought::Brought,
         figures::{Asked, KeyFigures},
         generations::{
@@ -83,7 +83,7 @@ impl Store for Broken {
         settle(settlements: Arc<Vec<Settlement>>) -> Vec<Settled>;
         release(leases: Vec<Lease>) -> ();
         advance_deadlines(now: Timestamp, most: u32) -> Vec<StepPassed>;
-        release_fallbacks(now: Timestamp, most: u32) -> Vec<Released>;
+        release_fallbacks(which: Release, now: Timestamp) -> Vec<Released>;
         reconcile_alerts(names: Vec<&'static str>, conditions: Vec<Condition>, now: Timestamp) -> Vec<(Change, Condition)>;
         touch_alert(key: String, touch: Touch, by: String, note: Option<String>, now: Timestamp) -> Commanded;
         command(command: Command, by: String, now: Timestamp) -> Commanded;
@@ -127,6 +127,7 @@ impl Views for Broken {
         standing() -> OpenPromises;
         waived(after: i64, most: u32) -> (Vec<Waived>, i64);
         brought() -> Brought;
+        standbys(ask: StandbyAsk) -> Vec<Standby>;
         fallbacks(since: Timestamp) -> Vec<Fallbacks>;
         waiver_requests() -> Vec<WaiverRequest>;
         backlogs() -> Vec<Backlog>;

@@ -53,6 +53,9 @@ struct PromiseLine {
 struct SecondWay {
     receiver: String,
     at: String,
+    /// Where the forecast says that the first will be late: from then on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    when_predicted: Option<String>,
 }
 
 /// Shows it as it stands on a day.
@@ -126,7 +129,11 @@ fn promised(settings: &Settings, agreement: &settings::Agreement, kind: &str) ->
         (None, None) => line(DELIVERED, &"", None, None),
     }];
     let fallback = own.and_then(|own| own.fallback.as_ref());
-    lines[0].fallback = fallback.map(|way| SecondWay { receiver: way.receiver.clone(), at: way.at.clone() });
+    lines[0].fallback = fallback.map(|way| SecondWay {
+        receiver: way.receiver.clone(),
+        at: way.at.clone(),
+        when_predicted: way.when_predicted().ok().flatten().map(|at| at.to_string()),
+    });
     let also = own.map_or(&[][..], |own| &own.also);
     for promise in general.into_iter().flat_map(|general| &general.also) {
         if !also.iter().any(|own| own.name == promise.name) {
@@ -145,7 +152,12 @@ fn print(output: &Output, shown: &Shown) {
     output.heading("Promises, from the message's time until the receiver has it, and what else is promised");
     output.list(&shown.promises, &["kind", "promise", "within", "said by", "clause", "second way"], |p| {
         let by = if p.from == "agreement" { "this agreement" } else { "the general promise" };
-        let second = p.fallback.as_ref().map(|way| format!("{} at {}", way.receiver, way.at));
+        let second = p.fallback.as_ref().map(|way| {
+            let early = way.when_predicted.as_ref();
+            let early =
+                early.map_or_else(String::new, |from| format!(", from {from} on if the first will be late"));
+            format!("{} at {}{early}", way.receiver, way.at)
+        });
         let second = second.unwrap_or_else(|| "-".to_owned());
         vec![p.kind.clone(), p.promise.clone(), p.within.clone(), by.to_owned(), p.clause.clone(), second]
     });

@@ -53,6 +53,8 @@ pub(in crate::cli) struct Group {
     later: u64,
     /// Their new deadline lies behind us already.
     pub(in crate::cli) breached_at_once: u64,
+    /// Second ways that are held, whose time would move with the deadline.
+    second_ways: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -89,6 +91,7 @@ pub(in crate::cli) async fn of(store: &dyn Store, loaded: &Loaded, diff: &Diff) 
             group.earlier += u64::from(to.course.due < promise.due);
             group.later += u64::from(to.course.due > promise.due);
             group.breached_at_once += u64::from(to.course.due <= now);
+            group.second_ways += u64::from(promise.second_held);
             if effect.examples.len() < EXAMPLES {
                 effect.examples.push(Example {
                     receipt_id: promise.receipt,
@@ -140,7 +143,16 @@ impl Group {
     fn of(promise: &OpenPromise) -> Self {
         let (kind, receiver) = (promise.kind.clone(), promise.receiver.clone());
         let agreement = promise.agreement.clone();
-        Self { kind, receiver, agreement, count: 0, earlier: 0, later: 0, breached_at_once: 0 }
+        Self {
+            kind,
+            receiver,
+            agreement,
+            count: 0,
+            earlier: 0,
+            later: 0,
+            breached_at_once: 0,
+            second_ways: 0,
+        }
     }
 }
 
@@ -161,11 +173,20 @@ impl Effect {
             self.count()
         ));
         if !self.groups.is_empty() {
-            let columns =
-                ["kind", "receiver", "agreement", "promises", "earlier", "later", "breached at once"];
+            let columns = [
+                "kind",
+                "receiver",
+                "agreement",
+                "promises",
+                "earlier",
+                "later",
+                "breached at once",
+                "second ways",
+            ];
             let row = |g: &Group| {
                 let agreement = g.agreement.clone().unwrap_or_else(|| "-".to_owned());
-                let numbers = [g.count, g.earlier, g.later, g.breached_at_once].map(|n| n.to_string());
+                let numbers =
+                    [g.count, g.earlier, g.later, g.breached_at_once, g.second_ways].map(|n| n.to_string());
                 [g.kind.clone(), g.receiver.clone(), agreement].into_iter().chain(numbers).collect()
             };
             output.line(Output::table(&columns, self.groups.iter().map(row)));

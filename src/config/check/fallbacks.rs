@@ -46,14 +46,15 @@ pub(super) fn alone(key: &str, agreed: &AgreedPromise, check: &mut Check<'_>) {
         let problem = format!("a second way goes with a promise of its agreement: write `within` ({there})");
         return check.problem(format!("{key}.fallback"), problem);
     };
-    let lead = match fallback.at.parse() {
-        Ok(At::Left(left)) => left,
-        Ok(At::Share(_)) => return,
+    let step: At = match fallback.at.parse() {
         Ok(At::Breach | At::After(_)) => {
             return check.problem(at, "a second way is tried before the deadline: \"75%\" or \"4h left\"");
         }
+        Ok(step) => step,
         Err(problem) => return check.problem(at, problem),
     };
+    foreseen(key, fallback, step, check);
+    let At::Left(lead) = step else { return };
     let is_elapsed = agreed.calendar.as_deref().is_none_or(|name| name == ELAPSED);
     if let Ok(Within(sla::Within::Time(budget))) = within.parse()
         && is_elapsed
@@ -62,6 +63,23 @@ pub(super) fn alone(key: &str, agreed: &AgreedPromise, check: &mut Check<'_>) {
     {
         let there = check.place(format!("{key}.within"));
         check.problem(at, format!("of {within} ({there}) so much is never left when a message comes"));
+    }
+}
+
+/// What a forecast lets go, it lets go before its time.
+fn foreseen(key: &str, fallback: &Fallback, at: At, check: &mut Check<'_>) {
+    let Some(written) = &fallback.when_predicted else { return };
+    let place = format!("{key}.fallback.when_predicted");
+    match fallback.when_predicted() {
+        Ok(Some(early)) if !early.is_before(at) => {
+            let there = check.place(format!("{key}.fallback.at"));
+            let problem = format!(
+                "{written} is not before {at} ({there}): what a forecast lets go, it lets go earlier; or write \"never\""
+            );
+            check.problem(place, problem);
+        }
+        Ok(_) => {}
+        Err(problem) => check.problem(place, format!("{problem}, or \"never\"")),
     }
 }
 

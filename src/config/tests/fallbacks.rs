@@ -24,6 +24,15 @@ fn a_second_way_is_another_receiver_of_the_party() {
     let rules = crate::config::rules(&settings, 1).unwrap();
     let fallback = rules.agreements[0].fallback("complaint").expect("it has one");
     assert_eq!((fallback.receiver.as_str(), fallback.at.to_string().as_str()), ("kbh-2", "4h left"));
+    assert_eq!(fallback.when_predicted.map(|at| at.to_string()).as_deref(), Some("50%"));
+    for (written, comes_to) in [("6h left", Some("6h left")), ("75%", Some("75%")), ("never", None)] {
+        let with_it = FALLBACK.replace("4h left\"", &format!("4h left\", when_predicted = \"{written}\""));
+        let settings: Settings = from_text("site.toml", &with(ONLY, &with_it)).unwrap();
+        let fallback =
+            crate::config::rules(&settings, 1).unwrap().agreements[0].fallback("complaint").cloned();
+        let when = fallback.and_then(|fallback| fallback.when_predicted).map(|at| at.to_string());
+        assert_eq!(when.as_deref(), comes_to);
+    }
     // What takes other kinds by name may be the second way of this one.
     assert_eq!(first(&with("party = \"0101\"\nkinds = [\"job_order\"]", FALLBACK)), "");
 }
@@ -69,6 +78,26 @@ fn what_a_second_way_contradicts_is_found_with_both_places() {
             ONLY,
             fallback("receiver = \"kbh-2\", at = \"24h left\""),
             "fallback.at: of 24h (site.toml:24) so much is never left when a message comes",
+        ),
+        (
+            ONLY,
+            fallback("receiver = \"kbh-2\", at = \"4h left\", when_predicted = \"4h left\""),
+            "fallback.when_predicted: 4h left is not before 4h left (site.toml:24)",
+        ),
+        (
+            ONLY,
+            fallback("receiver = \"kbh-2\", at = \"75%\", when_predicted = \"90%\""),
+            "fallback.when_predicted: 90% is not before 75% (site.toml:24)",
+        ),
+        (
+            ONLY,
+            fallback("receiver = \"kbh-2\", at = \"75%\", when_predicted = \"breach\""),
+            "fallback.when_predicted: breach is not before 75%",
+        ),
+        (
+            ONLY,
+            fallback("receiver = \"kbh-2\", at = \"75%\", when_predicted = \"soon\""),
+            "fallback.when_predicted: \"soon\" is no step",
         ),
         (ONLY, fallback("receiver = \"kbh-2\""), "missing field `at`"),
         (

@@ -184,3 +184,12 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_place_among_the_late_is_as_far_in_as_its_deadline() {
+    let at = |second: i64| Timestamp::from_second(1_000_000 + second).unwrap();
+    let late = Late { from: at(0), until: at(100), count: 50, before: 7, cause: Cause::Backlog };
+    assert_eq!([0, 50, 100, 400].map(|second| late.place(at(second))), [8, 32, 57, 57]);
+    let one = Late { until: at(0), count: 3, ..late };
+    assert_eq!(one.place(at(0)), 8);
+}

@@ -50,7 +50,11 @@ fn now() -> Timestamp {
 }
 
 fn accepted(kind: &str, to: &str, change: impl FnOnce(&mut Value)) -> Accepted {
-    let settings = config::from_text("test.toml", DEPLOYMENT).unwrap_or_else(|e| panic!("{:?}", e.0));
+    accepted_by(DEPLOYMENT, kind, to, change)
+}
+
+fn accepted_by(deployment: &str, kind: &str, to: &str, change: impl FnOnce(&mut Value)) -> Accepted {
+    let settings = config::from_text("test.toml", deployment).unwrap_or_else(|e| panic!("{:?}", e.0));
     let rules = config::rules(&settings, 1).unwrap();
     let happened = now() - SignedDuration::from_hours(1);
     let to = format!("urn:dk:jobcenter:{to}");
@@ -84,14 +88,34 @@ fn a_second_way_is_owed_with_the_first_and_has_its_time() {
     let message = accepted("recommendation", "0101", |_| ());
     let [first, second] = &message.deliveries[..] else { panic!("{:?}", message.deliveries) };
     assert_eq!((first.receiver.as_str(), second.receiver.as_str()), ("kbh", "kbh-2"));
-    assert_eq!(first.other_way, Some(OtherWay { ordinal: 2, release: None }));
+    assert_eq!(first.other_way, Some(OtherWay { ordinal: 2, release: None, early: None }));
     let release = now() + SignedDuration::from_hours(19);
-    assert_eq!(second.other_way, Some(OtherWay { ordinal: 1, release: Some(release) }));
+    let early = Some(now() + SignedDuration::from_hours(11));
+    assert_eq!(
+        second.other_way,
+        Some(OtherWay { ordinal: 1, release: Some(release), early }),
+        "half of its day"
+    );
     assert_eq!(second.promise.course, first.promise.course);
     let formats = [first.parcel.format, second.parcel.format];
     assert_eq!(formats, [Format::Cloudevents, Format::Beskedmodul], "each as its receiver reads it");
     assert!(first.ordering_key.is_some() && second.ordering_key.is_none(), "it stands in no line");
     assert_eq!(unfit(&message), 0);
+}
+
+#[test]
+fn a_forecast_lets_it_go_before_its_time_or_not_at_all() {
+    let early = |when: &str| {
+        let deployment = DEPLOYMENT.replace("at = \"4h left\"", when);
+        accepted_by(&deployment, "recommendation", "0101", |_| ()).deliveries[1].other_way.unwrap().early
+    };
+    let happened = now() - SignedDuration::from_hours(1);
+    let after = |hours| Some(happened + SignedDuration::from_hours(hours));
+    assert_eq!(early("at = \"4h left\", when_predicted = \"10h left\""), after(14));
+    assert_eq!(early("at = \"4h left\", when_predicted = \"75%\""), after(18));
+    assert_eq!(early("at = \"4h left\", when_predicted = \"never\""), None);
+    assert_eq!(early("at = \"4h left\", when_predicted = \"90%\""), None, "that comes after its time");
+    assert_eq!(early("at = \"50%\""), None);
 }
 
 #[test]

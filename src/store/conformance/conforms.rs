@@ -119,6 +119,11 @@ macro_rules! conforms {
                 a_person_lets_a_second_way_go_or_gives_it_up
                 a_second_way_moves_with_its_deadline
             }
+            foreseen {
+                a_second_way_goes_by_the_forecast_from_its_share_of_the_time_on
+                a_forecast_is_asked_for_what_it_is_about_and_for_nothing_else
+                what_a_forecast_says_too_late_lets_nothing_go
+            }
             placements {
                 who_opted_out_gets_no_more_of_the_placements_messages
                 an_opt_out_counts_from_its_day_and_can_be_taken_back

@@ -18,28 +18,29 @@ use crate::{
         sla::{Starts, Stops},
     },
     store::{
-        Accepted, Admission, Command, Commanded, Forget, Lease, LeaseAsk, Next, OtherWay, Released, Settled,
-        Stage, Store, views::DeliveryView,
+        Accepted, Admission, Command, Commanded, Forget, Lease, LeaseAsk, Next, OtherWay, Release, Released,
+        Settled, Stage, Store, views::DeliveryView,
     },
 };
 
 /// The receiver of second ways.
 pub(super) const SECOND: &str = "mail";
 
-/// A message with two ways: due in a day, and the second goes four hours before.
+/// A message with two ways: due in a day, and the second goes four hours before, or from half of it on by the forecast.
 pub(super) fn message(office: &mut Office, id: &str) -> Accepted {
     let mut message = office.message(id);
     let release = office.now + hours(20);
-    message.deliveries[0].other_way = Some(OtherWay { ordinal: 2, release: None });
+    message.deliveries[0].other_way = Some(OtherWay { ordinal: 2, release: None, early: None });
     let mut second = delivery(office.now, hours(24));
     second.receiver = SECOND.into();
-    second.other_way = Some(OtherWay { ordinal: 1, release: Some(release) });
+    second.other_way =
+        Some(OtherWay { ordinal: 1, release: Some(release), early: Some(office.now + hours(12)) });
     message.deliveries.push(second);
     message
 }
 
 /// Takes one in, and says which delivery is which way.
-async fn taken(office: &mut Office, id: &str) -> (DeliveryId, DeliveryId) {
+pub(super) async fn taken(office: &mut Office, id: &str) -> (DeliveryId, DeliveryId) {
     let message = message(office, id);
     let receipt = office.accept(message).await.answer().receipt_id;
     (receipt.delivery(1), receipt.delivery(2))
@@ -52,13 +53,13 @@ async fn command(office: &Office, command: Command) -> Commanded {
 }
 
 async fn release(office: &Office) -> Vec<Released> {
-    let released = office.store().release_fallbacks(office.now, 1_000).await.unwrap();
+    let released = office.store().release_fallbacks(Release::Due(1_000), office.now).await.unwrap();
     office.check().await;
     released
 }
 
 /// What can be sent by the second way now, for ten minutes.
-async fn lease(office: &Office) -> Vec<Lease> {
+pub(super) async fn lease(office: &Office) -> Vec<Lease> {
     lease_at(office.store(), office.now, 10).await
 }
 
@@ -78,7 +79,7 @@ async fn attempt(office: &mut Office, next: Next) -> Settled {
 }
 
 /// The message's derived state, and those of its two ways.
-async fn states(office: &Office, id: &str) -> [String; 3] {
+pub(super) async fn states(office: &Office, id: &str) -> [String; 3] {
     let view = office.view(id).await;
     let of = |way: usize| view.deliveries[way].state.clone();
     [view.line.state.clone(), of(0), of(1)]
@@ -88,7 +89,7 @@ async fn second(office: &Office, id: &str) -> DeliveryView {
     office.view(id).await.deliveries.pop().expect("it has two")
 }
 
-async fn standing(office: &Office, id: &str) -> (String, Option<Timestamp>) {
+pub(super) async fn standing(office: &Office, id: &str) -> (String, Option<Timestamp>) {
     let promises = office.view(id).await.promises;
     let promise = promises.into_iter().find(|p| p.promise == "delivered").expect("it is promised");
     (promise.standing, promise.met)
@@ -312,10 +313,13 @@ pub(super) async fn a_second_way_moves_with_its_deadline(mut office: Office) {
     let due = office.now + hours(24);
     taken(&mut office, "one").await;
     let open = office.store().open_promises((0, 0), 10).await.unwrap();
-    assert_eq!(open.len(), 1);
+    assert_eq!((open.len(), open[0].second_held), (1, true));
     assert_eq!(recompute(&office, vec![to(&open[0], due - hours(4))]).await, 1);
     let view = second(&office, "one").await;
     assert_eq!((view.due, view.next_attempt), (due - hours(4), Some(due - hours(8))));
+    office.pass(hours(16));
+    release(&office).await;
+    assert!(!office.store().open_promises((0, 0), 10).await.unwrap()[0].second_held, "it is held no more");
 }
 
 /// Each node ends one of the two ways of every message, in opposite orders: nobody waits for the other for ever.
@@ -330,7 +334,7 @@ pub(super) async fn a_second_way_is_let_go_by_one_node_and_each_promise_is_met_o
     let release_all = async |store: &dyn Store| {
         let mut all = Vec::new();
         loop {
-            let some = store.release_fallbacks(now, 7).await.unwrap();
+            let some = store.release_fallbacks(Release::Due(7), now).await.unwrap();
             if some.is_empty() {
                 return all;
             }

@@ -15,7 +15,7 @@ use super::{
     work::Tx,
 };
 use crate::store::{
-    Partner, Released, Settlement,
+    Partner, Release, Released, Settlement,
     fallback::{self, Came, Ends, Other, Reason, Then, Tie},
     numbers::{delivery_id, message_of, us},
 };
@@ -138,27 +138,40 @@ pub(super) async fn resume(tx: &mut Tx<'_>, tie: &Tie, by: &str, now: Timestamp)
     Ok(())
 }
 
-/// Lets second ways go whose time has come, in due order, but for those that another node is just letting go or
-/// cancelling.
-pub(super) async fn release(tx: &mut Tx<'_>, now: Timestamp, most: u32) -> Result<Vec<Released>, Fail> {
-    let rows = tx
-        .session
-        .query(
+/// Lets those go of the second ways that are held; `$1` is now.
+macro_rules! released {
+    ($which:literal) => {
+        concat!(
             "WITH due AS MATERIALIZED (
-                 SELECT seq FROM delivery WHERE hold = 'fallback' AND next_attempt_at <= $1
-                 ORDER BY next_attempt_at, seq LIMIT $2 FOR UPDATE SKIP LOCKED),
+                 SELECT seq FROM delivery WHERE hold = 'fallback' AND ",
+            $which,
+            " FOR UPDATE SKIP LOCKED),
              released AS (
-                 UPDATE delivery d SET phase = 0, hold = NULL, released_at = $1 FROM due WHERE d.seq = due.seq
-                 RETURNING d.seq, d.receiver, d.next_attempt_at, d.other_way)
+                 UPDATE delivery d SET phase = 0, hold = NULL, released_at = $1,
+                     next_attempt_at = least(d.next_attempt_at, $1)
+                 FROM due WHERE d.seq = due.seq RETURNING d.seq, d.receiver, d.next_attempt_at, d.other_way)
              SELECT r.seq, r.receiver, r.next_attempt_at, o.receiver AS first, o.state, m.receipt, m.kind
              FROM released r JOIN delivery o ON o.seq = r.other_way JOIN message m ON m.seq = r.seq / 256
-             ORDER BY r.next_attempt_at, r.seq",
-            &[&us(now), &i64::from(most)],
+             ORDER BY r.next_attempt_at, r.seq"
         )
-        .await?;
+    };
+}
+
+/// Lets second ways go, in due order, but for those that another node is just letting go or cancelling.
+pub(super) async fn release(tx: &mut Tx<'_>, which: &Release, now: Timestamp) -> Result<Vec<Released>, Fail> {
+    let rows = match which {
+        Release::Due(most) => {
+            let sql = released!("next_attempt_at <= $1 ORDER BY next_attempt_at, seq LIMIT $2");
+            tx.session.query(sql, &[&us(now), &i64::from(*most)]).await?
+        }
+        Release::Foreseen(all) => {
+            let numbers: Vec<i64> = all.iter().map(|one| one.number).collect();
+            tx.session.query(released!("seq = ANY ($2) ORDER BY seq"), &[&us(now), &numbers]).await?
+        }
+    };
     let mut all = Vec::with_capacity(rows.len());
     for row in &rows {
-        let (seq, released) = read(row)?;
+        let (seq, released) = read(row, which)?;
         tx.logs.of_delivery(seq, us(now), "fallback_released", released.told());
         tx.hints.insert(released.receiver.clone());
         all.push(released);
@@ -166,17 +179,19 @@ pub(super) async fn release(tx: &mut Tx<'_>, now: Timestamp, most: u32) -> Resul
     Ok(all)
 }
 
-fn read(row: &Row) -> Result<(i64, Released), Fail> {
+fn read(row: &Row, which: &Release) -> Result<(i64, Released), Fail> {
     let seq: i64 = row.value("seq")?;
     let receipt = row.receipt("receipt")?;
+    let foreseen = which.foreseen(seq);
     let released = Released {
         delivery: delivery_id(receipt, seq),
         receipt,
         kind: row.value("kind")?,
         first: row.value("first")?,
         receiver: row.value("receiver")?,
-        reason: Reason::of(row.value("state")?),
+        reason: Reason::of(row.value("state")?, foreseen.is_some()),
         due_at: row.instant("next_attempt_at")?,
+        foreseen,
     };
     Ok((seq, released))
 }

@@ -139,7 +139,8 @@ fn reload_asked(row: &Row) -> Result<ReloadAsked, Fail> {
 async fn open_promises(client: &Client, after: PromisePlace, most: u32) -> Result<Vec<OpenPromise>, Fail> {
     let sql =
         "SELECT p.seq, p.next_step_at, p.promise, p.starts_at, p.due_at, d.receiver, m.receipt, m.id, m.kind,
-             m.agreement, m.occurred_at, m.received_at
+             m.agreement, m.occurred_at, m.received_at,
+             EXISTS (SELECT 1 FROM delivery s WHERE s.seq = d.other_way AND s.hold = 'fallback') AS second_held
          FROM deadline p JOIN delivery d ON d.seq = p.seq / 16 JOIN message m ON m.seq = d.seq / 256
          WHERE p.next_step_at IS NOT NULL AND p.seq % 16 = 0 AND p.next_step_at >= $1 AND (p.next_step_at, p.seq) > ($1, $2)
          ORDER BY p.next_step_at, p.seq LIMIT $3";
@@ -159,6 +160,7 @@ async fn open_promises(client: &Client, after: PromisePlace, most: u32) -> Resul
             due: row.instant("due_at")?,
             occurred: row.instant_or_none("occurred_at")?.unwrap_or(received),
             received,
+            second_held: row.value("second_held")?,
         })
     };
     found.iter().map(read).collect()
@@ -276,7 +278,8 @@ async fn recompute(tx: &mut Tx<'_>, all: &Recompute) -> Result<i64, Fail> {
         tx.session.execute(sql, &[&delivery, &us(one.to.course.due), &expires, &us(one.old_due)]).await?;
         // A second way's time moves with the deadline.
         let sql =
-            "UPDATE delivery SET due_at = $2, expires_at = $3, next_attempt_at = next_attempt_at + $2 - $4
+            "UPDATE delivery SET due_at = $2, expires_at = $3, next_attempt_at = next_attempt_at + $2 - $4,
+                 early_at = early_at + $2 - $4
              WHERE seq = (SELECT f.other_way FROM delivery f WHERE f.seq = $1) AND hold = 'fallback'";
         tx.session.execute(sql, &[&delivery, &us(one.to.course.due), &expires, &us(one.old_due)]).await?;
         tx.logs.of_delivery(delivery, us(all.now), "recomputed", generations::moved(one, all, old_starts));

@@ -28,6 +28,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0015_came.sql"),
     include_str!("migrations/0016_fallback.sql"),
     include_str!("migrations/0017_narrow.sql"),
+    include_str!("migrations/0018_foreseen.sql"),
 ];
 
 /// The version this program brings a database to.

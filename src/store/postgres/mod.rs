@@ -18,8 +18,8 @@ use tracing::{error, warn};
 
 use super::{
     Admission, Beat, Command, Commanded, Forget, Forgotten, HandOver, Hints, InHand, LaneState, Lease,
-    LeaseAsk, Leased, Mode, Released, Settled, Settlement, StepPassed, Store, StoreError, TakenAgain,
-    Verdict, ahead::Maintain, handover::Lanes, hints, told,
+    LeaseAsk, Leased, Mode, Release, Released, Settled, Settlement, StepPassed, Store, StoreError,
+    TakenAgain, Verdict, ahead::Maintain, handover::Lanes, hints, told,
 };
 use crate::{
     domain::{
@@ -290,10 +290,10 @@ impl Store for Postgres {
 
     fn release_fallbacks(
         &self,
+        which: Release,
         now: Timestamp,
-        most: u32,
     ) -> BoxFuture<'_, Result<Vec<Released>, StoreError>> {
-        asked!(self, Ask::ReleaseFallbacks { now, most }, Released)
+        asked!(self, Ask::ReleaseFallbacks { which, now }, Released)
     }
 
     fn reconcile_alerts(

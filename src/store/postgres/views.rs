@@ -18,7 +18,7 @@ use crate::{
     },
     store::{
         Arrived, Conservation, LaneState, LoggedAnswer, MailboxItem, StoreError,
-        ahead::{Ahead, Behind, BehindAsk, Sliced, SlicesAsk},
+        ahead::{Ahead, Behind, BehindAsk, Sliced, SlicesAsk, Standby, StandbyAsk},
         brought::Brought,
         figures::{Asked, KeyFigures},
         numbers::us,
@@ -259,6 +259,10 @@ impl Views for Postgres {
             return Box::pin(std::future::ready(Ok(Brought::default())));
         }
         self.readers.read(async move |c| brought::brought(&c, &delivered, &met).await)
+    }
+
+    fn standbys(&self, ask: StandbyAsk) -> BoxFuture<'_, Result<Vec<Standby>, StoreError>> {
+        self.readers.read(async move |c| fallbacks::standbys(&c, &ask).await)
     }
 
     fn fallbacks(&self, since: Timestamp) -> BoxFuture<'_, Result<Vec<Fallbacks>, StoreError>> {

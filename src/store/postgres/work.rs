@@ -25,7 +25,7 @@ use crate::{
         pace::Pace,
     },
     store::{
-        Admission, Beat, Command, Commanded, Forget, Forgotten, InHand, LaneState, LeaseAsk, Leased,
+        Admission, Beat, Command, Commanded, Forget, Forgotten, InHand, LaneState, LeaseAsk, Leased, Release,
         Released, Settled, Settlement, StepPassed, TakenAgain, Verdict, ahead::Maintain, generations::Order,
         handover::Handing,
     },
@@ -43,8 +43,8 @@ pub(super) enum Ask {
         most: u32,
     },
     ReleaseFallbacks {
+        which: Release,
         now: Timestamp,
-        most: u32,
     },
     Reconcile {
         names: Vec<&'static str>,
@@ -357,7 +357,7 @@ async fn one(tx: &mut Tx<'_>, ask: &Ask) -> Result<Told, Fail> {
         }
         Ask::Release(leases) => done(lease::release(tx, leases).await?),
         Ask::Advance { now, most } => Told::Steps(deadlines::advance(tx, *now, *most).await?),
-        Ask::ReleaseFallbacks { now, most } => Told::Released(fallback::release(tx, *now, *most).await?),
+        Ask::ReleaseFallbacks { which, now } => Told::Released(fallback::release(tx, which, *now).await?),
         Ask::Reconcile { names, conditions, now } => {
             Told::Changes(alerts::reconcile(tx, names, conditions, *now).await?)
         }

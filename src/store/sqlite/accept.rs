@@ -138,8 +138,8 @@ fn owe(tx: &mut Tx<'_, '_>, message: &Accepted, seq: i64, delivery: &NewDelivery
     tx.execute(
         "-- store::accept delivery
          INSERT INTO delivery (seq, receiver, state, phase, hold, ordering_key, due_at, next_attempt_at, expires_at,
-             fault, format, format_version, output_hash, clocks, other_way)
-         VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+             fault, format, format_version, output_hash, clocks, other_way, early_at, first_receiver)
+         VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
         params![
             seq,
             delivery.receiver,
@@ -155,6 +155,8 @@ fn owe(tx: &mut Tx<'_, '_>, message: &Accepted, seq: i64, delivery: &NewDelivery
             &Sha256::digest(&delivery.parcel.body)[..],
             u8::try_from(delivery.further.len()).unwrap_or(u8::MAX),
             delivery.other_way.map(|other| delivery_seq(message_of(seq), other.ordinal)),
+            delivery.early().map(us),
+            message.first_receiver(delivery),
         ],
     )?;
     tx.execute(

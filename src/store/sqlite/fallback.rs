@@ -14,7 +14,7 @@ use super::{
 use crate::{
     domain::answer::Subscription,
     store::{
-        Released,
+        Release, Released,
         fallback::{self, Came, Ends, Other, Reason, Then, Tie},
     },
 };
@@ -129,16 +129,68 @@ pub(super) fn resume(tx: &Tx<'_, '_>, tie: &Tie, by: &str, now: Timestamp) -> ru
     log_event(tx, message_of(tie.first), Some(tie.first), us(now), "fallback_resumed", Some(&told))
 }
 
-/// Lets second ways go whose time has come, in due order.
-pub(super) fn release(tx: &mut Tx<'_, '_>, now: Timestamp, most: u32) -> rusqlite::Result<Vec<Released>> {
-    let due = tx
-        .prepare(
-            "-- store::release_fallbacks
+/// Second ways that are held, and which.
+macro_rules! held {
+    ($name:literal, $which:literal) => {
+        concat!(
+            "-- store::release_fallbacks ",
+            $name,
+            "
              SELECT d.seq, d.receiver, d.next_attempt_at, o.receiver AS first, o.state, m.receipt, m.kind
              FROM delivery d JOIN delivery o ON o.seq = d.other_way JOIN message m ON m.seq = d.seq / 256
-             WHERE d.hold = 'fallback' AND d.next_attempt_at <= ?1 ORDER BY d.next_attempt_at, d.seq LIMIT ?2",
-        )?
-        .query_map(params![us(now), most], |row| {
+             WHERE d.hold = 'fallback' AND ",
+            $which
+        )
+    };
+}
+
+/// Lets second ways go, in due order.
+pub(super) fn release(
+    tx: &mut Tx<'_, '_>,
+    which: &Release,
+    now: Timestamp,
+) -> rusqlite::Result<Vec<Released>> {
+    let due = match which {
+        Release::Due(most) => held(
+            tx,
+            held!("due", "d.next_attempt_at <= ?1 ORDER BY d.next_attempt_at, d.seq LIMIT ?2"),
+            params![us(now), most],
+        )?,
+        Release::Foreseen(all) => {
+            let mut due = Vec::with_capacity(all.len());
+            for one in all {
+                due.extend(held(tx, held!("foreseen", "d.seq = ?1"), [one.number])?);
+            }
+            due
+        }
+    };
+    let mut all = Vec::with_capacity(due.len());
+    for (seq, first, mut released) in due {
+        released.foreseen = which.foreseen(seq);
+        released.reason = Reason::of(first, released.foreseen.is_some());
+        released.due_at = released.due_at.min(now);
+        tx.execute(
+            "-- store::release_fallbacks one
+             UPDATE delivery SET phase = 0, hold = NULL, released_at = ?2, next_attempt_at = min(next_attempt_at, ?2)
+             WHERE seq = ?1",
+            params![seq, us(now)],
+        )?;
+        let told = released.told();
+        log_event(tx, message_of(seq), Some(seq), us(now), "fallback_released", Some(&told))?;
+        tx.handing.ring(released.receiver.clone());
+        all.push(released);
+    }
+    Ok(all)
+}
+
+/// Second ways that are held, with the state of the first.
+fn held(
+    tx: &Tx<'_, '_>,
+    sql: &'static str,
+    params: impl rusqlite::Params,
+) -> rusqlite::Result<Vec<(i64, i16, Released)>> {
+    tx.prepare(sql)?
+        .query_map(params, |row| {
             let seq: i64 = row.get("seq")?;
             let receipt = row.receipt("receipt")?;
             let released = Released {
@@ -147,21 +199,11 @@ pub(super) fn release(tx: &mut Tx<'_, '_>, now: Timestamp, most: u32) -> rusqlit
                 kind: row.get("kind")?,
                 first: row.get("first")?,
                 receiver: row.get("receiver")?,
-                reason: Reason::of(row.get("state")?),
+                reason: Reason::Time,
                 due_at: row.instant("next_attempt_at")?,
+                foreseen: None,
             };
-            Ok((seq, released))
+            Ok((seq, row.get("state")?, released))
         })?
-        .collect::<rusqlite::Result<Vec<_>>>()?;
-    for (seq, released) in &due {
-        tx.execute(
-            "-- store::release_fallbacks one
-             UPDATE delivery SET phase = 0, hold = NULL, released_at = ?2 WHERE seq = ?1",
-            params![seq, us(now)],
-        )?;
-        let told = released.told();
-        log_event(tx, message_of(*seq), Some(*seq), us(now), "fallback_released", Some(&told))?;
-        tx.handing.ring(released.receiver.clone());
-    }
-    Ok(due.into_iter().map(|(_, released)| released).collect())
+        .collect()
 }

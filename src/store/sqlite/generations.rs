@@ -152,7 +152,8 @@ fn open_promises(
         .prepare_cached(
             "-- store::open_promises_after
              SELECT p.seq, p.next_step_at, p.promise, p.starts_at, p.due_at, d.receiver, m.receipt, m.id, m.kind,
-                 m.agreement, m.occurred_at, m.received_at
+                 m.agreement, m.occurred_at, m.received_at,
+                 EXISTS (SELECT 1 FROM delivery s WHERE s.seq = d.other_way AND s.hold = 'fallback') AS second_held
              FROM deadline p JOIN delivery d ON d.seq = p.seq / 16 JOIN message m ON m.seq = d.seq / 256
              WHERE p.next_step_at IS NOT NULL AND p.seq % 16 = 0 AND (p.next_step_at, p.seq) > (?1, ?2)
              ORDER BY p.next_step_at, p.seq LIMIT ?3",
@@ -172,6 +173,7 @@ fn open_promises(
                 due: row.instant("due_at")?,
                 occurred: row.instant_or_none("occurred_at")?.unwrap_or(received),
                 received,
+                second_held: row.get("second_held")?,
             })
         })?
         .collect()
@@ -298,7 +300,8 @@ fn recompute(tx: &Tx<'_, '_>, all: &Recompute) -> rusqlite::Result<i64> {
         // A second way's time moves with the deadline.
         tx.execute(
             "-- store::move_second_way
-             UPDATE delivery SET due_at = ?2, expires_at = ?3, next_attempt_at = next_attempt_at + ?2 - ?4
+             UPDATE delivery SET due_at = ?2, expires_at = ?3, next_attempt_at = next_attempt_at + ?2 - ?4,
+                 early_at = early_at + ?2 - ?4
              WHERE seq = (SELECT f.other_way FROM delivery f WHERE f.seq = ?1) AND hold = 'fallback'",
             params![delivery, us(one.to.course.due), one.expires.map(us), us(one.old_due)],
         )?;

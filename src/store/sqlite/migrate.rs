@@ -23,6 +23,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0015_fallback.sql"),
     include_str!("migrations/0016_counted.sql"),
     include_str!("migrations/0017_identity.sql"),
+    include_str!("migrations/0018_foreseen.sql"),
 ];
 
 /// The version this program brings a store to.

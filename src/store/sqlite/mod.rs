@@ -13,7 +13,7 @@ use rusqlite::{Connection, OpenFlags, config::DbConfig};
 pub use super::Mode;
 use super::{
     Admission, Beat, Calls, Command, Commanded, Forget, Forgotten, Hints, InHand, LaneState, Lease, LeaseAsk,
-    Leased, Released, Settled, Settlement, StepPassed, Store, StoreError, TakenAgain, Verdict,
+    Leased, Release, Released, Settled, Settlement, StepPassed, Store, StoreError, TakenAgain, Verdict,
     ahead::Maintain,
     handover::{HandOver, Lanes},
     hints,
@@ -268,10 +268,10 @@ impl Store for Sqlite {
 
     fn release_fallbacks(
         &self,
+        which: Release,
         now: Timestamp,
-        most: u32,
     ) -> BoxFuture<'_, Result<Vec<Released>, StoreError>> {
-        self.write(move |tx| fallback::release(tx, now, most))
+        self.write(move |tx| fallback::release(tx, &which, now))
     }
 
     fn reconcile_alerts(

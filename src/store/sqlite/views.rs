@@ -21,7 +21,7 @@ use crate::{
     },
     store::{
         Arrived, Conservation, LaneState, LoggedAnswer, MailboxItem, StoreError,
-        ahead::{Ahead, Behind, BehindAsk, Sliced, SlicesAsk},
+        ahead::{Ahead, Behind, BehindAsk, Sliced, SlicesAsk, Standby, StandbyAsk},
         brought::Brought,
         figures::{Asked, KeyFigures},
         standing::{OpenPromises, Waived},
@@ -231,6 +231,10 @@ impl Views for Sqlite {
             return Box::pin(std::future::ready(Ok(Brought::default())));
         }
         self.readers.read(move |c| brought::brought(c, &delivered, &met))
+    }
+
+    fn standbys(&self, ask: StandbyAsk) -> BoxFuture<'_, Result<Vec<Standby>, StoreError>> {
+        self.readers.read(move |c| fallbacks::standbys(c, &ask))
     }
 
     fn fallbacks(&self, since: Timestamp) -> BoxFuture<'_, Result<Vec<Fallbacks>, StoreError>> {

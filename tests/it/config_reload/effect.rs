@@ -63,3 +63,24 @@ async fn a_shorter_promise_is_shown_and_moves_what_is_open_only_when_told_to() {
     let again = command(gateway, &["sla", "recompute", "--reason", "again", "--json"]).exits(0).json();
     assert_eq!(again["moved"], 0, "it is made once");
 }
+
+/// Second ways that are held move with the deadline of their promise, and are shown with it.
+#[tokio::test]
+async fn second_ways_that_are_held_are_counted_in_the_effect() {
+    let agreed = "[agreement.promises.complaint]\nwithin = \"24h\"\nfallback = { receiver = \"second\", at = \"2h left\" }\n\n\
+                  [[receiver]]\nname = \"second\"\nparty = \"0101\"\nfallback_only = true\nchannel = \"mailbox\"\n";
+    let world = Plan::new().receiver(CODE, "channel = \"mailbox\"").and(agreed).start().await;
+    let gateway = &world.gateway;
+    world.send("c1", CODE);
+    world.send("c2", CODE);
+    world.send_kind("job_order", "o1", CODE, SignedDuration::from_hours(1));
+    let second = world.view("c1").await.deliveries[1].delivery_id.to_string();
+    command(gateway, &["deliveries", "cancel", &second, "--reason", "not by mail"]).exits(0);
+    rewrite(gateway, |text| text.replace("within = \"24h\"", "within = \"8h\""));
+    let effect =
+        command(gateway, &["config", "diff", "--effect", "--json"]).exits(0).json()["effect"].clone();
+    let group = &effect["groups"][0];
+    assert_eq!((&group["count"], &group["secondWays"]), (&2.into(), &1.into()), "{effect}");
+    let words = command(gateway, &["config", "diff", "--effect"]).exits(0).out;
+    assert!(words.contains("second ways"), "{words}");
+}

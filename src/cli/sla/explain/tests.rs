@@ -70,6 +70,7 @@ fn message(attempts: &[Value], met: Option<Timestamp>) -> MessageView {
             fault: None,
             second_way_of: None,
             released: None,
+            early: None,
         }],
         promises: vec![PromiseView {
             receipt_id: receipt,

@@ -28,11 +28,12 @@ pub(in crate::store::postgres) const MESSAGES: &str = "INSERT INTO message (stat
 
 pub(in crate::store::postgres) const DELIVERIES: &str = "INSERT INTO delivery (state, seq, receiver, phase, hold,
          ordering_key, due_at, next_attempt_at, expires_at, fault, format, format_version, output_hash, lease_node,
-         lease_token, leased_until, clocks, other_way)
+         lease_token, leased_until, clocks, other_way, early_at, first_receiver)
      SELECT 0, unnest($1::bigint[]), unnest($2::text[]), unnest($3::smallint[]), unnest($4::text[]),
          unnest($5::bigint[]), unnest($6::bigint[]), unnest($7::bigint[]), unnest($8::bigint[]),
          unnest($9::text[]), unnest($10::text[]), unnest($11::integer[]), unnest($12::bytea[]),
-         unnest($13::bigint[]), unnest($14::bigint[]), unnest($15::bigint[]), unnest($16::smallint[]), unnest($17::bigint[])";
+         unnest($13::bigint[]), unnest($14::bigint[]), unnest($15::bigint[]), unnest($16::smallint[]), unnest($17::bigint[]),
+         unnest($18::bigint[]), unnest($19::text[])";
 
 pub(in crate::store::postgres) const PARCELS: &str = "INSERT INTO parcel (seq, content_type, body, citizen, raw)
      SELECT unnest($1::bigint[]), unnest($2::text[]), unnest($3::bytea[]), unnest($4::text[]), unnest($5::bytea[])";
@@ -162,6 +163,8 @@ impl Rows<'_> {
             seldom(owed, |o| {
                 o.delivery.other_way.map(|other| delivery_seq(message_of(o.seq), other.ordinal))
             }),
+            seldom(owed, |o| o.delivery.early().map(us)),
+            seldom(owed, |o| o.message.first_receiver(o.delivery)),
         ];
         insert(session, &session.statements.deliveries, &columns).await
     }

@@ -66,6 +66,7 @@ pub(super) async fn deliveries(
             fault: row.fault("fault")?,
             second_way_of: second_way_of(row)?,
             released: row.instant_or_none("released_at")?,
+            early: row.instant_or_none("early_at")?,
         })
     };
     rows(client, &sql, params).await?.iter().map(read).collect()

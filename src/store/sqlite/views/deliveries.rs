@@ -50,6 +50,7 @@ pub(super) fn select_deliveries(
                 fault: row.fault("fault")?,
                 second_way_of: second_way_of(row)?,
                 released: row.instant_or_none("released_at")?,
+                early: row.instant_or_none("early_at")?,
             })
         })?
         .collect()

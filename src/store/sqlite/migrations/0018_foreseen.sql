@@ -1,0 +1,4 @@
+-- A second way may go before its time where the forecast says that the first will be late: from when on, and whose the first is.
+ALTER TABLE delivery ADD COLUMN early_at INTEGER;
+ALTER TABLE delivery ADD COLUMN first_receiver TEXT;
+CREATE INDEX delivery_early ON delivery (first_receiver, early_at, due_at) WHERE hold = 'fallback';
