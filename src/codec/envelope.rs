@@ -67,8 +67,7 @@ pub(super) fn read(
     {
         reading.wrong("specversion", "1.0", Some(&version));
     }
-    let id = reading
-        .parsed("id", "1-46 of A-Z, a-z, 0-9, dot, underscore, colon and hyphen", |text| text.parse().ok());
+    let id = reading.parsed("id", ID, |text| text.parse().ok());
     let source = reading
         .parsed("source", "urn:dk:akasse:<code> or urn:dk:jobcenter:<kommunekode>", |text| text.parse().ok());
     let kind = reading.parsed("type", "dk.kassebro.<kind>.v<n>", KindId::from_event_type);
@@ -132,7 +131,7 @@ impl Reading<'_> {
             Value::Null => None,
             Value::String(text) if !text.chars().any(char::is_control) => Some(text),
             _ => {
-                self.wrong(name, "a text without control characters", None);
+                self.wrong(name, TEXT, None);
                 None
             }
         }
@@ -185,7 +184,7 @@ impl Reading<'_> {
 
     fn wrong(&mut self, name: &str, expected: &str, actual: Option<&str>) {
         let text = Text::new(
-            format!("Attributten {name} er forkert; der ventes {expected}."),
+            format!("Attributten {name} er forkert; der ventes {}.", in_danish(expected)),
             format!("The attribute {name} is wrong; {expected} is expected."),
         );
         let violation =
@@ -198,7 +197,19 @@ impl Reading<'_> {
     }
 }
 
+const ID: &str = "1-46 of A-Z, a-z, 0-9, dot, underscore, colon and hyphen";
+const TEXT: &str = "a text without control characters";
 const TIME: &str = "a time with its offset (RFC 3339), e.g. 2026-03-02T09:30:00+01:00";
+
+/// What is expected of an attribute, as the Danish sentence has it.
+fn in_danish(expected: &str) -> String {
+    match expected {
+        ID => "1-46 af A-Z, a-z, 0-9, punktum, understregning, kolon og bindestreg".to_owned(),
+        TEXT => "en tekst uden kontroltegn".to_owned(),
+        TIME => "et tidspunkt med tidszone (RFC 3339), f.eks. 2026-03-02T09:30:00+01:00".to_owned(),
+        other => other.replace(" or ", " eller ").replace(" characters", " tegn"),
+    }
+}
 
 /// Reads a time by RFC 3339: date, `T`, time to the second or finer (to nanoseconds), and `Z` or an offset.
 pub(super) fn timestamp(text: &str) -> Option<Timestamp> {

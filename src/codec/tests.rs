@@ -121,6 +121,26 @@ fn what_is_wrong_with_an_event_is_said_all_at_once() {
 }
 
 #[test]
+fn what_an_attribute_should_be_is_said_in_danish_too() {
+    let refused = structured_json(|body| {
+        body["specversion"] = json!("2");
+        body["id"] = json!("a b");
+        body["time"] = json!("now");
+        body["source"] = json!("3f");
+        body["agreement"] = json!("");
+        body["subject"] = json!(7);
+    })
+    .unwrap_err();
+    assert_eq!(refused.violations.len(), 6);
+    for violation in &refused.violations {
+        let said = &violation.message.da;
+        for english in [" or ", " a ", " of ", "characters", "without"] {
+            assert!(!said.contains(english), "{said}");
+        }
+    }
+}
+
+#[test]
 fn what_is_sound_in_a_refused_message_is_kept_for_further_checks() {
     let refused = structured_json(|body| body["subject"] = json!("0707614285")).unwrap_err();
     assert_eq!(rules(&refused), [("envelope.subject", "/subject")]);

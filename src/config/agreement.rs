@@ -157,7 +157,7 @@ impl AgreedPromise {
         let within = self.within.as_deref().map(str::parse).transpose()?;
         let calendar = self.calendar.as_deref();
         let delivered = within.map(|within| {
-            promise::delivered(within, calendar, Begins::Occurred, basis(&self.clause), calendars)
+            promise::delivered(within, calendar, &Begins::Occurred, basis(&self.clause), calendars)
         });
         let further = self.also.iter().map(|also| {
             let clause = if also.clause.is_empty() { &self.clause } else { &also.clause };

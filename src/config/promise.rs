@@ -11,10 +11,14 @@ use super::{
     settings::{Period, Settings},
 };
 use crate::{
-    domain::sla::{self, DELIVERED, FURTHER_MAX, Promise, Starts, Stops, Terms},
+    domain::sla::{self, DELIVERED, FURTHER_MAX, Promise, Stops, Terms},
     kinds::{KINDS, Kind},
     units,
 };
+
+mod begins;
+
+pub(super) use begins::Begins;
 
 /// Stands for a calendar where one says that its promise counts none.
 pub(super) const ELAPSED: &str = "elapsed";
@@ -55,17 +59,6 @@ pub struct Also {
     /// In an agreement: where it says so.
     #[serde(default)]
     pub clause: String,
-}
-
-/// What starts a clock, as it is written.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Begins {
-    #[default]
-    Occurred,
-    Received,
-    Delivered,
-    Registration,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -121,22 +114,11 @@ impl fmt::Display for Within {
     }
 }
 
-impl Begins {
-    fn build(self) -> Starts {
-        match self {
-            Self::Occurred => Starts::Occurred,
-            Self::Received => Starts::Received,
-            Self::Delivered => Starts::Delivered,
-            Self::Registration => Starts::Registration,
-        }
-    }
-}
-
 /// That the receiver has it.
 pub(super) fn delivered(
     within: Within,
     calendar: Option<&str>,
-    starts: Begins,
+    starts: &Begins,
     basis: String,
     calendars: &Calendars,
 ) -> Arc<Promise> {
@@ -198,7 +180,7 @@ pub(super) fn check(settings: &Settings, check: &mut Check<'_>) {
             check.kind(&key, kind);
         }
         budget(&key, promise.within, promise.calendar.as_deref(), Some(settings), check);
-        if matches!(promise.starts, Begins::Delivered | Begins::Registration) {
+        if !matches!(promise.starts, Begins::Occurred | Begins::Received) {
             let problem = "the clock of being delivered starts with \"occurred\" or \"received\"";
             check.problem(format!("{key}.starts"), problem);
         }
@@ -289,6 +271,7 @@ pub(super) fn also(key: &str, kind: &str, all: &[Also], settings: Option<&Settin
             check,
         );
         stops(&at("stops"), kind, promise, check);
+        begins::check(&format!("{key}.also[{number}]"), kind, promise, check);
         let is_kind = !CASE_WORDS.contains(&promise.stops.as_str());
         if promise.count.is_some_and(|count| !(1..=COUNT_MAX).contains(&count) || !is_kind) {
             let problem = format!("so many messages of a kind are counted, from 1 to {COUNT_MAX}");

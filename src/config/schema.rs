@@ -27,6 +27,8 @@ const UNKNOWN: &str = "\u{1}";
 const DURATION_OR_DAYS: &str = r"^(limit|\s*[0-9]+(\s*(ms|s|m|h|d)| (business )?days?)\s*)$";
 /// A whole number and a unit, as `units::parse_duration` reads it.
 const DURATION: &str = r"^\s*[0-9]+\s*(ms|s|m|h|d)\s*$";
+/// What a clock may go by beside the words for it: one of a message's dates.
+const DATE: &str = "^(before )?[a-z][A-Za-z0-9]{0,39}$";
 const DURATION_OR_NEVER: &str = r"^(never|\s*[0-9]+\s*(ms|s|m|h|d)\s*)$";
 /// No setting lies deeper.
 const DEPTH_MAX: usize = 12;
@@ -294,6 +296,12 @@ impl Asked {
                 (false, false) => DURATION,
             };
             return json!({ "type": "string", "pattern": pattern });
+        }
+        if let Answer::Refused(why) = &answer
+            && why.contains("starts no clock")
+        {
+            let words: Vec<&str> = why.split('`').skip(1).step_by(2).collect();
+            return json!({ "anyOf": [{ "enum": words }, { "type": "string", "pattern": DATE }] });
         }
         json!({ "type": "string" })
     }

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use super::{
     agreements::{self, Under},
     clocks,
-    examine::content,
+    examine::{beside, content},
     fallback,
     measured::Lap,
     rules::{CompiledKind, Rules, Sender},
@@ -137,6 +137,7 @@ fn judge(
         Some((kind, deliveries)) if !violations.iter().any(Violation::is_error) => {
             Admission::Accepted(Box::new(Accepted {
                 meets: clocks::meets(rules, kind, &event),
+                renews: clocks::renews(rules, under.agreement(), kind, &event),
                 ends_placement: clocks::ends_placement(kind, &event),
                 bearing: bearing(kind, &event),
                 spends: under
@@ -249,12 +250,17 @@ fn check_content(
 ) -> Option<Vec<NewDelivery>> {
     check_direction(compiled, &event.envelope, violations);
     let found = compiled.schema.validate(&event.data, "/data");
+    let citizen = kinds::rules::citizen(event);
     if !found.is_empty() {
-        violations.extend(found);
+        // The kind's own rules read data that fit the schema; those of the agreement name a field each.
+        let mut rest = kinds::rules::of_the_citizen(&event.data, arrived.received);
+        if let Some(agreement) = under.agreement() {
+            agreement.rules_for(compiled.kind.name).check(event, citizen.as_ref(), &mut rest);
+        }
+        violations.extend(beside(found, rest));
         return None;
     }
     violations.extend(compiled.kind.check(event, arrived.received));
-    let citizen = kinds::rules::citizen(event);
     if let Some(agreement) = under.agreement() {
         agreement.rules_for(compiled.kind.name).check(event, citizen.as_ref(), violations);
     }
@@ -291,7 +297,7 @@ fn check_content(
                     parcel,
                     ordering_key: ordering_key(receiver, compiled.kind, &event.envelope, citizen.as_ref()),
                     promise,
-                    further: clocks::further(rules, under.agreement(), event, arrived),
+                    further: clocks::further(rules, under.agreement(), compiled.kind, event, arrived),
                     expires,
                     hold: withheld
                         .or_else(|| withheld::replacement(format, citizen.as_ref()))

@@ -12,7 +12,7 @@ use crate::{
         sla::{Clocked, Further, Promise, Starts, Stops, Within},
     },
     kinds::{self, Kind},
-    store::{Arrived, Meets},
+    store::{Arrived, Meets, Renews},
 };
 
 /// The clock starts at the business time, or at receipt where that lies a little ahead. With it comes the instant
@@ -41,12 +41,17 @@ pub(super) fn delivered(
 pub(super) fn further(
     rules: &Rules,
     agreement: Option<&Agreement>,
+    kind: &Kind,
     event: &Event,
     arrived: &Arrived,
 ) -> Vec<Further> {
     let envelope = &event.envelope;
     let mut further = Vec::new();
-    for promise in rules.further(&envelope.kind.name, agreement) {
+    for promise in rules.further(kind.name, agreement) {
+        if promise.terms.starts.date().is_some() && (kind.has_lapsed(event) || is_kept(promise, kind, event))
+        {
+            continue;
+        }
         let about = match &promise.terms.stops {
             Stops::Kind(_) if has_ended(event) => continue,
             Stops::Kind(_) => {
@@ -66,15 +71,59 @@ pub(super) fn further(
             Within::Time(_) | Within::Days(_) => promise.clone(),
         };
         let occurred = envelope.time.min(arrived.received);
-        let starts = match promise.terms.starts {
+        let starts = match &promise.terms.starts {
             Starts::Occurred => Some(occurred),
             Starts::Received => Some(arrived.received),
             Starts::Delivered => None,
             Starts::Registration => Some(registration(event).unwrap_or(occurred)),
+            Starts::Date(_) | Starts::Before(_) => match supplied(&promise, event) {
+                Some(starts) => Some(starts),
+                None => continue,
+            },
         };
         further.push(Further { promise, starts, about });
     }
     further
+}
+
+/// Which promises about the citizen the message tells anew: those that go by a date of it, and those that have lapsed
+/// with it. What earlier messages promised under these names by their dates, and is not due yet, is over.
+pub(super) fn renews(
+    rules: &Rules,
+    agreement: Option<&Agreement>,
+    kind: &Kind,
+    event: &Event,
+) -> Option<Renews> {
+    let lapsed = kind.has_lapsed(event);
+    let is_told = |promise: &&Arc<Promise>| {
+        let terms = &promise.terms;
+        let by_date = terms.starts.date().is_some() && matches!(terms.stops, Stops::Kind(_));
+        by_date && (lapsed || (supplied(promise, event).is_some() && !is_kept(promise, kind, event)))
+    };
+    let told = rules.further(kind.name, agreement).filter(is_told);
+    let promises: Vec<String> = told.map(|promise| promise.name().to_owned()).collect();
+    if promises.is_empty() || has_ended(event) {
+        return None;
+    }
+    Some(Renews { about: about(event)?, promises })
+}
+
+/// Whether the message itself is what the promise waits for.
+fn is_kept(promise: &Promise, kind: &Kind, event: &Event) -> bool {
+    matches!(&promise.terms.stops, Stops::Kind(awaited) if awaited == kind.name)
+        && kind.happened(event).is_some()
+}
+
+/// When a clock starts that goes by a date of the message.
+fn supplied(promise: &Promise, event: &Event) -> Option<Timestamp> {
+    let begin = kinds::rules::days::begin;
+    match (&promise.terms.starts, promise.terms.within) {
+        (Starts::Date(name), _) => begin(day(event, name)?),
+        (Starts::Before(name), Within::Time(time)) => {
+            begin(day(event, name)?.tomorrow().ok()?)?.checked_sub(time).ok()
+        }
+        _ => None,
+    }
 }
 
 /// What the message is to promises that may wait for its kind: about whom, and when it happened.

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     codec::{self, Limits, Raw, Transport, limits::VIOLATIONS_MAX},
     domain::{Envelope, Event, KindId, Party, ReceiptId, Violation},
+    kinds,
     store::{Admission, Arrived, Way},
 };
 
@@ -53,7 +54,8 @@ pub fn examine(
     Examined { event, violations }
 }
 
-/// Schema, then the kind's rules where the data fit it and the envelope could be read.
+/// Schema, then the kind's rules where the data fit it and the envelope could be read; else what is to be said of the
+/// citizen all the same.
 pub(super) fn content(
     compiled: &CompiledKind,
     envelope: Option<&Envelope>,
@@ -66,8 +68,18 @@ pub(super) fn content(
             let event = Event { envelope: envelope.clone(), data: data.clone() };
             compiled.kind.check(&event, now)
         }
-        _ => found,
+        _ => beside(found, kinds::rules::of_the_citizen(data, now)),
     }
+}
+
+/// What the schema found, and of the rest what is said of places that it is content with.
+pub(super) fn beside(mut found: Vec<Violation>, mut rest: Vec<Violation>) -> Vec<Violation> {
+    let is_around = |outer: &str, place: &str| {
+        place.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    rest.retain(|violation| !found.iter().any(|told| is_around(&told.pointer, &violation.pointer)));
+    found.append(&mut rest);
+    found
 }
 
 /// Admits a file as if the party that it names as its source had handed it in at `at`. Nothing is stored.

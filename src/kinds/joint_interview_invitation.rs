@@ -3,6 +3,7 @@
 //! Norddjurs agreement, "Jobsamtale og overlevering": the a-kasse may attend the first interview at the jobcenter if
 //! the citizen wishes it; the jobcenter invites, and sends the link by way of DFDG. A change is a new invitation.
 
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{
@@ -63,6 +64,12 @@ pub enum Form {
 fn says(event: &Event) -> Option<Said> {
     let data = rules::read::<Data<'_>>(event).ok()?;
     (!data.cancelled).then(|| CaseState::Granted.into())
+}
+
+/// When the citizen and the a-kasse were invited; a cancelled interview is none.
+pub(super) fn stands(event: &Event) -> Option<Timestamp> {
+    let cancelled = event.data.get("cancelled").and_then(serde_json::Value::as_bool);
+    (cancelled != Some(true)).then_some(event.envelope.time)
 }
 
 fn check(event: &Event, findings: &mut Findings) {

@@ -58,6 +58,11 @@ pub enum ContactForm {
     Phone,
 }
 
+/// Whether the citizen does not wish it, or not any more.
+pub(super) fn has_lapsed(event: &Event) -> bool {
+    event.data.get("wishes").and_then(serde_json::Value::as_bool) == Some(false)
+}
+
 fn check(event: &Event, findings: &mut Findings) {
     let Some(data) = findings.read::<Data<'_>>(event) else { return };
     findings.cpr("/data/citizen/cpr", data.citizen.cpr);

@@ -79,12 +79,25 @@ impl Kind {
     }
 
     /// When what a message tells of happened, by its own dates: an interview when it was held, and everything else at its
-    /// `time`. `None`: it tells that it did not happen.
+    /// `time`. `None`: it tells that it did not happen, or not yet.
     pub fn happened(&self, event: &Event) -> Option<Timestamp> {
-        if self.name == interview_record::KIND.name {
-            interview_record::held(event)
-        } else {
-            Some(event.envelope.time)
+        match self.name {
+            name if name == interview_record::KIND.name => interview_record::held(event),
+            name if name == sickness_follow_up::KIND.name => sickness_follow_up::held(event),
+            name if name == joint_interview_invitation::KIND.name => {
+                joint_interview_invitation::stands(event)
+            }
+            _ => Some(event.envelope.time),
+        }
+    }
+
+    /// Whether a message tells that nothing is left to wait for of what goes by its dates: a wish that is taken back, an
+    /// interview that nobody is to be called to any more.
+    pub fn has_lapsed(&self, event: &Event) -> bool {
+        match self.name {
+            name if name == sickness_follow_up::KIND.name => sickness_follow_up::has_lapsed(event),
+            name if name == joint_interview_wish::KIND.name => joint_interview_wish::has_lapsed(event),
+            _ => false,
         }
     }
 

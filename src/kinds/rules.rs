@@ -265,6 +265,15 @@ pub fn citizen(event: &Event) -> Option<Cpr> {
     Cpr::parse(cpr).ok()
 }
 
+/// What is wrong with the citizen's number, where the data do not fit the schema and a kind's own rules cannot be asked.
+pub fn of_the_citizen(data: &serde_json::Value, now: Timestamp) -> Vec<Violation> {
+    let mut findings = Findings::new(now);
+    if let Some(cpr) = data.pointer("/citizen/cpr").and_then(serde_json::Value::as_str) {
+        findings.cpr("/data/citizen/cpr", cpr);
+    }
+    findings.finish()
+}
+
 /// The calendar day by Danish clocks.
 pub fn day_of(instant: Timestamp) -> Date {
     calendar::copenhagen_date(instant)

@@ -4,8 +4,9 @@
 //! four-week interviews with unemployed people who are sick is the a-kasse's task; its aims want few sickness
 //! benefit courses beyond 26 weeks. How many were held in time is counted from interview records.
 
-use jiff::{ToSpan, civil::Date};
+use jiff::{Timestamp, ToSpan, civil::Date};
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::{
     Direction, Kind,
@@ -59,6 +60,18 @@ pub enum Outcome {
     SicknessBenefit,
     /// Udeblevet: the citizen stayed away, so it was not held
     Absent,
+}
+
+/// When it was held: on that day, and not after the message.
+pub(super) fn held(event: &Event) -> Option<Timestamp> {
+    let day = days::day(event.data.get("heldDate").and_then(Value::as_str))?;
+    days::begin(day.tomorrow().ok()?).map(|end| end.min(event.envelope.time))
+}
+
+/// Whether nobody is left to speak with, though it was not held: the citizen recovered or went over to sickness benefit.
+pub(super) fn has_lapsed(event: &Event) -> bool {
+    let outcome = event.data.get("outcome").and_then(|outcome| Outcome::deserialize(outcome).ok());
+    matches!(outcome, Some(Outcome::Recovered | Outcome::SicknessBenefit)) && held(event).is_none()
 }
 
 /// Four weeks: when the interview is due after the sick report.

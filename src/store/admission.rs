@@ -74,6 +74,8 @@ pub struct Accepted {
     pub bearing: Option<(Placed, Bearing)>,
     /// What it is to promises that may wait for one of its kind.
     pub meets: Option<Meets>,
+    /// Which promises about its citizen it tells anew.
+    pub renews: Option<Renews>,
     /// Between whom and about whom it is, where it ends the citizen's placement.
     pub ends_placement: Option<Placed>,
     /// What it takes of a cap.
@@ -89,6 +91,16 @@ pub struct Meets {
     pub about: Placed,
     /// When what it tells of happened, by its own dates. `None`: it did not, and so it meets nothing.
     pub happened: Option<Timestamp>,
+}
+
+/// Promises about a citizen that go by dates, told anew: what earlier messages promised by theirs is over where it is not
+/// due yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Renews {
+    /// Between whom and about whom it is.
+    pub about: Placed,
+    /// The promises' names.
+    pub promises: Vec<String>,
 }
 
 /// One delivery an accepted message owes.

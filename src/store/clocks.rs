@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     Accepted, NewDelivery, Next,
-    numbers::{DEADLINES, kept},
+    numbers::{self, DEADLINES, kept},
     told,
 };
 use crate::domain::{
@@ -121,6 +121,11 @@ pub(super) enum Happened<'a> {
     },
     /// The citizen is not placed with the a-kasse any more.
     NotPlaced,
+    /// A later message, of that number, tells of the date that promises of these names go by.
+    ToldAnew {
+        by: i64,
+        promises: &'a [String],
+    },
 }
 
 impl Happened<'_> {
@@ -203,6 +208,9 @@ impl Clock {
             (_, Happened::NotPlaced) if matches!(self.promise.terms.stops, Stops::Kind(_)) => {
                 self.end(now, State::Over, "the citizen is not placed any more")
             }
+            (State::Begun, Happened::ToldAnew { by, promises }) if self.gives_way(by, promises, now) => {
+                self.end(now, State::Over, "a later message tells of the date")
+            }
             (State::Begun, Happened::Died) => self.end(now, State::Begun, "the delivery ended"),
             (State::Begun, Happened::Retried) => self.retry(),
             (State::Begun, Happened::Came { kind, message, came }) if self.awaits(kind) => {
@@ -229,6 +237,14 @@ impl Clock {
 
     fn awaits(&self, kind: &str) -> bool {
         matches!(&self.promise.terms.stops, Stops::Kind(awaited) if awaited == kind)
+    }
+
+    /// Whether the promise of that name is another message's now. One that was due already stays: a breach is one.
+    fn gives_way(&self, to: i64, promises: &[String], now: Timestamp) -> bool {
+        let is_told =
+            self.promise.terms.starts.date().is_some() && promises.iter().any(|name| name == self.name());
+        let is_due = self.run.as_ref().is_some_and(|run| run.course.due < now);
+        is_told && !is_due && numbers::message_of(self.delivery()) != to
     }
 
     fn name(&self) -> &str {

@@ -27,6 +27,7 @@ mod alerts;
 mod came;
 mod clocks;
 mod commands;
+mod dated;
 mod deliveries;
 mod fallbacks;
 mod figures;
@@ -228,6 +229,7 @@ impl Office {
         Accepted {
             reply: None,
             meets: None,
+            renews: None,
             ends_placement: None,
             bearing: None,
             spends: None,

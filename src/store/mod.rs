@@ -42,7 +42,9 @@ mod stops;
 mod told;
 pub mod views;
 
-pub use admission::{Accepted, Admission, Arrived, Invalid, Meets, NewDelivery, OtherWay, Verdict, Way};
+pub use admission::{
+    Accepted, Admission, Arrived, Invalid, Meets, NewDelivery, OtherWay, Renews, Verdict, Way,
+};
 pub use calls::Calls;
 pub use fallback::{Foreseen, Release, Released};
 pub use forget::{Forget, Forgotten, Stage};

@@ -228,7 +228,7 @@ impl Demo {
         if let Some(answered) = answered {
             event["correlationid"] = json!(answered);
         }
-        if number % 20 == 13 {
+        if is_wrong(number) {
             // Wrong in three ways, so that the answer has something to say.
             event["data"]["surprise"] = json!(true);
             event["data"]["citizen"]["cpr"] = json!("3002000000");
@@ -237,7 +237,7 @@ impl Demo {
         if back {
             return (event, jobcenter_code, jobcenter_key);
         }
-        if number % 20 != 13 {
+        if !is_wrong(number) {
             self.last.insert(kind.name, Sent { id, fund, jobcenter });
         }
         (event, fund_code, fund_key)
@@ -327,6 +327,11 @@ impl Demo {
     }
 }
 
+/// Every twentieth, and one of the main kinds: each other kind is to be seen going through too.
+fn is_wrong(number: u32) -> bool {
+    number % 20 == 14
+}
+
 /// Every other message is of one of the three main kinds, and between them comes every kind in turn.
 fn kind(number: u32) -> &'static Kind {
     let half = number as usize / 2;
@@ -353,4 +358,20 @@ fn drop_file(folder: &Path, number: u32, event: &Value) -> std::io::Result<()> {
     let (temporary, name) = (folder.join(format!("{number}.tmp")), folder.join(format!("{number}.json")));
     std::fs::write(&temporary, event.to_string())?;
     std::fs::rename(temporary, name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_goes_through_within_sixty_messages() {
+        for known in KINDS {
+            assert!(
+                (0..60).any(|number| kind(number).name == known.name && !is_wrong(number)),
+                "{}",
+                known.name
+            );
+        }
+    }
 }

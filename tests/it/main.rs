@@ -21,6 +21,7 @@ mod cli_store;
 mod cluster;
 mod config_reload;
 mod day_of_trouble;
+mod demo;
 mod fallbacks;
 mod forecast;
 mod formats;

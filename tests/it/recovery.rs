@@ -151,6 +151,7 @@ fn complaint(now: Timestamp) -> Admission {
         figure: None,
         reply: None,
         meets: None,
+        renews: None,
         ends_placement: None,
         bearing: None,
         spends: None,

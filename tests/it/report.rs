@@ -129,6 +129,7 @@ fn record_of(month: i8, number: u128, from: &str, to: &str, timeliness: Timeline
         Figure { month: Month::at(received), interview: Interview::new("cvInterview").unwrap(), timeliness };
     Admission::Accepted(Box::new(Accepted {
         meets: None,
+        renews: None,
         ends_placement: None,
         bearing: None,
         spends: None,

@@ -26,8 +26,36 @@ async fn case_is(scene: &Scene, id: &str, case: &str) -> Value {
     .await
 }
 
+/// What lies in a party's queue: a message by its id, an answer by its outcome and what it answers.
+fn label(event: &Value) -> Option<String> {
+    let data = &event["data"];
+    match event["type"].as_str()? {
+        "dk.kassebro.answer.v1" => {
+            Some(format!("{} {}", data["outcome"].as_str()?, data["messageId"].as_str()?))
+        }
+        _ => event["id"].as_str().map(str::to_owned),
+    }
+}
+
+/// Takes what lies in a party's queue until all of that was there, each once, and nothing that was refused.
+async fn all_lie_in(scene: &Scene, queue: &str, wanted: impl Iterator<Item = String>) {
+    let mut wanted: Vec<String> = wanted.collect();
+    let mut found = Vec::new();
+    eventually(&format!("everything lies in {queue}"), SOON, async || {
+        while let Some(fetched) = scene.broker.admin.fetch(queue).await {
+            let event: Value = serde_json::from_slice(&fetched.body).expect("an event");
+            found.extend(label(&event));
+        }
+        wanted.iter().all(|one| found.contains(one)).then_some(())
+    })
+    .await;
+    found.sort();
+    wanted.sort();
+    assert_eq!(found, wanted, "each once");
+}
+
 #[tokio::test]
-async fn every_kind_goes_from_its_party_to_the_other() {
+async fn every_kind_goes_from_its_party_to_the_other_and_back_with_its_receipts() {
     let mut scene = Plan::new().both_ways().start().await;
     let jobcenter = scene.jobcenter.as_ref().expect("it sends too");
     let (mut there, mut back) = (Vec::new(), Vec::new());
@@ -46,18 +74,23 @@ async fn every_kind_goes_from_its_party_to_the_other() {
     }
     scene.delivered(there.len() + back.len()).await;
     assert_eq!(scene.inbox.taken().len(), there.len());
-    let mut found = Vec::new();
-    eventually("everything lies in the fund's queue", SOON, async || {
-        while let Some(fetched) = scene.broker.admin.fetch(&scene.fund.queue_out()).await {
-            let event: Value = serde_json::from_slice(&fetched.body).expect("an event");
-            found.extend(event["id"].as_str().filter(|id| back.iter().any(|b| b == id)).map(str::to_owned));
-        }
-        (found.len() >= back.len()).then_some(())
-    })
-    .await;
-    found.sort();
-    back.sort();
-    assert_eq!(found, back, "each once");
+    // The jobcenter says of each that it works on it.
+    for (seed, answered) in (1..).zip(&there) {
+        let mut receipt = event_back("receipt", seed, &format!("receipt-{answered}"));
+        receipt["correlationid"] = json!(answered);
+        receipt["data"] =
+            json!({ "level": "business", "business": "ACCEPTERET", "receiptId": format!("J-{seed}") });
+        jobcenter.publish(receipt.to_string().as_bytes()).await;
+        back.push(format!("receipt-{answered}"));
+    }
+    scene.delivered(there.len() + back.len()).await;
+    for answered in there.iter().filter(|id| *id != "there-recommendation") {
+        let shown = case_is(&scene, answered, "in_process").await;
+        assert_eq!(shown["deliveries"][0]["state"], "delivered", "{answered}");
+    }
+    let told = |of: &[String]| of.iter().map(|id| format!("delivered {id}")).collect::<Vec<_>>();
+    all_lie_in(&scene, &scene.fund.queue_out(), back.iter().cloned().chain(told(&there))).await;
+    all_lie_in(&scene, &jobcenter.queue_out(), told(&back).into_iter()).await;
     scene.stop_with_nothing_left().await;
 }
 

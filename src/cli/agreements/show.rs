@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{Failure, Line, Output, line, parties, words};
 use crate::{
-    config::{Settings, calendar::calendars, settings},
+    config::{Settings, calendar::calendars, promise::Also, settings},
     domain::{
         self,
         agreement::{Clauses, Group, KindRules, OutsideValidity, Particulars, Phase},
@@ -40,6 +40,8 @@ struct PromiseLine {
     kind: String,
     promise: String,
     within: String,
+    /// What its clock goes by, and until what it runs; `null` of being delivered.
+    clock: Option<String>,
     /// `agreement`, or `general` where the agreement says nothing of the kind.
     from: &'static str,
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -115,6 +117,7 @@ fn promised(settings: &Settings, agreement: &settings::Agreement, kind: &str) ->
                 kind: kind.to_owned(),
                 promise: promise.to_owned(),
                 within: format!("{within}{counted}"),
+                clock: None,
                 from: if clause.is_some() { "agreement" } else { "general" },
                 clause: clause.unwrap_or_default().to_owned(),
                 fallback: None,
@@ -137,20 +140,32 @@ fn promised(settings: &Settings, agreement: &settings::Agreement, kind: &str) ->
     let also = own.map_or(&[][..], |own| &own.also);
     for promise in general.into_iter().flat_map(|general| &general.also) {
         if !also.iter().any(|own| own.name == promise.name) {
-            lines.push(line(&promise.name, &promise.within, promise.calendar.as_ref(), None));
+            let told = line(&promise.name, &promise.within, promise.calendar.as_ref(), None);
+            lines.push(PromiseLine { clock: Some(clock(promise)), ..told });
         }
     }
     for promise in also {
         let clause = own.filter(|_| promise.clause.is_empty()).map_or(&promise.clause, |own| &own.clause);
-        lines.push(line(&promise.name, &promise.within, promise.calendar.as_ref(), Some(clause)));
+        let told = line(&promise.name, &promise.within, promise.calendar.as_ref(), Some(clause));
+        lines.push(PromiseLine { clock: Some(clock(promise)), ..told });
     }
     lines
 }
 
+/// What the clock of a promise goes by, and what stops it.
+fn clock(promise: &Also) -> String {
+    let stops = match promise.count {
+        Some(count) if count > 1 => format!("{count} × {}", promise.stops),
+        _ => promise.stops.clone(),
+    };
+    format!("{}, until {stops}", promise.starts)
+}
+
 fn print(output: &Output, shown: &Shown) {
     print_head(output, shown);
-    output.heading("Promises, from the message's time until the receiver has it, and what else is promised");
-    output.list(&shown.promises, &["kind", "promise", "within", "said by", "clause", "second way"], |p| {
+    output.heading("Promises");
+    let columns = ["kind", "promise", "within", "clock", "said by", "clause", "second way"];
+    output.list(&shown.promises, &columns, |p| {
         let by = if p.from == "agreement" { "this agreement" } else { "the general promise" };
         let second = p.fallback.as_ref().map(|way| {
             let early = way.when_predicted.as_ref();
@@ -159,7 +174,16 @@ fn print(output: &Output, shown: &Shown) {
             format!("{} at {}{early}", way.receiver, way.at)
         });
         let second = second.unwrap_or_else(|| "-".to_owned());
-        vec![p.kind.clone(), p.promise.clone(), p.within.clone(), by.to_owned(), p.clause.clone(), second]
+        let clock = p.clock.clone().unwrap_or_else(|| "until the receiver has it".to_owned());
+        vec![
+            p.kind.clone(),
+            p.promise.clone(),
+            p.within.clone(),
+            clock,
+            by.to_owned(),
+            p.clause.clone(),
+            second,
+        ]
     });
     print_whom(output, shown);
     print_rules(output, shown);

@@ -162,7 +162,7 @@ pub(super) fn explain(
             receiver: delivery.map_or_else(String::new, |d| d.receiver.clone()),
             promise: clock.promise.name().to_owned(),
             standing: "waiting",
-            starts: clock.promise.terms.starts,
+            starts: clock.promise.terms.starts.clone(),
             basis: clock.promise.terms.basis.clone(),
         })
     });
@@ -272,7 +272,7 @@ impl Story<'_> {
             promise: promise.promise.clone(),
             standing: promise.standing.clone(),
             starts: promise.starts,
-            started_by: terms.map_or(Starts::Occurred, |terms| terms.starts),
+            started_by: terms.map_or(Starts::Occurred, |terms| terms.starts.clone()),
             stopped_by: terms.map_or_else(|| Stops::default().to_string(), Terms::stopped_by),
             progress: self.progress(),
             basis: promise.basis.clone().filter(|basis| !basis.is_empty()),

@@ -136,6 +136,11 @@ impl One<'_> {
                 None => {}
             }
             promise::also(&key, kind, &agreed.also, settings, check);
+            for (number, also) in agreed.also.iter().enumerate() {
+                if KINDS.iter().any(|known| known.name == also.stops) {
+                    self.kind(&format!("{key}.also[{number}].stops"), &also.stops, "waits for", check);
+                }
+            }
             if let Some(settings) = settings {
                 promise::together(&key, kind, &agreed.also, settings, check);
             }

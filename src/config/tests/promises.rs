@@ -52,7 +52,7 @@ fn what_else_is_promised_is_read_with_its_start_its_stop_and_its_pause() {
     let told = |agreement| {
         let further = rules.further("recommendation", agreement);
         further
-            .map(|p| (p.terms.promise.clone(), p.terms.starts, p.terms.pauses, p.terms.basis.clone()))
+            .map(|p| (p.terms.promise.clone(), p.terms.starts.clone(), p.terms.pauses, p.terms.basis.clone()))
             .collect::<Vec<_>>()
     };
     let setting = || "setting promise.recommendation".to_owned();
@@ -270,6 +270,65 @@ fn a_promise_to_the_limit_is_an_agreements_and_has_a_limit_to_last_to() {
         (
             first(&format!("[promise.placement]\nwithin = \"limit\"\nretry_window = \"1d\"\n{SMALL}")),
             "site.toml:2: promise.placement.within: only an agreement has groups with a limit",
+        ),
+    ] {
+        assert!(found.contains(told), "{told}\n{found}");
+    }
+}
+
+#[test]
+fn a_promise_by_a_date_names_one_that_the_kind_has() {
+    let agreed = |kind: &str, entry: &str| {
+        first(&format!("{SMALL}promises = {{ {kind} = {{ also = [{{ name = \"x\", {entry} }}] }} }}\n"))
+    };
+    let days = "within = \"28 days\", calendar = \"every_day\"";
+    let sick = format!("{days}, starts = \"sickReportDate\", stops = \"sickness_follow_up\"");
+    let before =
+        |more: &str| format!("{more}, starts = \"before transitionDate\", stops = \"handover_report\"");
+    assert_eq!(agreed("sickness_follow_up", &sick), "");
+    assert_eq!(agreed("risk_notice", &before("within = \"30d\"")), "");
+    for (found, told) in [
+        (
+            agreed("risk_notice", &sick),
+            "also[0].starts: \"sickReportDate\" is neither occurred, received, delivered, registration nor a date that each message of kind risk_notice may tell of (transitionDate)",
+        ),
+        (
+            agreed("activation_request", &before("within = \"30d\"")),
+            "a date that each message of kind activation_request may tell of (none)",
+        ),
+        (
+            first(&format!(
+                "{SMALL}kinds = [\"risk_notice\"]\npromises = {{ risk_notice = {{ also = [{{ name = \"x\", {} }}] }} }}\n",
+                before("within = \"30d\"")
+            )),
+            "also[0].stops: it waits for handover_report, which is not among the kinds it takes (site.toml:",
+        ),
+        (
+            agreed("risk_notice", &before(days)),
+            "also[0].within: how long before a date the clock starts is so much time: write \"30d\" or hours",
+        ),
+        (
+            agreed("risk_notice", &before("within = \"30h\", calendar = \"every_day\"")),
+            "also[0].calendar: time before a date is elapsed time, by no calendar",
+        ),
+        (
+            agreed(
+                "risk_notice",
+                "within = \"30d\", starts = \"the transition\", stops = \"handover_report\"",
+            ),
+            "\"the transition\" starts no clock: write `occurred`, `received`, `delivered`, `registration`, or a date",
+        ),
+        (
+            first(&format!(
+                "[promise.risk_notice]\nwithin = \"24h\"\nretry_window = \"1d\"\nstarts = \"transitionDate\"\n{SMALL}"
+            )),
+            "promise.risk_notice.starts: the clock of being delivered starts with",
+        ),
+        (
+            first(&format!(
+                "[promise.default]\nwithin = \"24h\"\nretry_window = \"1d\"\nalso = [{{ name = \"x\", within = \"1h\", starts = \"transitionDate\", stops = \"answered\" }}]\n{SMALL}"
+            )),
+            "nor a date that each message of kind default may tell of (none)",
         ),
     ] {
         assert!(found.contains(told), "{told}\n{found}");

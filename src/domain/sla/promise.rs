@@ -26,7 +26,7 @@ pub enum Within {
 }
 
 /// What starts a clock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Starts {
     /// The message's `time`, or its receipt here where `time` lies up to five minutes ahead.
@@ -38,6 +38,20 @@ pub enum Starts {
     Delivered,
     /// The day in its `registrationDate`, from midnight in Denmark on; `time` where it names none.
     Registration,
+    /// The day in that date of the message's data, from midnight in Denmark on. Nothing is promised where it names none.
+    Date(String),
+    /// So long before the end of the day in that date: the promise lasts to there. Nothing is promised where it names none.
+    Before(String),
+}
+
+impl Starts {
+    /// The date of the message's data that the clock goes by. Whoever tells of it anew tells of the promise anew.
+    pub fn date(&self) -> Option<&str> {
+        match self {
+            Self::Date(name) | Self::Before(name) => Some(name),
+            Self::Occurred | Self::Received | Self::Delivered | Self::Registration => None,
+        }
+    }
 }
 
 /// What stops a clock: then the promise is met.

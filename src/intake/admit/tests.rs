@@ -307,7 +307,14 @@ fn everything_that_is_wrong_is_said_at_once() {
     for rule in ["party.source", "time.ahead", "schema.additionalProperties", "schema.required"] {
         assert!(rules.contains(&rule.to_owned()), "{rule} is missing in {rules:?}");
     }
+    // What the schema finds does not hide what the citizen's number is.
+    wrong["data"]["citizen"] = json!({ "cpr": "3002000000" });
+    let rules = refused_by("krifa", &wrong);
+    for rule in ["schema.additionalProperties", "cpr.not-a-date"] {
+        assert!(rules.contains(&rule.to_owned()), "{rule} is missing in {rules:?}");
+    }
     // Also where the envelope itself cannot be read.
+    wrong["data"]["citizen"] = json!({});
     wrong["id"] = json!("");
     let rules = refused_by("3f", &wrong);
     assert!(

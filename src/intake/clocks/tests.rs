@@ -225,3 +225,101 @@ fn a_promise_to_the_limit_ends_with_the_citizens_last_day_whatever_later_end_is_
     assert_eq!(due(of_30, "2026-09-23", "2027-04-25", "placement"), until("2027-03-23T23:00:00Z"));
     assert_eq!(due(of_34, "2026-10-26", "2027-04-25", "ended"), None);
 }
+
+/// What goes by dates: the interview with who is sick, the report before the handover, the invitation.
+const DATED: &str = r#"
+[promise.sickness_follow_up]
+within = "24h"
+retry_window = "30d"
+also = [{ name = "interview", within = "28 days", calendar = "every_day", starts = "sickReportDate", stops = "sickness_follow_up" }]
+
+[promise.contact_notice]
+within = "24h"
+retry_window = "30d"
+also = [{ name = "handover", within = "30d", starts = "before transitionDate", stops = "handover_report" }]
+
+[promise.joint_interview_wish]
+within = "24h"
+retry_window = "30d"
+also = [{ name = "invitation", within = "7d", starts = "before interviewDate", stops = "joint_interview_invitation" }]
+"#;
+
+#[test]
+fn a_dates_promise_is_due_by_that_date_and_given_only_where_something_is_left_to_come() {
+    let text = DEPLOYMENT.to_owned() + DATED;
+    let fund = ("3f", "urn:dk:akasse:3f", "urn:dk:jobcenter:0101");
+    let office = ("0101", "urn:dk:jobcenter:0101", "urn:dk:akasse:3f");
+    let told = |(party, from, to): (&str, &str, &str), kind: &str, fields: &[(&str, Value)]| {
+        let mut event = example(kind, from, to);
+        for (field, value) in fields {
+            event["data"][field] = value.clone();
+        }
+        event["data"].as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        let message = admitted_by(&text, party, &event);
+        let promised = message.deliveries[0].further.first().map(|further| {
+            assert_eq!(
+                further.about,
+                message.renews.as_ref().map(|renews| renews.about),
+                "it tells of it anew"
+            );
+            let course = further.promise.start(further.starts.unwrap());
+            (course.starts.to_string(), course.due.to_string())
+        });
+        let meets = message.meets.map(|meets| meets.happened.is_some());
+        (promised, message.renews.map(|renews| renews.promises.concat()), meets)
+    };
+    let whole = |starts: &str, due: &str| Some((starts.to_owned(), due.to_owned()));
+    let renews = |name: &str| Some(name.to_owned());
+    let sick = |outcome: Value, planned: Value, held: Value| {
+        let fields = [
+            ("sickReportDate", json!("2026-11-02")),
+            ("outcome", outcome),
+            ("plannedDate", planned),
+            ("heldDate", held),
+        ];
+        told(fund, "sickness_follow_up", &fields)
+    };
+    let (null, planned) = (json!(null), json!("2026-11-24"));
+    // From the day's midnight in Denmark to the end of the 28th day after it.
+    let course = whole("2026-11-01T23:00:00Z", "2026-11-30T23:00:00Z");
+    assert_eq!(sick(null.clone(), planned.clone(), null.clone()), (course, renews("interview"), Some(false)));
+    assert_eq!(
+        sick(json!("stillSick"), planned.clone(), json!("2026-11-20")),
+        (None, None, Some(true)),
+        "it was held: that is what others wait for"
+    );
+    for outcome in ["recovered", "sicknessBenefit"] {
+        assert_eq!(
+            sick(json!(outcome), planned.clone(), null.clone()),
+            (None, renews("interview"), Some(false)),
+            "nobody is left to speak with"
+        );
+    }
+    let contact = |day: Value| told(office, "contact_notice", &[("transitionDate", day)]);
+    // Thirty days before the end of 10 December, and over the change of clocks.
+    assert_eq!(
+        contact(json!("2026-12-10")),
+        (whole("2026-11-10T23:00:00Z", "2026-12-10T23:00:00Z"), renews("handover"), None)
+    );
+    assert_eq!(
+        contact(json!("2026-11-01")),
+        (whole("2026-10-02T23:00:00Z", "2026-11-01T23:00:00Z"), renews("handover"), None)
+    );
+    assert_eq!(contact(null), (None, None, None), "no date, no promise");
+    let wish = |wishes: bool| {
+        told(
+            fund,
+            "joint_interview_wish",
+            &[("wishes", json!(wishes)), ("interviewDate", json!("2026-12-03"))],
+        )
+    };
+    assert_eq!(
+        wish(true),
+        (whole("2026-11-26T23:00:00Z", "2026-12-03T23:00:00Z"), renews("invitation"), None)
+    );
+    assert_eq!(wish(false), (None, renews("invitation"), None), "it is taken back");
+    let mut invitation = example("joint_interview_invitation", office.1, office.2);
+    assert!(admitted_by(&text, "0101", &invitation).meets.unwrap().happened.is_some());
+    invitation["data"]["cancelled"] = json!(true);
+    assert!(admitted_by(&text, "0101", &invitation).meets.unwrap().happened.is_none(), "it is off");
+}

@@ -42,11 +42,13 @@ pub(in crate::store) struct Counted<'a> {
 }
 
 /// How the count went for a promise of the message `own`, in the order of the records, until as many happened as are
-/// wanted. Who promises another message of its own kind has not kept that by the message itself, nor by a correction of it.
+/// wanted. Who promises another message of its own kind has not kept that by the message itself, nor by a correction of it,
+/// unless the message told that the thing had not happened yet.
 pub(in crate::store) fn counted(came: &[Came], own: i64, since: Timestamp, wanted: u16) -> Vec<Counted<'_>> {
     let mut happened = BTreeSet::new();
     let mut counts = Vec::new();
-    for by in came.iter().filter(|by| by.first != own && by.message != own) {
+    let to_come = came.iter().any(|by| by.message == own && by.happened.is_none());
+    for by in came.iter().filter(|by| by.message != own && (by.first != own || to_come)) {
         let changed = if by.happened.is_some_and(|at| at >= since) {
             happened.insert(by.first)
         } else {
@@ -128,7 +130,8 @@ pub(in crate::store) fn awaited<'a>(promise: &'a Promise, further: &Further) -> 
 pub(in crate::store) fn abouts(message: &Accepted) -> impl Iterator<Item = Placed> {
     let further = |delivery: &NewDelivery| delivery.further.iter().find_map(|further| further.about);
     let waits = message.deliveries.iter().find_map(further);
-    message.meets.map(|meets| meets.about).into_iter().chain(waits)
+    let renews = message.renews.as_ref().map(|renews| renews.about);
+    message.meets.map(|meets| meets.about).into_iter().chain(waits).chain(renews)
 }
 
 #[cfg(test)]
@@ -160,6 +163,15 @@ mod tests {
         let all = [came(1, 1, Some(12)), came(2, 1, Some(13)), came(3, 3, Some(20))];
         let met: Vec<_> = counted(&all, 1, at(10), 1).iter().map(|counted| counted.by.message).collect();
         assert_eq!(met, [3]);
+    }
+
+    #[test]
+    fn what_was_planned_is_kept_by_a_correction_that_tells_of_it() {
+        let held = [came(1, 1, None), came(2, 1, Some(12))];
+        let met: Vec<_> = counted(&held, 1, at(10), 1).iter().map(|counted| counted.by.message).collect();
+        assert_eq!(met, [2]);
+        let planned_again = [came(1, 1, None), came(2, 1, None)];
+        assert!(counted(&planned_again, 1, at(10), 1).is_empty());
     }
 
     #[test]

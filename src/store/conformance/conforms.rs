@@ -73,6 +73,14 @@ macro_rules! conforms {
                 a_promise_of_the_next_of_its_kind_is_not_met_by_its_own_message
                 what_died_is_not_taken_up_for_a_citizen_who_is_placed_no_more
             }
+            dated {
+                a_date_in_the_past_is_breached_from_the_first_with_its_true_time
+                a_date_that_is_told_anew_takes_the_place_of_the_earlier_one
+                what_was_due_before_its_date_was_told_anew_stays_breached
+                what_gave_way_while_its_delivery_was_dead_is_not_taken_up_again
+                what_was_planned_is_kept_by_the_record_that_corrects_it
+                what_is_told_anew_concerns_its_own_promises_only
+            }
             standing {
                 open_promises_are_counted_by_how_they_stand
                 each_waiver_is_told_once_from_a_place_on

@@ -19,7 +19,7 @@ use crate::{
         sla::{Course, Further, Promise, Stops},
     },
     store::{
-        Accepted, Meets,
+        Accepted, Meets, Renews,
         brought::Note,
         clocks::{
             self, Clock, Happened, Line, MET, Run, State,
@@ -121,11 +121,11 @@ pub(super) async fn message_hears(
 
 /// Whether the message may concern the clocks of others.
 pub(super) fn concerns_others(message: &Accepted) -> bool {
-    message.meets.is_some() || message.ends_placement.is_some()
+    message.meets.is_some() || message.renews.is_some() || message.ends_placement.is_some()
 }
 
-/// Tells the clocks of other messages: those that waited for this one, which has that number, and those of a citizen who
-/// is not placed any more.
+/// Tells the clocks of other messages: those that waited for this one, which has that number, those that go by
+/// what it tells anew, and those of a citizen who is not placed any more.
 pub(super) async fn others_hear(tx: &mut Tx<'_>, seq: i64, message: &Accepted) -> Result<(), Fail> {
     let now = message.arrived.received;
     if let Some(Meets { about, .. }) = message.meets {
@@ -138,6 +138,11 @@ pub(super) async fn others_hear(tx: &mut Tx<'_>, seq: i64, message: &Accepted) -
             let came = came::about(tx.session, about, kind).await?;
             all_hear(tx, &found, Happened::Came { kind, message: seq, came: &came }, now).await?;
         }
+    }
+    if let Some(Renews { about, promises }) = &message.renews {
+        let sql = "SELECT seq FROM clock WHERE about = $1 AND state < 2 ORDER BY seq FOR UPDATE";
+        let found = tx.session.query(sql, &[&&about.0[..]]).await?;
+        all_hear(tx, &found, Happened::ToldAnew { by: seq, promises }, now).await?;
     }
     if let Some(Placed(about)) = message.ends_placement {
         let sql = "SELECT seq FROM clock WHERE about = $1 AND state < 2 ORDER BY seq FOR UPDATE";

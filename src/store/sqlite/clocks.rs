@@ -17,7 +17,7 @@ use crate::{
         sla::{Course, Further, Promise, Stops},
     },
     store::{
-        Accepted, Meets, NewDelivery,
+        Accepted, Meets, NewDelivery, Renews,
         brought::Note,
         clocks::{
             self, Clock, Happened, Line, MET, Run, State,
@@ -136,8 +136,8 @@ pub(super) fn message_hears(
     all_hear(tx, found, what, now).map(|_| ())
 }
 
-/// Tells the clocks of other messages: those that waited for this one, which has that number, and those of a citizen who
-/// is not placed any more.
+/// Tells the clocks of other messages: those that waited for this one, which has that number, those that go by
+/// what it tells anew, and those of a citizen who is not placed any more.
 pub(super) fn others_hear(tx: &Tx<'_, '_>, seq: i64, message: &Accepted) -> rusqlite::Result<()> {
     let now = message.arrived.received;
     if let Some(Meets { about, .. }) = message.meets {
@@ -149,6 +149,10 @@ pub(super) fn others_hear(tx: &Tx<'_, '_>, seq: i64, message: &Accepted) -> rusq
             let came = came::about(tx, about, kind)?;
             all_hear(tx, found, Happened::Came { kind, message: seq, came: &came }, now)?;
         }
+    }
+    if let Some(Renews { about, promises }) = &message.renews {
+        let found = select(tx, clocks!("told anew", "c.about = ?1"), params![about.0])?;
+        all_hear(tx, found, Happened::ToldAnew { by: seq, promises }, now)?;
     }
     if let Some(Placed(about)) = message.ends_placement {
         let found = select(tx, clocks!("of a citizen", "c.about = ?1"), params![about])?;

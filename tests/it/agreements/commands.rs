@@ -53,7 +53,7 @@ fn an_agreement_is_shown_whole_for_people_and_for_machines() {
         &["A ", "30-59", "26 weeks", "4. Målgrupper"],
         &["B ", "60-", "16 weeks", "4. Målgrupper"],
         &["complaint ", "24h", "this agreement", "5. Klagesagsbehandling"],
-        &["handover_report", "1d", "the general promise"],
+        &["handover_report", "1d", "until the receiver has it", "the general promise"],
         &["course_referral", "/data/hours", "at most 30", "refused", "4. Jobsøgningsforløb"],
         &["3 months; on breach 1 month (8. Opsigelse af aftalen)"],
         &["interviews held in time", "90 %", "3. Resultatmål"],
@@ -71,6 +71,14 @@ fn an_agreement_is_shown_whole_for_people_and_for_machines() {
     assert_eq!(json["caps"][0]["kroner"], 500_000);
     assert_eq!(json["specialEffort"], "Forudsætninger: specialindsats");
     let json = desk.configured(&["show", "norddjurs-foa-2024", "--json"]).exits(0).json();
+    let clocks: Vec<&str> =
+        json["promises"].as_array().unwrap().iter().filter_map(|promise| promise["clock"].as_str()).collect();
+    for clock in [
+        "to the end of transitionDate, until handover_report",
+        "from the registration, until 3 × interview_record",
+    ] {
+        assert!(clocks.contains(&clock), "{clocks:?}");
+    }
     assert_eq!(json["rules"]["job_order"]["format"], "jobag");
     assert_eq!(json["contacts"][0]["email"], "jobcenter@norddjurs.dk");
     let list = desk.configured(&["list", "--at", "2009-12-01"]).exits(0).out;

@@ -19,6 +19,8 @@ use crate::support::{
     world::key,
 };
 
+mod dated;
+
 /// Every party of the agreements that ship, København and Norddjurs with a mailbox.
 fn configuration() -> String {
     let mut text = String::from("[watch]\nperiod = \"100ms\"\n");
@@ -146,6 +148,17 @@ async fn norddjurs_2024_wants_the_number_in_vitas_and_ends_with_its_last_day() {
     assert_eq!(refused.status, 422);
     let words = ["norddjurs-foa-2024", "Virksomhedsrettede aktiviteter: VITAS"];
     assert!(refused.says("agreement.field", &words), "{:?}", refused.said);
+    // At once with what the schema finds, and not twice of one place.
+    let mut poor = internship(&then, "poor", None);
+    poor["data"]["surprise"] = json!(true);
+    poor["data"].as_object_mut().unwrap().remove("guidanceGiven");
+    let refused = then.send(&poor);
+    assert!(refused.says("agreement.field", &words), "{:?}", refused.said);
+    let found: Vec<&str> = refused.said.iter().map(|(rule, ..)| rule.as_str()).collect();
+    for (rule, times) in [("schema.additionalProperties", 1), ("schema.required", 1), ("agreement.field", 1)]
+    {
+        assert_eq!(found.iter().filter(|one| **one == rule).count(), times, "{rule} in {found:?}");
+    }
     assert_eq!(then.sends("job_order", "foa", "0707").status, 202);
 
     // The last day is by Danish clocks.

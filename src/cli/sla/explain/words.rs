@@ -67,13 +67,16 @@ impl Explained {
         lines
     }
 
-    fn began(&self) -> &'static str {
-        match self.started_by {
+    fn began(&self) -> String {
+        let word = match &self.started_by {
             Starts::Occurred => "it happened in the business",
             Starts::Received => "it arrived here",
             Starts::Delivered => "it was delivered",
             Starts::Registration => "the citizen registered",
-        }
+            Starts::Date(name) => return format!("the day in {name}"),
+            Starts::Before(name) => return format!("so long before the end of the day in {name}"),
+        };
+        word.to_owned()
     }
 
     fn end(&self) -> String {
