@@ -3,7 +3,7 @@
 use futures_util::{FutureExt, future::BoxFuture};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Desk, Watcher};
+use super::{Desk, Watcher, forecast::clock};
 use crate::{
     domain::alert::{Condition, Urgency},
     store::StoreError,
@@ -32,8 +32,9 @@ impl Watcher for Backlogs {
                     let receiver = backlog.receiver.as_str();
                     Condition::new(BACKLOG, Urgency::Warning, &[("receiver", receiver)], oldest + patience)
                         .summary(format!(
-                            "{} messages wait for {receiver}, the oldest since {oldest}",
-                            backlog.pending
+                            "{} messages wait for {receiver}, the oldest since {}",
+                            backlog.pending,
+                            clock(oldest)
                         ))
                 })
             });

@@ -295,7 +295,8 @@ fn condition(forecast: &Forecast, now: Timestamp) -> Option<Condition> {
     Some(
         alert
             .summary(format!(
-                "{count} {what} to {receiver} will miss their deadline, the first due {due}: {}",
+                "{count} {what} to {receiver} will miss their deadline, the first due {}: {}",
+                clock(*due),
                 why(*cause, receiver)
             ))
             .description(format!(
@@ -323,8 +324,8 @@ pub fn why(cause: Cause, receiver: &str) -> String {
     }
 }
 
-/// The time in Denmark.
-fn clock(at: Timestamp) -> String {
+/// The day and the time in Denmark.
+pub(super) fn clock(at: Timestamp) -> String {
     calendar::in_denmark(at).strftime("%Y-%m-%d %H:%M").to_string()
 }
 

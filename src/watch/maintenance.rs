@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::{
     Desk, Watcher,
-    forecast::{Forecast, first_receipt, in_window},
+    forecast::{Forecast, clock, first_receipt, in_window},
 };
 use crate::{
     domain::{
@@ -44,8 +44,11 @@ fn condition(forecast: &Forecast, now: Timestamp) -> Option<Condition> {
     Some(
         Condition::new(COVERS, Urgency::Warning, &[("receiver", receiver)], now)
             .summary(format!(
-                "The maintenance of {receiver} until {until} covers the deadline of {} {}, the first due {}",
-                group.count, group.what, group.first.due
+                "The maintenance of {receiver} until {} covers the deadline of {} {}, the first due {}",
+                clock(until),
+                group.count,
+                group.what,
+                clock(group.first.due)
             ))
             .description(format!(
                 "{}; first message {}; one attempt is made shortly before each deadline; \

@@ -11,6 +11,7 @@ use crate::support::{
     certificates::Authority,
     consignment,
     mail_server::{LATER, MailServer, NOBODY, Speaks},
+    stand_ins::mail_office,
 };
 
 const TO: &str = "jobcenter@jobcenter.example";
@@ -46,6 +47,7 @@ async fn a_mail_says_that_something_waits_and_nothing_of_what_it_is() {
         consignment.message_id = "klage-2512489996".into();
         assert_eq!(channel.send(&consignment).await, Outcome::Deposited, "{speaks:?}");
         let mail = server.has(1).await.remove(0);
+        assert_eq!(mail_office::check(&mail, FETCH_AT), Ok(()), "{}", mail.raw);
         for part in [consignment.delivery.to_string().as_str(), "2026-03-03 12:00 (UTC+01:00)", FETCH_AT] {
             assert!(mail.text.contains(part), "{part}: {}", mail.text);
         }

@@ -2,6 +2,7 @@
 //! each stand-in catches a sender that does not keep the rules.
 
 mod kombit;
+mod mail_and_files;
 mod sf2900;
 mod star;
 

@@ -14,6 +14,7 @@ use crate::support::{
     eventually::eventually,
     folder,
     site::with,
+    stand_ins::importer::Importer,
     world::{Plan, SOON, World},
 };
 
@@ -66,6 +67,8 @@ async fn files_lie_where_it_was_agreed_and_the_marker_comes_last() {
     }
     expected.sort();
     assert_eq!(files(out.path()), expected);
+    let importer = Importer { folder: out.path(), receiver: CODE };
+    assert_eq!(importer.read().map(|read| read.len()), Ok(2));
 }
 
 #[tokio::test]

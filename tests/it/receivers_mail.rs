@@ -10,6 +10,7 @@ use crate::support::{
     folder,
     mail_server::{MailServer, NOBODY, Speaks},
     site::{finding, with},
+    stand_ins::mail_office,
     world::{Plan, SOON, World},
 };
 
@@ -39,6 +40,7 @@ async fn a_mail_meets_no_promise_and_the_acknowledgement_does() {
     let view = world.view("one").await;
     let delivery = view.deliveries[0].delivery_id.to_string();
     assert!(mail.text.contains(&delivery), "{}", mail.text);
+    assert_eq!(mail_office::check(&mail, "https://kassebro.example/v1/mailbox"), Ok(()), "{}", mail.raw);
     let due = view.promises[0].due.to_zoned(jiff::tz::TimeZone::get("Europe/Copenhagen").unwrap());
     assert!(mail.text.contains(&due.strftime("%Y-%m-%d %H:%M").to_string()), "{}", mail.text);
     eventually("it lies in the mailbox", SOON, async || {

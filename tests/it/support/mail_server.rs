@@ -175,6 +175,11 @@ pub(crate) struct Mail {
 }
 
 impl Mail {
+    /// Reads one that a test wrote by hand.
+    pub(crate) fn of(raw: &str) -> Self {
+        Self::read(raw)
+    }
+
     fn read(raw: &str) -> Self {
         let raw = raw.replace("\r\n", "\n");
         let (_, body) = raw.split_once("\n\n").unwrap();

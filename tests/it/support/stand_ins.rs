@@ -7,7 +7,9 @@
 
 pub(crate) mod beskedfordeler;
 pub(crate) mod envelope;
+pub(crate) mod importer;
 pub(crate) mod kombit;
+pub(crate) mod mail_office;
 pub(crate) mod sf2900;
 pub(crate) mod star;
 
