@@ -152,10 +152,15 @@ pub(super) fn print(output: &Output, lines: &[Line]) {
             parties(&l.jobcenters, "every one"),
             l.valid_from.to_string(),
             l.valid_to.map_or_else(|| "-".to_owned(), |d| d.to_string()),
-            joined(&l.kinds, "every kind"),
+            some(&l.kinds),
             words(l.standing).to_owned(),
         ]
     });
+}
+
+/// Names as long as they fit in a line beside the rest, then how many; `agreements show` has them all.
+fn some(kinds: &[String]) -> String {
+    if kinds.len() <= 3 { joined(kinds, "every kind") } else { format!("{} kinds", kinds.len()) }
 }
 
 fn words(standing: &str) -> &'static str {

@@ -1,7 +1,5 @@
 //! What the stand-ins for job centres that are told by mail, or read files, catch by hand.
 
-#![expect(clippy::unwrap_used, reason = "what is unwrapped is the test's own set-up")]
-
 use std::fs;
 
 use crate::support::{
