@@ -2,6 +2,7 @@
 
 use std::{net::TcpListener, path::Path, time::Duration};
 
+use bytes::Bytes;
 use kassebro::{
     clock::{Clock, System},
     tools::bench::{
@@ -55,14 +56,15 @@ pub(crate) struct Backlog {
 }
 
 pub(crate) async fn pending(rig: &Rig) -> anyhow::Result<()> {
+    // Making a million takes longer than a broker waits for a sign of life.
+    let jobcentres = rig.jobcentres(1);
+    let bodies = rig.messages(0, &jobcentres, false).make(System.now());
     let folder = rig.folder()?;
     let queues = rig.fresh().await?;
     let address = free_address()?;
     let refused = |_: &str| format!("http://{REFUSED}/");
     let mut process = rig.start_gateway(&rig.gateway(1, &refused, &address), folder.path())?;
     ready(rig, &address, &mut process).await?;
-    let jobcentres = rig.jobcentres(1);
-    let bodies = rig.messages(0, &jobcentres, false).make(System.now());
     let mut found = Vec::new();
     let mut sent = 0;
     for percent in POINTS {
@@ -90,8 +92,10 @@ pub(crate) struct Restarted {
 }
 
 pub(crate) async fn restart(rig: &Rig) -> anyhow::Result<()> {
+    let jobcentres = rig.jobcentres(1);
+    let bodies = rig.messages(0, &jobcentres, false).make(System.now());
     let mut found = Vec::new();
-    for pending in [0, rig.plan.messages] {
+    for pending in [&[], &bodies[..]] {
         let folder = rig.folder()?;
         let queues = rig.fresh().await?;
         found.extend(restart_with(rig, &queues, pending, folder.path()).await?);
@@ -103,16 +107,15 @@ pub(crate) async fn restart(rig: &Rig) -> anyhow::Result<()> {
 async fn restart_with(
     rig: &Rig,
     queues: &Queues,
-    pending: u32,
+    bodies: &[(String, Bytes)],
     folder: &Path,
 ) -> anyhow::Result<Vec<Restarted>> {
     let refused = |_: &str| format!("http://{REFUSED}/");
     let address = free_address()?;
-    let jobcentres = rig.jobcentres(1);
-    let bodies = rig.messages(0, &jobcentres, false).make(System.now());
+    let pending = u32::try_from(bodies.len())?;
     let mut process = rig.start_gateway(&rig.gateway(1, &refused, &address), folder)?;
     ready(rig, &address, &mut process).await?;
-    queues.fill(&bodies[..pending as usize], System.now()).await?;
+    queues.fill(bodies, System.now()).await?;
     taken(rig, &address, pending, &mut process).await?;
     let mut found = Vec::new();
     for _ in 0..rig.plan.rounds {
