@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{
     calendar::Calendars,
-    promise::{self, Also, Begins},
+    promise::{self, Also},
 };
 use crate::domain::{
     self, Party,
@@ -17,6 +17,7 @@ use crate::domain::{
     },
     ladder::At,
     party::PartyKind,
+    sla::Starts,
 };
 
 /// Stands in a list of parties for every one of that side.
@@ -157,7 +158,7 @@ impl AgreedPromise {
         let within = self.within.as_deref().map(str::parse).transpose()?;
         let calendar = self.calendar.as_deref();
         let delivered = within.map(|within| {
-            promise::delivered(within, calendar, &Begins::Occurred, basis(&self.clause), calendars)
+            promise::delivered(within, calendar, &Starts::Occurred, basis(&self.clause), calendars)
         });
         let further = self.also.iter().map(|also| {
             let clause = if also.clause.is_empty() { &self.clause } else { &also.clause };

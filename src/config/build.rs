@@ -138,7 +138,7 @@ fn promised(kind: &str, settings: &PromiseSettings, calendars: &Calendars) -> Ki
     let basis = || format!("setting promise.{kind}");
     let PromiseSettings { within, calendar, starts, also, .. } = settings;
     KindPromise {
-        promise: promise::delivered(*within, calendar.as_deref(), starts, basis(), calendars),
+        promise: promise::delivered(*within, calendar.as_deref(), &starts.0, basis(), calendars),
         further: also.iter().map(|also| also.build(basis(), calendars)).collect(),
         retry_window: settings.retry_window.ends().map(signed),
     }

@@ -11,7 +11,7 @@ use super::{
     settings::{Period, Settings},
 };
 use crate::{
-    domain::sla::{self, DELIVERED, FURTHER_MAX, Promise, Stops, Terms},
+    domain::sla::{self, DELIVERED, FURTHER_MAX, Promise, Starts, Stops, Terms},
     kinds::{KINDS, Kind},
     units,
 };
@@ -118,7 +118,7 @@ impl fmt::Display for Within {
 pub(super) fn delivered(
     within: Within,
     calendar: Option<&str>,
-    starts: &Begins,
+    starts: &Starts,
     basis: String,
     calendars: &Calendars,
 ) -> Arc<Promise> {
@@ -126,7 +126,7 @@ pub(super) fn delivered(
         promise: DELIVERED.to_owned(),
         within: within.0,
         calendar: None,
-        starts: starts.build(),
+        starts: starts.clone(),
         stops: Stops::Delivered,
         count: 1,
         pauses: false,
@@ -148,7 +148,7 @@ impl Also {
             promise: self.name.clone(),
             within: self.within.0,
             calendar: None,
-            starts: self.starts.build(),
+            starts: self.starts.0.clone(),
             stops,
             count: self.count.unwrap_or(1),
             pauses: self.paused_by.is_some(),
@@ -180,7 +180,7 @@ pub(super) fn check(settings: &Settings, check: &mut Check<'_>) {
             check.kind(&key, kind);
         }
         budget(&key, promise.within, promise.calendar.as_deref(), Some(settings), check);
-        if !matches!(promise.starts, Begins::Occurred | Begins::Received) {
+        if !matches!(promise.starts.0, Starts::Occurred | Starts::Received) {
             let problem = "the clock of being delivered starts with \"occurred\" or \"received\"";
             check.problem(format!("{key}.starts"), problem);
         }

@@ -7,7 +7,7 @@ use crate::{
     config::{
         Settings,
         agreement::{AgreedPromise, Agreement},
-        promise::{Also, Begins, ELAPSED, LIMIT, Within},
+        promise::{Also, ELAPSED, LIMIT, Within},
     },
     domain::sla,
     kinds::KINDS,
@@ -45,7 +45,7 @@ pub(super) fn alone(
 }
 
 fn further(key: &str, kind: &str, (agreement, also): (&Agreement, &Also), check: &mut Check<'_>) {
-    if also.starts != Begins::Registration {
+    if also.starts.0 != sla::Starts::Registration {
         let problem = "a limit is counted from the registration: write `starts = \"registration\"`";
         check.problem(format!("{key}.starts"), problem);
     }

@@ -16,20 +16,10 @@ const BEFORE: &str = "before ";
 /// The longest name of a date.
 const NAME_MAX: usize = 40;
 
-/// What starts a clock, as it is written.
+/// What starts a clock, read from how it is written.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub enum Begins {
-    #[default]
-    Occurred,
-    Received,
-    Delivered,
-    Registration,
-    /// `sickReportDate`: a date of the kind's data.
-    Date(String),
-    /// `before transitionDate`: so long before the end of that day.
-    Before(String),
-}
+pub struct Begins(pub Starts);
 
 impl TryFrom<String> for Begins {
     type Error = String;
@@ -40,45 +30,35 @@ impl TryFrom<String> for Begins {
                 && name.len() <= NAME_MAX
                 && name.bytes().all(|byte| byte.is_ascii_alphanumeric())
         };
-        match text.as_str() {
-            "occurred" => Ok(Self::Occurred),
-            "received" => Ok(Self::Received),
-            "delivered" => Ok(Self::Delivered),
-            "registration" => Ok(Self::Registration),
+        let starts = match text.as_str() {
+            "occurred" => Starts::Occurred,
+            "received" => Starts::Received,
+            "delivered" => Starts::Delivered,
+            "registration" => Starts::Registration,
             date => match date.strip_prefix(BEFORE) {
-                Some(date) if is_name(date) => Ok(Self::Before(date.to_owned())),
-                None if is_name(date) => Ok(Self::Date(date.to_owned())),
-                _ => Err(format!(
-                    "{text:?} starts no clock: write `occurred`, `received`, `delivered`, `registration`, or a date that \
+                Some(date) if is_name(date) => Starts::Before(date.to_owned()),
+                None if is_name(date) => Starts::Date(date.to_owned()),
+                _ => {
+                    return Err(format!(
+                        "{text:?} starts no clock: write `occurred`, `received`, `delivered`, `registration`, or a date that \
                      the kind's schema names, with \"before\" in front where the promise lasts to it"
-                )),
+                    ));
+                }
             },
-        }
+        };
+        Ok(Self(starts))
     }
 }
 
 impl fmt::Display for Begins {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Occurred => f.write_str("from its time"),
-            Self::Received => f.write_str("from its arrival"),
-            Self::Delivered => f.write_str("from its delivery"),
-            Self::Registration => f.write_str("from the registration"),
-            Self::Date(name) => write!(f, "from {name}"),
-            Self::Before(name) => write!(f, "to the end of {name}"),
-        }
-    }
-}
-
-impl Begins {
-    pub(super) fn build(&self) -> Starts {
-        match self {
-            Self::Occurred => Starts::Occurred,
-            Self::Received => Starts::Received,
-            Self::Delivered => Starts::Delivered,
-            Self::Registration => Starts::Registration,
-            Self::Date(name) => Starts::Date(name.clone()),
-            Self::Before(name) => Starts::Before(name.clone()),
+        match &self.0 {
+            Starts::Occurred => f.write_str("from its time"),
+            Starts::Received => f.write_str("from its arrival"),
+            Starts::Delivered => f.write_str("from its delivery"),
+            Starts::Registration => f.write_str("from the registration"),
+            Starts::Date(name) => write!(f, "from {name}"),
+            Starts::Before(name) => write!(f, "to the end of {name}"),
         }
     }
 }
@@ -86,14 +66,14 @@ impl Begins {
 /// What is wrong with a promise that goes by a date: one that the kind's messages do not have, or a time that cannot be
 /// counted back from it.
 pub(super) fn check(key: &str, kind: &str, promise: &Also, check: &mut Check<'_>) {
-    let (Begins::Date(name) | Begins::Before(name)) = &promise.starts else { return };
+    let Some(name) = promise.starts.0.date() else { return };
     // A kind that is unknown is told elsewhere.
     let dates = match KINDS.iter().find(|known| known.name == kind) {
         Some(known) => dates(known),
         None if kind == "default" => vec![],
         None => return,
     };
-    if !dates.contains(name) {
+    if !dates.iter().any(|date| date == name) {
         let has = if dates.is_empty() { "none".to_owned() } else { dates.join(", ") };
         let problem = format!(
             "{name:?} is neither occurred, received, delivered, registration nor a date that each message of kind {kind} may \
@@ -101,7 +81,7 @@ pub(super) fn check(key: &str, kind: &str, promise: &Also, check: &mut Check<'_>
         );
         check.problem(format!("{key}.starts"), problem);
     }
-    if matches!(promise.starts, Begins::Before(_)) {
+    if matches!(promise.starts.0, Starts::Before(_)) {
         if !matches!(promise.within.0, sla::Within::Time(_)) {
             let problem = "how long before a date the clock starts is so much time: write \"30d\" or hours";
             check.problem(format!("{key}.within"), problem);
