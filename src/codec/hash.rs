@@ -91,9 +91,9 @@ impl Walk {
             }
             Value::Object(members) => {
                 let empty = |value: &Value| value.as_array().is_some_and(Vec::is_empty);
-                let mut members: Vec<_> = members.iter().filter(|(_, value)| !empty(value)).collect();
-                members.sort_unstable_by_key(|(name, _)| *name);
-                self.count(b'{', members.len());
+                // The map keeps its members in the order of their names.
+                let members = members.iter().filter(|(_, value)| !empty(value));
+                self.count(b'{', members.clone().count());
                 for (name, value) in members {
                     self.text(b'n', name.as_bytes());
                     self.value(value);

@@ -6,6 +6,7 @@
 
 use std::mem;
 
+use memchr::memchr2;
 use serde_json::{Map, Value, map::Entry};
 
 use super::{Limits, number, pointer, text};
@@ -57,20 +58,6 @@ enum Open {
         key: Option<String>,
     },
 }
-
-/// The bytes at which a run of plain characters ends: quote, backslash, and the ASCII control characters.
-const ENDS_RUN: [bool; 256] = {
-    let mut ends = [false; 256];
-    let mut byte = 0;
-    while byte < 0x20 {
-        ends[byte] = true;
-        byte += 1;
-    }
-    ends[0x7f] = true;
-    ends[b'"' as usize] = true;
-    ends[b'\\' as usize] = true;
-    ends
-};
 
 struct Parser<'a> {
     text: &'a str,
@@ -253,27 +240,29 @@ impl Parser<'_> {
 
     /// How many bytes from `from` stand for themselves; the next is a quote or a backslash.
     fn plain_run(&mut self, from: usize) -> Result<usize, Box<Violation>> {
-        let rest = &self.text.as_bytes()[from..];
-        let Some(run) = rest.iter().position(|byte| ENDS_RUN[usize::from(*byte)]) else {
+        let rest = &self.text[from..];
+        let end = memchr2(b'"', b'\\', rest.as_bytes());
+        let plain = &rest[..end.unwrap_or(rest.len())];
+        let is_control = |byte: u8| byte < 0x20 || byte == 0x7f;
+        if text::holds(plain, [(0, 0x1f), (0x7f, 0x7f)])
+            && let Some((run, control)) = plain.bytes().enumerate().find(|(_, byte)| is_control(*byte))
+        {
+            if !matches!(control, b'\t' | b'\n' | b'\r') {
+                return Err(text::forbidden(&self.pointer(), char::from(control)));
+            }
+            self.at = from + run;
+            return Err(self.syntax(
+                "\\t, \\n eller \\r i stedet for tegnet selv",
+                "\\t, \\n or \\r instead of the character itself",
+            ));
+        }
+        let Some(run) = end else {
             self.at = self.text.len();
             return Err(self.syntax("et afsluttende anførselstegn", "a closing quote"));
         };
-        match rest[run] {
-            b'"' | b'\\' => {
-                let plain = &self.text[from..from + run];
-                match text::first_forbidden(plain) {
-                    Some(character) => Err(text::forbidden(&self.pointer(), character)),
-                    None => Ok(run),
-                }
-            }
-            b'\t' | b'\n' | b'\r' => {
-                self.at = from + run;
-                Err(self.syntax(
-                    "\\t, \\n eller \\r i stedet for tegnet selv",
-                    "\\t, \\n or \\r instead of the character itself",
-                ))
-            }
-            control => Err(text::forbidden(&self.pointer(), char::from(control))),
+        match text::first_forbidden(plain) {
+            Some(character) => Err(text::forbidden(&self.pointer(), character)),
+            None => Ok(run),
         }
     }
 

@@ -5,13 +5,12 @@
 //! XML around it and the attachment's fields are ours: `schemas/beskedmodul.v1.xsd`, `indstilling.v1.xsd`.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use super::{
     ADDRESS, CITIZEN, CONTACT, DATA, citizen_text, compare_envelope, compare_instant, compare_leaf,
     mapping::{self, Codes, Differs, Field, Shape},
-    object, write_envelope,
+    object, packed, write_envelope,
     xml::{Document, NotAsWritten, Reading},
 };
 use crate::domain::{Event, Format, Parcel, Text, Violation};
@@ -105,15 +104,15 @@ pub fn render(event: &Event) -> Result<Parcel, Vec<Violation>> {
         format: Format::Beskedmodul,
         format_version: VERSION,
         content_type: "application/xml".into(),
-        body: Bytes::from(body),
+        body: packed(body),
         citizen: None,
     })
 }
 
 /// The recommendation with all its fields, as one XML document.
-pub(super) fn attachment(event: &Event, data: &Map<String, Value>) -> Result<Vec<u8>, Vec<Violation>> {
+pub(super) fn attachment(event: &Event, data: &Map<String, Value>) -> Result<String, Vec<Violation>> {
     let mut faults = Vec::new();
-    let mut document = Document::new(INDSTILLING.0, INDSTILLING.1);
+    let mut document = Document::new(INDSTILLING.0, INDSTILLING.1, 4096);
     write_envelope(&mut document, event, &mut faults);
     document.leaf("IndstilletTidspunkt", &event.envelope.time.to_string());
     document.fields(FIELDS, data, &DATA, &mut faults);
@@ -124,8 +123,8 @@ fn message(
     event: &Event,
     data: &Map<String, Value>,
     text: &str,
-    attachment: &[u8],
-) -> Result<Vec<u8>, Vec<Violation>> {
+    attachment: &str,
+) -> Result<String, Vec<Violation>> {
     let mut faults = Vec::new();
     if text.chars().count() > TEXT_CHARACTERS_MAX {
         faults.push(
@@ -141,7 +140,8 @@ fn message(
             .masked(text),
         );
     }
-    let mut document = Document::new(BESKED.0, BESKED.1);
+    let room = 2048 + text.len() + attachment.len() * 4 / 3;
+    let mut document = Document::new(BESKED.0, BESKED.1, room);
     write_envelope(&mut document, event, &mut faults);
     document.leaf("AfsendtTidspunkt", &event.envelope.time.to_string());
     document.leaf("BeskedTypeIdentifier", TYPE);
@@ -167,7 +167,7 @@ fn cpr(data: &Map<String, Value>) -> &str {
 
 /// Reads the finished bytes, the attachment within them too, and compares all of it with the event.
 fn compare(
-    body: &[u8],
+    body: &str,
     event: &Event,
     data: &Map<String, Value>,
     text: &citizen_text::CitizenText,
@@ -207,6 +207,7 @@ pub(super) fn compare_attachment(
     data: &Map<String, Value>,
 ) -> Result<(), Differs> {
     let whole = |_: NotAsWritten| mapping::differs("/data");
+    let attachment = std::str::from_utf8(attachment).map_err(|_| mapping::differs("/data"))?;
     let mut reading = Reading::new(attachment, INDSTILLING.0, INDSTILLING.1).map_err(whole)?;
     compare_envelope(&mut reading, event)?;
     compare_instant(&mut reading, "IndstilletTidspunkt", event.envelope.time)?;
@@ -271,7 +272,7 @@ mod tests {
         let event = example();
         let text = citizen_text::compose(&event.data);
         let data = object(&event).unwrap();
-        let body = render(&event).unwrap().body;
+        let body = String::from_utf8(render(&event).unwrap().body.to_vec()).unwrap();
         assert!(compare(&body, &event, data, &text).is_ok());
         for (from, to) in [
             ("dk:akasse:3f", "dk:akasse:foa"),
@@ -283,17 +284,14 @@ mod tests {
             ("&#13;\n", "\n"),
             ("</Besked>", "<Mere/></Besked>"),
         ] {
-            let other = String::from_utf8(body.to_vec()).unwrap().replacen(from, to, 1);
-            assert!(compare(other.as_bytes(), &event, data, &text).is_err(), "{from} → {to}");
+            let other = body.replacen(from, to, 1);
+            assert!(compare(&other, &event, data, &text).is_err(), "{from} → {to}");
         }
-        let attachment = String::from_utf8(read_attachment(&body).unwrap()).unwrap();
+        let attachment = String::from_utf8(read_attachment(body.as_bytes()).unwrap()).unwrap();
         let changed = BASE64_STANDARD.encode(attachment.replacen("745000", "745001", 1));
         let original = BASE64_STANDARD.encode(attachment);
-        let other = String::from_utf8(body.to_vec()).unwrap().replacen(&original, &changed, 1);
-        assert_eq!(
-            compare(other.as_bytes(), &event, data, &text).unwrap_err().pointer,
-            "/data/offer/priceOere"
-        );
+        let other = body.replacen(&original, &changed, 1);
+        assert_eq!(compare(&other, &event, data, &text).unwrap_err().pointer, "/data/offer/priceOere");
     }
 
     #[test]
@@ -319,7 +317,7 @@ mod tests {
     fn a_text_that_grows_past_the_module_is_refused_and_never_cut() {
         let event = example();
         let long = "x".repeat(TEXT_CHARACTERS_MAX + 1);
-        let faults = message(&event, object(&event).unwrap(), &long, b"").unwrap_err();
+        let faults = message(&event, object(&event).unwrap(), &long, "").unwrap_err();
         assert_eq!(faults[0].rule, "format.length");
     }
 }

@@ -1,11 +1,13 @@
 //! The event as it is: a structured `CloudEvent` 1.0 in JSON, for receivers that read the contract itself.
 
-use bytes::Bytes;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::mapping::{self, Differs};
+use super::{
+    mapping::{self, Differs},
+    packed,
+};
 use crate::domain::{Event, Format, Parcel, Violation};
 
 /// Counted up when the bytes of an unchanged event change.
@@ -66,7 +68,7 @@ pub fn render(event: &Event) -> Result<Parcel, Vec<Violation>> {
         format: Format::Cloudevents,
         format_version: VERSION,
         content_type: "application/cloudevents+json".into(),
-        body: Bytes::from(body),
+        body: packed(body),
         citizen: None,
     })
 }

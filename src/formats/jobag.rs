@@ -4,7 +4,6 @@
 //! `jobordreBeskrivelse`, `internKommentar` and `startdato` with their lengths. The other names follow its
 //! habit, Danish lowerCamelCase without æ, ø and å.
 
-use bytes::Bytes;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -12,7 +11,7 @@ use uuid::Uuid;
 use super::{
     DATA,
     mapping::{self, Codes, Differs, Field, Path, Shape},
-    object,
+    object, packed,
 };
 use crate::domain::{Event, Format, Parcel, Text, Violation};
 
@@ -116,7 +115,7 @@ pub fn render(event: &Event) -> Result<Parcel, Vec<Violation>> {
         format: Format::Jobag,
         format_version: VERSION,
         content_type: "application/json".into(),
-        body: Bytes::from(body),
+        body: packed(body),
         citizen: None,
     })
 }

@@ -3,13 +3,12 @@
 //! The jobcenter decides the complaint and may have to judge whether it came in time, so the document says
 //! when the a-kasse received it, in UTC and by Danish clocks, before anything else.
 
-use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use super::{
     ADDRESS, CITIZEN, CONTACT, DATA, compare_envelope, compare_instant, local,
     mapping::{self, Codes, Differs, Field, Shape},
-    object, write_envelope,
+    object, packed, write_envelope,
     xml::{Document, NotAsWritten, Reading},
 };
 use crate::domain::{Event, Format, Parcel, Violation};
@@ -87,14 +86,14 @@ pub fn render(event: &Event) -> Result<Parcel, Vec<Violation>> {
         format: Format::Klagesag,
         format_version: VERSION,
         content_type: "application/xml".into(),
-        body: Bytes::from(body),
+        body: packed(body),
         citizen: None,
     })
 }
 
-fn document(event: &Event, data: &Map<String, Value>) -> Result<Vec<u8>, Vec<Violation>> {
+fn document(event: &Event, data: &Map<String, Value>) -> Result<String, Vec<Violation>> {
     let mut faults = Vec::new();
-    let mut document = Document::new(KLAGESAG.0, KLAGESAG.1);
+    let mut document = Document::new(KLAGESAG.0, KLAGESAG.1, 4096);
     write_envelope(&mut document, event, &mut faults);
     document.leaf("ModtagetIAkassenTidspunkt", &event.envelope.time.to_string());
     document.leaf("ModtagetIAkassenLokalTidspunkt", &local(event.envelope.time));
@@ -102,7 +101,7 @@ fn document(event: &Event, data: &Map<String, Value>) -> Result<Vec<u8>, Vec<Vio
     if faults.is_empty() { Ok(document.finish()) } else { Err(faults) }
 }
 
-fn compare(body: &[u8], event: &Event, data: &Map<String, Value>) -> Result<(), Differs> {
+fn compare(body: &str, event: &Event, data: &Map<String, Value>) -> Result<(), Differs> {
     let whole = |_: NotAsWritten| mapping::differs("");
     let mut reading = Reading::new(body, KLAGESAG.0, KLAGESAG.1).map_err(whole)?;
     compare_envelope(&mut reading, event)?;
@@ -151,11 +150,7 @@ mod tests {
         ] {
             assert!(body.contains(from), "{from}");
             let other = body.replacen(from, to, 1);
-            assert_eq!(
-                compare(other.as_bytes(), &event, data).unwrap_err().pointer,
-                pointer,
-                "{from} → {to}"
-            );
+            assert_eq!(compare(&other, &event, data).unwrap_err().pointer, pointer, "{from} → {to}");
         }
     }
 

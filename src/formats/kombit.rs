@@ -3,9 +3,7 @@
 //!
 //! The envelope is [`codec::kombit`]'s, which also reads it; so what is delivered can be sent again as it is.
 
-use bytes::Bytes;
-
-use super::mapping;
+use super::{mapping, packed};
 use crate::{
     codec,
     domain::{Event, Format, Parcel, Text, Violation},
@@ -30,7 +28,7 @@ pub fn render(event: &Event) -> Result<Parcel, Vec<Violation>> {
         format: Format::Kombit,
         format_version: VERSION,
         content_type: "application/xml".into(),
-        body: Bytes::from(body),
+        body: packed(body),
         citizen: None,
     })
 }

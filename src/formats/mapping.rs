@@ -9,7 +9,10 @@ use std::borrow::Cow;
 use jiff::civil::Date;
 use serde_json::{Map, Value};
 
-use crate::domain::{FaultCode, Text, Violation, identifiers};
+use crate::{
+    codec::text,
+    domain::{FaultCode, Text, Violation, identifiers},
+};
 
 /// One canonical property and what the receiver calls it.
 #[derive(Debug)]
@@ -216,7 +219,7 @@ fn fits(text: &str, max: usize, path: &Path<'_>) -> Result<(), Box<Violation>> {
 
 /// What XML 1.0 has no character for: controls other than TAB, LF and CR, and U+FFFE and U+FFFF.
 pub fn carries_control(text: &str) -> bool {
-    let suspicious = text.bytes().any(|b| (b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r')) || b == 0xEF);
+    let suspicious = text::holds(text, [(0, 0x08), (0x0b, 0x0c), (0x0e, 0x1f), (0xef, 0xef)]);
     suspicious
         && text.chars().any(|c| matches!(c, '\0'..='\u{8}' | '\u{B}' | '\u{C}' | '\u{E}'..='\u{1F}' | '\u{FFFE}' | '\u{FFFF}'))
 }

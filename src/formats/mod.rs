@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
@@ -60,6 +61,11 @@ pub fn render(event: &Event, format: Format) -> Result<Parcel, Vec<Violation>> {
         Format::Kombit => kombit::render(event),
         Format::Star => star::render(event),
     }
+}
+
+/// The finished bytes, without the room that was left beside them: they stay in memory until they are delivered.
+fn packed(body: impl Into<Vec<u8>>) -> Bytes {
+    Bytes::from(body.into().into_boxed_slice())
 }
 
 /// The event's data as an object, which every kind's schema says it is.

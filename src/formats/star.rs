@@ -9,13 +9,12 @@
 use std::ops::Range;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use super::{
     CONTACT, DATA, beskedmodul, citizen_text,
     mapping::{self, Differs, Field},
-    not_offered,
+    not_offered, packed,
 };
 use crate::domain::{Cpr, Event, Format, Parcel, Text, Violation};
 
@@ -53,7 +52,7 @@ pub fn render(event: &Event) -> Result<Parcel, Vec<Violation>> {
         format: Format::Star,
         format_version: VERSION,
         content_type: "application/json".into(),
-        body: Bytes::from(body),
+        body: packed(body),
         citizen: Some(citizen),
     })
 }

@@ -67,7 +67,7 @@ fn every_message_fits_the_published_schema_and_its_attachment_stays_whole() {
 
 #[test]
 fn a_parcel_does_not_show_its_citizen() {
-    let parcel = Parcel { body: Bytes::new(), ..render(&example(MARKS)).unwrap() };
+    let parcel = Parcel { body: bytes::Bytes::new(), ..render(&example(MARKS)).unwrap() };
     assert!(format!("{parcel:?}").contains("-****"), "{parcel:?}");
 }
 

@@ -12,14 +12,14 @@ const FIELDS: &[Field] = &[
     Field::new("owner", "Ejer", Shape::CodeOr { codes: &[("a", "A"), ("b", "B")], default: "b" }),
 ];
 
-fn written(data: &Value) -> Result<Vec<u8>, Vec<Violation>> {
-    let mut document = Document::new("Prove", "urn:prove");
+fn written(data: &Value) -> Result<String, Vec<Violation>> {
+    let mut document = Document::new("Prove", "urn:prove", 0);
     let mut faults = Vec::new();
     document.fields(FIELDS, data.as_object().unwrap(), &Path::DATA, &mut faults);
     if faults.is_empty() { Ok(document.finish()) } else { Err(faults) }
 }
 
-fn reread(xml: &[u8], data: &Value) -> Result<(), String> {
+fn reread(xml: &str, data: &Value) -> Result<(), String> {
     let mut reading = Reading::new(xml, "Prove", "urn:prove").map_err(|_| "root".to_owned())?;
     reading.fields(FIELDS, data.as_object().unwrap(), &Path::DATA).map_err(|v| v.pointer)?;
     reading.finish().map_err(|_| "end".to_owned())
@@ -37,10 +37,27 @@ fn sample() -> Value {
 #[test]
 fn every_value_survives_the_writing_and_the_reading() {
     let xml = written(&sample()).unwrap();
-    let text = String::from_utf8(xml.clone()).unwrap();
-    assert!(text.contains("]]&gt;&#13;\n"), "{text}");
-    assert!(text.ends_with("<Ejer>B</Ejer></Prove>"), "{text}");
+    assert!(xml.contains("]]&gt;&#13;\n"), "{xml}");
+    assert!(xml.ends_with("<Ejer>B</Ejer></Prove>"), "{xml}");
     assert_eq!(reread(&xml, &sample()), Ok(()));
+}
+
+#[test]
+fn every_ascii_character_that_xml_can_carry_survives_wherever_it_stands() {
+    for byte in 0..0x80_u8 {
+        let character = char::from(byte);
+        for before in [0, 1, 15, 16, 40] {
+            let text = format!("{}{character}{}", "å".repeat(before), "x".repeat(40 - before));
+            let data = json!({ "text": text });
+            match written(&data) {
+                Ok(xml) => assert_eq!(reread(&xml, &data), Ok(()), "{character:?} after {before}"),
+                Err(faults) => {
+                    assert!(byte < 0x20, "{character:?} after {before}");
+                    assert_eq!(faults[0].rule, "format.control-character");
+                }
+            }
+        }
+    }
 }
 
 #[test]
@@ -91,8 +108,8 @@ fn another_root_namespace_or_tail_is_refused() {
         "<Prove xmlns=\"urn:prove\"></Prove>",
         "",
     ] {
-        assert!(Reading::new(xml.as_bytes(), "Prove", "urn:prove").is_err(), "{xml}");
+        assert!(Reading::new(xml, "Prove", "urn:prove").is_err(), "{xml}");
     }
-    let xml = b"<?xml version=\"1.0\"?><Prove xmlns=\"urn:prove\"><Ejer>B</Ejer></Prove> ";
+    let xml = "<?xml version=\"1.0\"?><Prove xmlns=\"urn:prove\"><Ejer>B</Ejer></Prove> ";
     assert_eq!(reread(xml, &json!({})), Err("end".to_owned()));
 }

@@ -1,15 +1,16 @@
 //! Folds the write-ahead log into the file beside the writer, so that no commit waits for it.
 //!
 //! SQLite's own way, a checkpoint by whoever commits the thousandth page, makes one commit in a few hundred wait
-//! tens of milliseconds. A log that keeps growing because the writer never pauses is folded by the writer after
-//! all: most of it lies in the file by then.
+//! tens of milliseconds. A log is begun anew only when all of it lies in the file, which it never does beside a writer
+//! that does not pause: a long one is folded beside it until little is left, and the rest by the writer. The longer a log
+//! may grow, the more often a page is changed in it before it is written to the file once.
 
 use std::{
     path::Path,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, PoisonError, TryLockError,
         atomic::{AtomicI32, Ordering},
-        mpsc::{SyncSender, TrySendError, sync_channel},
+        mpsc::{SyncSender, sync_channel},
     },
     thread::JoinHandle,
 };
@@ -19,10 +20,14 @@ use tracing::warn;
 
 use super::StoreError;
 
-/// Pages in the log (4 KiB each) from which it is folded beside the writer.
-const BESIDE: i32 = 1_000;
-/// Pages from which the writer folds it: what is set aside for a full disk must hold them.
-const BY_THE_WRITER: i32 = 2_000;
+/// Pages (4 KiB each) that lie in the log and not in the file, from which they are folded beside the writer.
+const BESIDE: i32 = 1_500;
+/// Pages in the log from which it is begun anew as soon as little of it is left.
+const LONG: i32 = 3_000;
+/// So few pages the writer folds itself.
+const LITTLE: i32 = 250;
+/// Pages in the log from which the writer folds it, however much is left: what is set aside for a full disk must hold them.
+const MAX: i32 = 4_000;
 
 /// The thread that folds.
 pub(super) struct Checkpoints {
@@ -30,7 +35,9 @@ pub(super) struct Checkpoints {
     thread: Option<JoinHandle<()>>,
     /// Pages in the log after the writer's last commit.
     pages: Arc<AtomicI32>,
-    asked_at: i32,
+    /// How many of them lie in the file, held while that changes. Those of the log before this one, for a moment after it
+    /// was begun anew.
+    folded: Arc<Mutex<i32>>,
     failed: Arc<Mutex<Option<rusqlite::Error>>>,
 }
 
@@ -42,6 +49,8 @@ impl Checkpoints {
         super::settings(&connection).map_err(|e| failed(&e))?;
         let pages = Arc::new(AtomicI32::new(0));
         let seen = Arc::clone(&pages);
+        let folded = Arc::new(Mutex::new(0));
+        let folded_here = Arc::clone(&folded);
         writer
             .wal_hook(Some(move |_: &mut _, pages| {
                 seen.store(pages, Ordering::Relaxed);
@@ -55,15 +64,18 @@ impl Checkpoints {
             .name("checkpoint".into())
             .spawn(move || {
                 while let Ok(()) = asked.recv() {
-                    if let Err(error) = fold(&connection)
-                        && ends_the_writer(&error)
-                    {
-                        *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                    let mut folded = folded_here.lock().unwrap_or_else(PoisonError::into_inner);
+                    match fold(&connection) {
+                        Ok(pages) => *folded = pages,
+                        Err(error) if ends_the_writer(&error) => {
+                            *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                        }
+                        Err(_) => {}
                     }
                 }
             })
             .map_err(|e| failed(&e))?;
-        Ok(Self { ask: Some(ask), thread: Some(thread), pages, asked_at: 0, failed: failed_here })
+        Ok(Self { ask: Some(ask), thread: Some(thread), pages, folded, failed: failed_here })
     }
 
     /// A failure beside the writer after which nothing more may be written.
@@ -77,17 +89,30 @@ impl Checkpoints {
     /// The writer folded the log itself, and could not.
     pub(super) fn after_commit(&mut self, writer: &Connection) -> rusqlite::Result<()> {
         let pages = self.pages.load(Ordering::Relaxed);
-        if pages < self.asked_at {
-            self.asked_at = 0;
+        let mut folded = match self.folded.try_lock() {
+            Ok(folded) => folded,
+            Err(TryLockError::Poisoned(folded)) => folded.into_inner(),
+            // It is folded at this moment, and the writer waits for that only where it must.
+            Err(TryLockError::WouldBlock) if pages < MAX => return Ok(()),
+            Err(TryLockError::WouldBlock) => self.folded.lock().unwrap_or_else(PoisonError::into_inner),
+        };
+        // A log begun anew is shorter than what was folded of the last one.
+        let left = if *folded > pages { pages } else { pages - *folded };
+        if pages >= MAX || pages >= LONG && left <= LITTLE {
+            return match fold(writer) {
+                Ok(pages) => {
+                    *folded = pages;
+                    Ok(())
+                }
+                Err(error) if ends_the_writer(&error) => Err(error),
+                Err(_) => Ok(()),
+            };
         }
-        if pages >= BY_THE_WRITER {
-            return fold(writer).or_else(|error| if ends_the_writer(&error) { Err(error) } else { Ok(()) });
-        }
-        if pages >= self.asked_at + BESIDE
+        if (left >= BESIDE || pages >= LONG)
             && let Some(ask) = &self.ask
-            && !matches!(ask.try_send(()), Err(TrySendError::Full(())))
         {
-            self.asked_at = pages;
+            // One that was asked for does its work.
+            let _ = ask.try_send(());
         }
         Ok(())
     }
@@ -104,9 +129,9 @@ impl Drop for Checkpoints {
     }
 }
 
-/// As much as is possible without waiting for anyone.
-fn fold(connection: &Connection) -> rusqlite::Result<()> {
-    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).inspect_err(|error| {
+/// As much as is possible without waiting for anyone. Gives how many pages of the log lie in the file.
+fn fold(connection: &Connection) -> rusqlite::Result<i32> {
+    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(2)).inspect_err(|error| {
         warn!(error = %error, "A checkpoint did not run; the next one does its work");
     })
 }
@@ -115,4 +140,34 @@ fn fold(connection: &Connection) -> rusqlite::Result<()> {
 fn ends_the_writer(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
         || error.sqlite_error().is_some_and(|e| e.extended_code == SQLITE_IOERR_FSYNC)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_that_is_written_without_a_pause_is_begun_anew_before_it_is_longer_than_what_is_set_aside_holds()
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        let mut writer = Connection::open(&path).unwrap();
+        super::super::settings(&writer).unwrap();
+        writer.execute_batch("CREATE TABLE parcel (body BLOB) STRICT").unwrap();
+        let mut checkpoints = Checkpoints::start(&mut writer, &path).unwrap();
+        let (mut last, mut longest, mut begun) = (0, 0, 0);
+        // Each about a hundred pages.
+        for _ in 0..250 {
+            writer.execute("INSERT INTO parcel VALUES (zeroblob(400000))", []).unwrap();
+            checkpoints.after_commit(&writer).unwrap();
+            let pages = checkpoints.pages.load(Ordering::Relaxed);
+            begun += u32::from(pages < last);
+            longest = longest.max(pages);
+            last = pages;
+        }
+        assert!((LONG..MAX + 120).contains(&longest), "{longest}");
+        assert!(begun >= 6, "{begun}");
+        drop(checkpoints);
+        assert_eq!(fold(&writer).unwrap(), last, "nothing is left out");
+    }
 }

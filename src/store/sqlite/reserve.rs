@@ -13,7 +13,7 @@ use std::{
 use tracing::{info, warn};
 
 /// As much as the log grows to between two checkpoints, so that it can always be folded into the file.
-const BYTES: usize = 8 * 1024 * 1024;
+const BYTES: usize = 16 * 1024 * 1024;
 /// Commits after which setting it aside is tried again, where there was no room.
 const TRY_EVERY: u32 = 32;
 

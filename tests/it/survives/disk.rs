@@ -148,7 +148,7 @@ async fn while_no_write_succeeds_nothing_is_answered_accepted_and_the_queue_keep
 }
 
 /// What the disk has room for.
-const ROOM: usize = 12 * 1024 * 1024;
+const ROOM: usize = 24 * 1024 * 1024;
 /// Characters in the attachment of a long message.
 const LONG: usize = 100_000;
 
