@@ -157,7 +157,7 @@ mod tests {
         let mut checkpoints = Checkpoints::start(&mut writer, &path).unwrap();
         let (mut last, mut longest, mut begun) = (0, 0, 0);
         // Each about a hundred pages.
-        for _ in 0..250 {
+        for _ in 0..300 {
             writer.execute("INSERT INTO parcel VALUES (zeroblob(400000))", []).unwrap();
             checkpoints.after_commit(&writer).unwrap();
             let pages = checkpoints.pages.load(Ordering::Relaxed);
