@@ -27,7 +27,7 @@ const LONG: i32 = 3_000;
 /// So few pages the writer folds itself.
 const LITTLE: i32 = 250;
 /// Pages in the log from which the writer folds it, however much is left: what is set aside for a full disk must hold them.
-const MAX: i32 = 4_000;
+pub(super) const MAX: i32 = 4_000;
 
 /// The thread that folds.
 pub(super) struct Checkpoints {

@@ -12,8 +12,13 @@ use std::{
 
 use tracing::{info, warn};
 
-/// As much as the log grows to between two checkpoints, so that it can always be folded into the file.
+use super::checkpoint;
+
+/// As much as the log grows to before it is begun anew, so that it can always be folded into the file.
 const BYTES: usize = 16 * 1024 * 1024;
+/// A page in the log, with the header before it.
+const LOGGED: usize = 4_096 + 24;
+const _: () = assert!(BYTES >= checkpoint::MAX as usize * LOGGED);
 /// Commits after which setting it aside is tried again, where there was no room.
 const TRY_EVERY: u32 = 32;
 
